@@ -1,0 +1,1 @@
+//! Builds all parts from the configuration and hands them to each other.

@@ -1,0 +1,137 @@
+//! Time, as a value that is passed in: the system's clock, or one that a test drives by hand.
+//!
+//! Pure code takes a [`Timestamp`]; only code that waits takes a [`Clock`]. Nothing else in the program may read
+//! the system's time (clippy forbids the calls).
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+/// Tells the time and waits. Cheap to clone; clones of a manual clock share its time.
+#[derive(Clone)]
+pub struct Clock(Kind);
+
+#[derive(Clone)]
+enum Kind {
+    System { started: Instant },
+    Manual(Arc<Manual>),
+}
+
+struct Manual {
+    start: Timestamp,
+    elapsed: Mutex<Duration>,
+    changed: watch::Sender<Duration>,
+}
+
+impl Clock {
+    /// The system's clock.
+    pub fn system() -> Self {
+        Self(Kind::System {
+            started: Instant::now(),
+        })
+    }
+
+    /// A clock that stands still at `start` until [`Clock::advance`] is called.
+    pub fn manual(start: Timestamp) -> Self {
+        Self(Kind::Manual(Arc::new(Manual {
+            start,
+            elapsed: Mutex::new(Duration::ZERO),
+            changed: watch::Sender::new(Duration::ZERO),
+        })))
+    }
+
+    /// The time of day, in UTC.
+    pub fn now(&self) -> Timestamp {
+        match &self.0 {
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "this is the one place that reads the time"
+            )]
+            Kind::System { .. } => Timestamp::now(),
+            Kind::Manual(manual) => manual
+                .start
+                .checked_add(jiff::SignedDuration::try_from(manual.elapsed()).unwrap_or_default())
+                .unwrap_or(Timestamp::MAX),
+        }
+    }
+
+    /// Time since the clock was made, which never goes backwards; for measuring waits and deadlines.
+    pub fn elapsed(&self) -> Duration {
+        match &self.0 {
+            Kind::System { started } => started.elapsed(),
+            Kind::Manual(manual) => manual.elapsed(),
+        }
+    }
+
+    /// Waits until [`Clock::elapsed`] has grown by `duration`, counted from this call. Cancel-safe.
+    pub fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send + 'static {
+        let clock = self.clone();
+        let due = self.elapsed().saturating_add(duration);
+        async move {
+            match &clock.0 {
+                Kind::System { .. } => {
+                    tokio::time::sleep(due.saturating_sub(clock.elapsed())).await;
+                }
+                Kind::Manual(manual) => {
+                    let mut changed = manual.changed.subscribe();
+                    // The sender lives in `clock`, so waiting cannot fail while this future exists.
+                    let reached = changed.wait_for(|elapsed| *elapsed >= due).await;
+                    debug_assert!(reached.is_ok(), "the manual clock outlives its sleepers");
+                }
+            }
+        }
+    }
+
+    /// Moves a manual clock forward and wakes those whose time has come. Does nothing to the system's clock.
+    pub fn advance(&self, duration: Duration) {
+        if let Kind::Manual(manual) = &self.0 {
+            let mut elapsed = manual
+                .elapsed
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            *elapsed = elapsed.saturating_add(duration);
+            manual.changed.send_replace(*elapsed);
+        }
+    }
+}
+
+impl Manual {
+    fn elapsed(&self) -> Duration {
+        *self.elapsed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            Kind::System { .. } => "Clock::System",
+            Kind::Manual(_) => "Clock::Manual",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_manual_clock_wakes_sleepers_when_it_is_driven_past_their_time() {
+        let clock = Clock::manual("2026-01-15T10:00:00Z".parse().unwrap());
+        let sleeper = clock.sleep(Duration::from_mins(1));
+        tokio::pin!(sleeper);
+        clock.advance(Duration::from_secs(59));
+        assert!(poll_once(sleeper.as_mut()).await.is_none());
+        clock.advance(Duration::from_secs(2));
+        assert!(poll_once(sleeper.as_mut()).await.is_some());
+        assert_eq!(clock.now(), "2026-01-15T10:01:01Z".parse().unwrap());
+    }
+
+    async fn poll_once<F: Future>(future: std::pin::Pin<&mut F>) -> Option<F::Output> {
+        tokio::select! { biased; output = future => Some(output), () = std::future::ready(()) => None }
+    }
+}

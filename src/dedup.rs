@@ -1,0 +1,1 @@
+//! What need not be sent: repeated events by their keys, unchanged values by what Quentli confirmed.

@@ -1,0 +1,103 @@
+//! Names that people choose: of sources and of organisations.
+
+use std::{fmt, str::FromStr, sync::Arc};
+
+/// Why a text is not a name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{0}` is not a name: use 1 to 64 lower-case letters, digits and `-`, starting with a letter or digit"
+)]
+pub struct InvalidName(pub String);
+
+fn check(text: &str) -> Result<Arc<str>, InvalidName> {
+    let fits = (1..=64).contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+        && !text.starts_with('-');
+    if fits {
+        Ok(text.into())
+    } else {
+        Err(InvalidName(text.chars().take(80).collect()))
+    }
+}
+
+macro_rules! name {
+    ($(#[$doc:meta])* $type:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $type(Arc<str>);
+
+        impl $type {
+            /// The name as it is written in files and addresses.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $type {
+            type Err = InvalidName;
+
+            fn from_str(text: &str) -> Result<Self, InvalidName> {
+                check(text).map(Self)
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{:?}", &*self.0)
+            }
+        }
+    };
+}
+
+name! {
+    /// A sending system, as the last part of its address `/webhooks/<source>` and the name of its file.
+    /// Cheap to clone.
+    SourceName
+}
+
+name! {
+    /// A Quentli organisation of the gateway's configuration, that is one API key. Cheap to clone.
+    OrganisationName
+}
+
+impl OrganisationName {
+    /// The organisation that files mean when they name none: `default`.
+    pub fn default_name() -> Self {
+        Self(Arc::from("default"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_short_lower_case_and_url_safe() {
+        for good in ["hubspot", "sis-aguilas", "7", &"a".repeat(64)] {
+            assert_eq!(good.parse::<SourceName>().unwrap().as_str(), good);
+        }
+        for bad in [
+            "",
+            "-a",
+            "HubSpot",
+            "a b",
+            "a/b",
+            "ñ",
+            "..",
+            &"a".repeat(65),
+        ] {
+            assert!(
+                bad.parse::<SourceName>().is_err(),
+                "{bad:?} was taken as a name"
+            );
+        }
+    }
+}

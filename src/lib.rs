@@ -1,0 +1,34 @@
+//! `quentli-gateway`: receives signed webhooks from school systems and CRMs, verifies and stores them, maps them by
+//! declarative files, and brings the changes to Quentli, in order for each customer and without losing one that it
+//! acknowledged.
+//!
+//! The modules stand in the order in which an event travels; `docs/ARCHITECTURE.md` shows the way as a whole and
+//! which module may know which.
+
+// The vocabulary, known to all.
+pub mod clock;
+pub mod customer;
+pub mod diag;
+pub mod event;
+pub mod yaml;
+
+// The way of an event.
+pub mod dedup;
+pub mod delivery;
+pub mod ingress;
+pub mod mapping;
+pub mod quentli;
+pub mod source;
+pub mod store;
+pub mod verify;
+
+// What stands around it.
+pub mod admin;
+pub mod app;
+pub mod cli;
+pub mod config;
+pub mod demo;
+pub mod lifecycle;
+pub mod problem;
+pub mod sandbox;
+pub mod telemetry;

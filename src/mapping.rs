@@ -1,0 +1,1 @@
+//! The mapping language: turns the body of a request into customer updates.

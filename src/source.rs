@@ -1,0 +1,1 @@
+//! One source file, loaded: how it receives, its compiled mapping, its tests.

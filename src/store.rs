@@ -1,0 +1,333 @@
+//! What is durable: accepted events, the deliveries made of them, what became of each, and the keys and values that
+//! keep an event from being applied twice.
+//!
+//! The contract is the set of methods of [`Store`], written in the words of the domain; SQL never leaves this
+//! module. It does not know what a mapping or an HTTP request is, and it decides nothing about delivery: it writes
+//! down what it is told, all of a call or nothing.
+//!
+//! # Contract
+//!
+//! - **Durable.** A method that changes something returns `Ok` only after the change is committed and synced to
+//!   disk. An error means that nothing of the call will ever be seen, except [`StoreError::OutcomeUnknown`].
+//! - **Atomic.** Each call is one step for every reader and for a crash.
+//! - **Ordered.** [`EventSeq`] and [`DeliveryPos`] grow in the order of acceptance and are never used again. If one
+//!   `accept` returned before another began, its numbers are smaller.
+//! - **Deduplicated.** A dedup key is written in the transaction that writes what it protects. Of several calls with
+//!   the same key, at once or one after the other, exactly one stores it.
+//! - **Accounted.** Counters move in the transaction of what they count: of the deliveries made from accepted
+//!   events, `created = waiting + looking + dead + Σ ends` at every commit.
+//! - **Private.** No error text carries a body, a patch or a customer's value.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use crate::{
+    customer::{CustomerId, CustomerReference, PartKey, Patch},
+    event::{
+        Attempt, DeadReason, DedupKey, Delivery, DeliveryPos, DeliveryState, End, EventSeq,
+        LaneKey, MappingHash, OrderBy, OrganisationName, SourceName,
+    },
+};
+
+/// A verified request, mapped, ready to be stored.
+#[derive(Clone, Debug)]
+pub struct NewEvent {
+    pub source: SourceName,
+    pub organisation: OrganisationName,
+    pub received_at: Timestamp,
+    pub content_type: Option<String>,
+    /// Only those that mapping or verification need; never credentials.
+    pub headers: Vec<(String, String)>,
+    /// The raw bytes as they arrived.
+    pub body: Bytes,
+    pub mapping: MappingHash,
+    /// At least one.
+    pub groups: Vec<NewGroup>,
+}
+
+/// What one dedup key protects: an item of the body, or the whole request.
+#[derive(Clone, Debug)]
+pub struct NewGroup {
+    pub key: DedupKey,
+    /// At least one.
+    pub deliveries: Vec<NewDelivery>,
+}
+
+/// One outcome of the mapping.
+#[derive(Clone, Debug)]
+pub struct NewDelivery {
+    /// 0-based place of the item in its body, and of the outcome in its item.
+    pub item: u32,
+    pub number: u32,
+    pub rule: Option<String>,
+    pub warnings: Vec<String>,
+    pub fate: Fate,
+}
+
+/// Where a delivery starts.
+#[derive(Clone, Debug)]
+pub enum Fate {
+    /// In its customer's lane.
+    Waiting {
+        lane: LaneKey,
+        customer: CustomerReference,
+        patch: Patch,
+        order_by: Option<OrderBy>,
+    },
+    /// Needs a person at once. Where the mapping got as far as an update, it is kept.
+    Dead {
+        reason: DeadReason,
+        update: Option<(CustomerReference, Patch)>,
+    },
+    /// Ended at once, by a rule or an empty selection.
+    Dropped { reason: String },
+}
+
+/// What [`Store::accept`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Acceptance {
+    /// Stored, with the groups that were new; `known` groups were left out because their key was there already.
+    Accepted {
+        event: EventSeq,
+        new: u32,
+        known: u32,
+    },
+    /// Every group was known; nothing was stored but the count. `event` is the one that holds the first key.
+    Duplicate { event: EventSeq },
+}
+
+/// An entry of the index of lanes: the first delivery that waits in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LaneHead {
+    pub organisation: OrganisationName,
+    pub lane: LaneKey,
+    pub pos: DeliveryPos,
+    pub state: DeliveryState,
+    /// Not before this time.
+    pub next_attempt: Timestamp,
+}
+
+/// The end of a delivery.
+#[derive(Clone, Debug)]
+pub struct Finish {
+    pub pos: DeliveryPos,
+    pub end: End,
+    pub reason: Option<String>,
+    pub customer: Option<CustomerId>,
+    pub at: Timestamp,
+    /// The attempt that ended it, where one was made.
+    pub attempt: Option<Attempt>,
+    /// What Quentli confirmed by its 2xx.
+    pub confirmed: Vec<AppliedPart>,
+}
+
+/// A part of a customer's record that Quentli confirmed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AppliedPart {
+    pub part: PartKey,
+    /// A keyed hash of the value, never the value.
+    pub value: [u8; 16],
+    pub source: SourceName,
+    pub order_by: Option<OrderBy>,
+    pub at: Timestamp,
+}
+
+/// Another attempt later, or a look for the customer later.
+#[derive(Clone, Debug)]
+pub struct Retry {
+    pub pos: DeliveryPos,
+    /// [`DeliveryState::Waiting`] or [`DeliveryState::Looking`].
+    pub state: DeliveryState,
+    pub next_attempt: Timestamp,
+    /// The retry budget used so far, this attempt and the wait to come included.
+    pub spent: Duration,
+    pub attempt: Attempt,
+    /// Parts whose value at Quentli is no longer known, of this customer.
+    pub doubt: Option<(CustomerId, Vec<PartKey>)>,
+}
+
+/// A delivery that a person must look at.
+#[derive(Clone, Debug)]
+pub struct Bury {
+    pub pos: DeliveryPos,
+    pub reason: DeadReason,
+    pub at: Timestamp,
+    pub attempt: Option<Attempt>,
+    /// As in [`Retry::doubt`].
+    pub doubt: Option<(CustomerId, Vec<PartKey>)>,
+}
+
+/// Why the store did not do what it was asked, split by what the caller can do.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Try later: the disk is full or nearly so, the queue of writes is full, another program holds the file.
+    #[error("the store cannot write now: {what}")]
+    Unavailable { what: String },
+    /// A commit or its sync failed, so it is not known what is on disk. The store takes no more work; the process
+    /// must end and start again, which finds out.
+    #[error("the store failed while writing: {what}")]
+    OutcomeUnknown { what: String },
+    /// The store refused for good: it failed before, or it is closed, or its file is damaged.
+    #[error("the store is closed: {what}")]
+    Closed { what: String },
+    /// Our bug: a statement or a stored value that cannot be.
+    #[error("the store met a broken invariant: {what}")]
+    Broken { what: String },
+}
+
+/// One delivery of an event, whatever became of it, for people to read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeliveryRecord {
+    pub event: EventSeq,
+    pub item: u32,
+    pub number: u32,
+    pub source: SourceName,
+    pub organisation: OrganisationName,
+    pub rule: Option<String>,
+    pub standing: Standing,
+    /// The customer's identifier, once known.
+    pub customer: Option<CustomerId>,
+    /// Names of the fields, never values.
+    pub fields: Vec<String>,
+    pub attempts: u32,
+    pub warnings: Vec<String>,
+}
+
+/// Where a delivery stands or how it ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Standing {
+    /// `next_attempt` means nothing for a dead one; `reason` is its last trouble, where it had one.
+    Open {
+        pos: DeliveryPos,
+        state: DeliveryState,
+        next_attempt: Timestamp,
+        reason: Option<String>,
+    },
+    Ended {
+        end: End,
+        reason: Option<String>,
+        at: Timestamp,
+    },
+}
+
+/// Numbers that add up: of deliveries, `created` is the sum of all others.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Requests stored.
+    pub accepted: u64,
+    /// Requests whose every group was known.
+    pub duplicate: u64,
+    /// Groups (items) left out of accepted and duplicate requests because they were known.
+    pub known_groups: u64,
+    pub created: u64,
+    pub waiting: u64,
+    pub looking: u64,
+    pub dead: u64,
+    /// One figure for each of [`End::ALL`], in that order.
+    pub ended: [u64; 7],
+}
+
+/// What the rest of the program may ask of a store. See the module's contract.
+#[async_trait]
+pub trait Store: Send + Sync + std::fmt::Debug {
+    /// Stores a request: the event, the dedup keys of its new groups and their deliveries. Groups whose key is
+    /// known, also from earlier in the same event, are left out and counted.
+    async fn accept(&self, event: NewEvent) -> Result<Acceptance, StoreError>;
+
+    /// The greatest [`DeliveryPos`] that may be waiting; changes after each commit that adds one. Look with
+    /// [`Store::arrived`] after subscribing and after each change.
+    fn arrivals(&self) -> watch::Receiver<DeliveryPos>;
+
+    /// Up to `limit` waiting deliveries of an organisation with a position greater than `after`, in order.
+    async fn arrived(
+        &self,
+        organisation: &OrganisationName,
+        after: DeliveryPos,
+        limit: u32,
+    ) -> Result<Vec<LaneHead>, StoreError>;
+
+    /// The first waiting or looking delivery of each of up to `limit` lanes, in the order of lanes, beginning after
+    /// the lane `after`.
+    async fn lanes(
+        &self,
+        organisation: &OrganisationName,
+        after: Option<LaneKey>,
+        limit: u32,
+    ) -> Result<Vec<LaneHead>, StoreError>;
+
+    /// The first `limit` waiting or looking deliveries of a lane, in order; empty when there are none.
+    async fn take(
+        &self,
+        organisation: &OrganisationName,
+        lane: LaneKey,
+        limit: u32,
+    ) -> Result<Vec<Delivery>, StoreError>;
+
+    /// Ends a delivery: it leaves the queue, its history is written, confirmed parts replace what was known of the
+    /// customer. Finishing a delivery that is not open any more changes nothing and returns `false`.
+    async fn finish(
+        &self,
+        organisation: &OrganisationName,
+        finish: Finish,
+    ) -> Result<bool, StoreError>;
+
+    /// Writes down an attempt and when the next one is due. `false` as in [`Store::finish`].
+    async fn retry(
+        &self,
+        organisation: &OrganisationName,
+        retry: Retry,
+    ) -> Result<bool, StoreError>;
+
+    /// Sets a delivery aside for a person. `false` as in [`Store::finish`].
+    async fn bury(&self, organisation: &OrganisationName, bury: Bury) -> Result<bool, StoreError>;
+
+    /// The confirmed parts of a customer's record.
+    async fn applied(
+        &self,
+        organisation: &OrganisationName,
+        customer: &CustomerId,
+    ) -> Result<Vec<AppliedPart>, StoreError>;
+
+    /// The key for [`AppliedPart::value`], made at random with the store.
+    fn value_key(&self) -> &[u8; 32];
+
+    /// All deliveries of an event, by item and number; empty for an event that is not there.
+    async fn deliveries_of(&self, event: EventSeq) -> Result<Vec<DeliveryRecord>, StoreError>;
+
+    /// The latest dead deliveries, newest first, of one source or all.
+    async fn dead(
+        &self,
+        source: Option<&SourceName>,
+        limit: u32,
+    ) -> Result<Vec<DeliveryRecord>, StoreError>;
+
+    /// The attempts of one delivery, first to last, also after its end.
+    async fn attempts_of(
+        &self,
+        event: EventSeq,
+        item: u32,
+        number: u32,
+    ) -> Result<Vec<Attempt>, StoreError>;
+
+    /// The raw body of an event, while it is kept.
+    async fn body_of(&self, event: EventSeq) -> Result<Option<Bytes>, StoreError>;
+
+    /// The counters, all sources together. Reads no table that grows with the number of events.
+    async fn totals(&self) -> Result<Totals, StoreError>;
+
+    /// When the oldest waiting delivery of an organisation was accepted.
+    async fn oldest_waiting(
+        &self,
+        organisation: &OrganisationName,
+    ) -> Result<Option<Timestamp>, StoreError>;
+
+    /// Whether [`Store::accept`] can be expected to succeed now; what `/ready` asks. Cheap: reads no file.
+    fn is_writable(&self) -> Result<(), StoreError>;
+
+    /// Finishes what was asked before, then closes; later calls get [`StoreError::Closed`].
+    async fn close(&self);
+}
