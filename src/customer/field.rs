@@ -178,7 +178,7 @@ mod tests {
             match field.kind() {
                 FieldKind::Bool => assert!(is("boolean"), "{field}: {types}"),
                 FieldKind::TextList | FieldKind::KeyedText => {
-                    assert!(is("array"), "{field}: {types}")
+                    assert!(is("array"), "{field}: {types}");
                 }
                 FieldKind::DateTime => assert!(is("Instant"), "{field}: {types}"),
                 FieldKind::Text | FieldKind::Email | FieldKind::Phone => {
