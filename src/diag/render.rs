@@ -1,0 +1,150 @@
+//! Shows findings: with the source line and a marker for people, one line each for editors and logs, or as JSON.
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use serde_json::json;
+
+use super::{Diagnostic, Findings, Severity};
+
+/// How a report for people looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    Plain,
+    Coloured,
+}
+
+/// For people: every finding with its source line and a marker under the place. Empty where nothing was found.
+pub fn render_report(findings: &Findings, style: Style) -> String {
+    let renderer = match style {
+        Style::Plain => Renderer::plain(),
+        Style::Coloured => Renderer::styled(),
+    };
+    let mut report = String::new();
+    for found in &findings.list {
+        let level = match found.severity {
+            Severity::Error => Level::ERROR,
+            Severity::Warning => Level::WARNING,
+        };
+        let text = findings.file.text();
+        let fit = |span: super::Span| {
+            span.start.min(text.len())..span.end.min(text.len()).max(span.start.min(text.len()))
+        };
+        let mut snippet = Snippet::source(text).path(findings.file.name()).annotation(
+            AnnotationKind::Primary
+                .span(fit(found.span))
+                .label((!found.label.is_empty()).then_some(found.label.as_str())),
+        );
+        for (span, label) in &found.also {
+            snippet = snippet.annotation(
+                AnnotationKind::Context
+                    .span(fit(*span))
+                    .label(label.as_str()),
+            );
+        }
+        let mut group: Group<'_> = level
+            .primary_title(found.message.as_str())
+            .id(found.code)
+            .element(snippet);
+        if let Some(help) = &found.help {
+            group = group.element(Level::HELP.message(help.as_str()));
+        }
+        report.push_str(&renderer.render(&[group]));
+        report.push_str("\n\n");
+    }
+    report
+}
+
+/// One line each, `file:line:column: error CODE: message`, without any text of the file; for editors and logs.
+pub fn render_lines(findings: &Findings) -> Vec<String> {
+    let line = |found: &Diagnostic| {
+        let (line, column) = findings.file.line_column(found.span.start);
+        let severity = word(found.severity);
+        let help = found
+            .help
+            .as_ref()
+            .map(|help| format!(" ({help})"))
+            .unwrap_or_default();
+        format!(
+            "{}:{line}:{column}: {severity} {}: {}{help}",
+            findings.file.name(),
+            found.code,
+            found.message
+        )
+    };
+    findings.list.iter().map(line).collect()
+}
+
+/// For programs: an array of objects with `file`, `line`, `column`, `severity`, `code`, `message`, `label`, `help`.
+pub fn render_json(all: &[Findings]) -> serde_json::Value {
+    all.iter()
+        .flat_map(|findings| {
+            findings.list.iter().map(|found| {
+                let (line, column) = findings.file.line_column(found.span.start);
+                let (end_line, end_column) = findings.file.line_column(found.span.end);
+                json!({
+                    "file": findings.file.name(),
+                    "line": line, "column": column, "endLine": end_line, "endColumn": end_column,
+                    "severity": word(found.severity),
+                    "code": found.code,
+                    "message": found.message,
+                    "label": found.label,
+                    "help": found.help,
+                })
+            })
+        })
+        .collect()
+}
+
+fn word(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Collector, SourceText, Span};
+    use super::*;
+
+    fn findings() -> Findings {
+        let file = SourceText::new("mappings/crm.yaml", "set:\n  phoneNumbr: contact.phone\n");
+        let mut found = Collector::new(file);
+        found.add(
+            Diagnostic::error("map/unknown-field", "Quentli has no field `phoneNumbr`")
+                .at(Span::new(7, 17), "unknown field")
+                .help("did you mean `phoneNumber`?"),
+        );
+        found.finish()
+    }
+
+    #[test]
+    fn a_report_shows_the_line_a_marker_and_the_remedy() {
+        insta::assert_snapshot!(render_report(&findings(), Style::Plain), @r"
+        error[map/unknown-field]: Quentli has no field `phoneNumbr`
+         --> mappings/crm.yaml:2:3
+          |
+        2 |   phoneNumbr: contact.phone
+          |   ^^^^^^^^^^ unknown field
+          |
+          = help: did you mean `phoneNumber`?
+        ");
+    }
+
+    #[test]
+    fn a_line_has_place_code_and_remedy_but_no_text_of_the_file() {
+        assert_eq!(
+            render_lines(&findings()),
+            [
+                "mappings/crm.yaml:2:3: error map/unknown-field: Quentli has no field `phoneNumbr` (did you mean `phoneNumber`?)"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_place_outside_the_text_still_renders() {
+        let mut found = findings();
+        found.list[0].span = Span::new(900, 901);
+        assert!(render_report(&found, Style::Plain).contains("unknown-field"));
+        assert_eq!(render_json(&[found])[0]["line"], 3);
+    }
+}
