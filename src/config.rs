@@ -1,1 +1,11 @@
-//! Settings: flags over environment over file over defaults.
+//! Settings: flags over environment over `gateway.yaml` over defaults, and the secrets that files refer to.
+//!
+//! A file is read into a checked [`Config`] with no options left to doubt; every mistake is reported with its place
+//! and a remedy, all at once. This is the only module that reads environment variables and secret files. It knows no
+//! part of the running program.
+
+mod environment;
+mod secret;
+
+pub use environment::Environment;
+pub use secret::{SecretError, SecretReference};

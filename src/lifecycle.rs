@@ -1,1 +1,127 @@
-//! Signals and the two phases of shutdown.
+//! Signals, and the two phases of shutdown.
+//!
+//! *Soft*: nothing new is begun, what is under way is finished. *Hard*: everything is dropped at once, which is
+//! always safe, because what was acknowledged is on disk. The first `SIGTERM` or `SIGINT` fires soft; a second one, or
+//! the end of the grace period, fires hard. Knows neither HTTP nor storage.
+
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+
+/// The two tokens that tasks end on. Cheap to clone; clones fire together.
+#[derive(Clone, Debug)]
+pub struct Shutdown {
+    hard: CancellationToken,
+    soft: CancellationToken,
+}
+
+impl Default for Shutdown {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Shutdown {
+    pub fn new() -> Self {
+        let hard = CancellationToken::new();
+        // A child fires with its parent: hard implies soft.
+        let soft = hard.child_token();
+        Self { hard, soft }
+    }
+
+    /// Fires when nothing new may be begun.
+    pub fn soft(&self) -> &CancellationToken {
+        &self.soft
+    }
+
+    /// Fires when everything must be dropped.
+    pub fn hard(&self) -> &CancellationToken {
+        &self.hard
+    }
+
+    /// Begins an orderly shutdown, as a first signal does.
+    pub fn begin(&self) {
+        self.soft.cancel();
+    }
+
+    /// Ends everything at once, as a second signal does.
+    pub fn abort(&self) {
+        self.hard.cancel();
+    }
+}
+
+/// The signals that end the process.
+#[derive(Debug)]
+pub struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// Begins to listen; from here on the signals no longer end the process by themselves.
+    pub fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Waits for the next one and gives its name. Cancel-safe.
+    pub async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+
+    /// Turns signals into shutdown: the first is orderly, and the second, or `grace` after the first, is not.
+    /// Returns when hard shutdown has begun; callers drop it when all is done before.
+    pub async fn drive(mut self, shutdown: Shutdown, grace: Duration, clock: Clock) {
+        tokio::select! {
+            name = self.next() => tracing::info!(signal = name, "shutting down: finishing what is under way"),
+            () = shutdown.soft.cancelled() => {}
+        }
+        shutdown.begin();
+        tokio::select! {
+            name = self.next() => tracing::warn!(signal = name, "second signal: stopping at once; nothing acknowledged is lost"),
+            () = clock.sleep(grace) => tracing::warn!("the grace period is over: stopping at once; nothing acknowledged is lost"),
+            () = shutdown.hard.cancelled() => {}
+        }
+        shutdown.abort();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hard_implies_soft_and_soft_does_not_imply_hard() {
+        let shutdown = Shutdown::new();
+        shutdown.begin();
+        assert!(shutdown.soft().is_cancelled() && !shutdown.hard().is_cancelled());
+        let shutdown = Shutdown::new();
+        shutdown.abort();
+        assert!(shutdown.soft().is_cancelled() && shutdown.hard().is_cancelled());
+    }
+
+    #[tokio::test]
+    async fn the_end_of_the_grace_period_fires_hard() {
+        let clock = Clock::manual("2026-01-15T10:00:00Z".parse().unwrap());
+        let shutdown = Shutdown::new();
+        shutdown.begin();
+        let drive = Signals::listen().unwrap().drive(
+            shutdown.clone(),
+            Duration::from_secs(10),
+            clock.clone(),
+        );
+        tokio::pin!(drive);
+        tokio::select! { biased; () = &mut drive => panic!("ended before its time"), () = std::future::ready(()) => {} }
+        clock.advance(Duration::from_secs(10));
+        drive.await;
+        assert!(shutdown.hard().is_cancelled());
+    }
+}
