@@ -1,0 +1,97 @@
+//! The settings of well-known senders, by name.
+//!
+//! A preset is the long form that a person would otherwise write, so `presets` can print it for changing. Each names
+//! the public page or code it was taken from. A sender whose requests prove nothing about their body says so in its
+//! description.
+
+mod table;
+
+use super::VerifySettings;
+use crate::{
+    diag::{Collector, SourceText},
+    yaml,
+};
+
+/// How the requests of a well-known sender are verified and told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Preset {
+    /// As it is written after `verify:`.
+    pub name: &'static str,
+    /// One line for people.
+    pub description: &'static str,
+    /// The page or code that says so.
+    pub url: &'static str,
+    /// The long form, as YAML.
+    pub settings: &'static str,
+    /// How a repeated event is recognised, unless the source says otherwise.
+    pub dedup: PresetDedup,
+}
+
+/// Where a sender puts what tells its events apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PresetDedup {
+    /// A header with the id of the request.
+    Header(&'static str),
+    /// Expressions on an item.
+    Expressions(&'static [&'static str]),
+    /// Nothing: the body itself.
+    Body,
+}
+
+impl Preset {
+    /// The settings, checked.
+    pub fn verify_settings(&self) -> VerifySettings {
+        let mut out = Collector::new(SourceText::new(self.name, self.settings));
+        yaml::parse(&mut out)
+            .and_then(|node| VerifySettings::read(&node, &mut out))
+            .expect("a test reads every preset")
+    }
+}
+
+/// All presets, by name.
+pub const fn all() -> &'static [Preset] {
+    table::PRESETS
+}
+
+/// The preset of a name.
+pub fn find(name: &str) -> Option<&'static Preset> {
+    all().iter().find(|preset| preset.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderName;
+
+    use super::*;
+
+    #[test]
+    fn every_preset_has_settings_that_verify_something() {
+        for preset in all() {
+            assert!(!preset.verify_settings().is_none(), "{}", preset.name);
+            assert!(preset.url.starts_with("https://"), "{}", preset.name);
+            if let PresetDedup::Header(name) = preset.dedup {
+                assert!(name.parse::<HeaderName>().is_ok(), "{}", preset.name);
+            }
+        }
+    }
+
+    #[test]
+    fn presets_are_sorted_and_found_by_their_name() {
+        assert!(all().is_sorted_by(|before, after| before.name < after.name));
+        assert_eq!(find("stripe").unwrap().name, "stripe");
+        assert_eq!(find("none"), None);
+    }
+
+    #[test]
+    fn a_preset_whose_body_is_not_signed_says_so() {
+        for preset in all() {
+            let says_so = preset.description.contains("body is not signed");
+            assert_eq!(
+                preset.verify_settings().covers_body(),
+                !says_so,
+                "{}",
+                preset.name
+            );
+        }
+    }
+}

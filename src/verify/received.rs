@@ -1,0 +1,64 @@
+//! A request before and after its check.
+
+use std::{fmt, sync::Arc};
+
+use bytes::Bytes;
+use http::{HeaderMap, Method};
+use jiff::Timestamp;
+
+/// A request as it arrived: nobody knows yet who sent it.
+///
+/// Its `Debug` shows no header, address or body: tokens and personal data are in them.
+#[derive(Clone)]
+pub struct Received {
+    pub method: Method,
+    /// As in the request line, such as `/webhooks/crm?key=…`.
+    pub path_and_query: String,
+    /// The address that the sender was given, with path and query: some sign it.
+    pub public_url: String,
+    pub headers: HeaderMap,
+    /// The raw bytes, whole.
+    pub body: Bytes,
+    pub received_at: Timestamp,
+}
+
+impl fmt::Debug for Received {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Received")
+            .field("method", &self.method)
+            .field("body_bytes", &self.body.len())
+            .field("received_at", &self.received_at)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A request that its source really sent, or that came to a source with `verify: none`.
+///
+/// Only [`Verifier::verify`](super::Verifier::verify) makes one.
+#[derive(Clone, Debug)]
+pub struct Verified {
+    received: Received,
+    secret: Option<Arc<str>>,
+}
+
+impl Verified {
+    pub(super) const fn new(received: Received, secret: Option<Arc<str>>) -> Self {
+        Self { received, secret }
+    }
+
+    /// The request that was checked.
+    pub const fn received(&self) -> &Received {
+        &self.received
+    }
+
+    /// Gives the request back.
+    pub fn into_received(self) -> Received {
+        self.received
+    }
+
+    /// The name of the secret that matched, never its value; `None` where nothing was checked. During a rotation it
+    /// tells whether the old secret is still in use.
+    pub fn secret_name(&self) -> Option<&str> {
+        self.secret.as_deref()
+    }
+}

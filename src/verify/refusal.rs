@@ -1,0 +1,125 @@
+//! Why a request is not taken as genuine.
+
+/// The cause of a refusal, for the log, the metric and the person who sets a source up.
+///
+/// Never shown to the sender, who would learn from it how far a forgery came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum Refusal {
+    #[error("no secret of this source is valid any more")]
+    NoSecret,
+    #[error("a header that this source must send is missing or has another value")]
+    RequiredHeader,
+    #[error("there is no signature")]
+    MissingSignature,
+    #[error("a header that decides is there more than once")]
+    AmbiguousHeader,
+    #[error(
+        "a query parameter, form field or part of a header that decides is there more than once"
+    )]
+    AmbiguousValue,
+    #[error("the signature is not written as this source writes it (prefix, encoding or length)")]
+    MalformedSignature,
+    #[error("there are signatures, but none of the kind or version that is configured")]
+    NoKnownSignature,
+    #[error("there are more signatures than any honest sender makes")]
+    TooManySignatures,
+    #[error(
+        "no signature matches any secret: wrong secret, changed body, or another text was signed"
+    )]
+    NoMatch,
+    #[error("a part of the signed text (id, header, query parameter, body field) is missing")]
+    MissingSignedPart,
+    #[error("there is no timestamp")]
+    TimestampMissing,
+    #[error("the timestamp cannot be read in the configured format")]
+    TimestampMalformed,
+    #[error("the timestamp is older than the tolerance allows")]
+    TimestampTooOld,
+    #[error("the timestamp is further in the future than the tolerance allows")]
+    TimestampTooNew,
+    #[error("the body is not the one whose hash is in the signed address")]
+    BodyDigest,
+    #[error("there is no token")]
+    MissingToken,
+    #[error("the token is not ours")]
+    WrongToken,
+    #[error("there is no user name and password")]
+    MissingCredentials,
+    #[error("the user name or the password is wrong, or not written as Basic authentication is")]
+    WrongCredentials,
+    #[error("the signature or token is inside the body, and the body cannot be read")]
+    UnreadableBody,
+}
+
+impl Refusal {
+    pub const ALL: [Self; 20] = [
+        Self::NoSecret,
+        Self::RequiredHeader,
+        Self::MissingSignature,
+        Self::AmbiguousHeader,
+        Self::AmbiguousValue,
+        Self::MalformedSignature,
+        Self::NoKnownSignature,
+        Self::TooManySignatures,
+        Self::NoMatch,
+        Self::MissingSignedPart,
+        Self::TimestampMissing,
+        Self::TimestampMalformed,
+        Self::TimestampTooOld,
+        Self::TimestampTooNew,
+        Self::BodyDigest,
+        Self::MissingToken,
+        Self::WrongToken,
+        Self::MissingCredentials,
+        Self::WrongCredentials,
+        Self::UnreadableBody,
+    ];
+
+    /// The stable code for logs, metrics and pages.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NoSecret => "no-secret",
+            Self::RequiredHeader => "required-header",
+            Self::MissingSignature => "missing-signature",
+            Self::AmbiguousHeader => "ambiguous-header",
+            Self::AmbiguousValue => "ambiguous-value",
+            Self::MalformedSignature => "malformed-signature",
+            Self::NoKnownSignature => "no-known-signature",
+            Self::TooManySignatures => "too-many-signatures",
+            Self::NoMatch => "no-match",
+            Self::MissingSignedPart => "missing-signed-part",
+            Self::TimestampMissing => "timestamp-missing",
+            Self::TimestampMalformed => "timestamp-malformed",
+            Self::TimestampTooOld => "timestamp-too-old",
+            Self::TimestampTooNew => "timestamp-too-new",
+            Self::BodyDigest => "body-digest",
+            Self::MissingToken => "missing-token",
+            Self::WrongToken => "wrong-token",
+            Self::MissingCredentials => "missing-credentials",
+            Self::WrongCredentials => "wrong-credentials",
+            Self::UnreadableBody => "unreadable-body",
+        }
+    }
+
+    /// Whether the request could not even be checked, which is a bad request (400) rather than an unauthorised one
+    /// (401).
+    pub const fn is_unverifiable(self) -> bool {
+        matches!(self, Self::UnreadableBody)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_refusal_has_a_code_of_its_own() {
+        let codes: HashSet<_> = Refusal::ALL
+            .iter()
+            .map(|refusal| refusal.as_str())
+            .collect();
+        assert_eq!(codes.len(), Refusal::ALL.len());
+    }
+}

@@ -1,0 +1,128 @@
+//! How a source proves that it sent a request. Checked: whatever exists here makes sense.
+
+use http::HeaderName;
+
+use super::{
+    SecretEncoding,
+    code::{Algorithm, Encoding},
+    format::SignatureFormat,
+    json_path::JsonPath,
+    template::{Segment, Template},
+    timestamp::TimestampSettings,
+};
+
+/// How a source proves that it sent a request.
+///
+/// Read from YAML with [`VerifySettings::read`](VerifySettings::read), be it a source file or a row of
+/// [`presets`](super::presets).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerifySettings {
+    pub(super) kind: Kind,
+    /// Headers that must be there once, with exactly this value.
+    pub(super) require_headers: Vec<(HeaderName, String)>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// It does not, and somebody wrote that down.
+    None,
+    Basic,
+    Token(TokenSettings),
+    Signature(Box<SignatureSettings>),
+}
+
+/// A fixed text that the sender repeats with every request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct TokenSettings {
+    pub(super) place: TokenPlace,
+    pub(super) prefix: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum TokenPlace {
+    Header(HeaderName),
+    Query(String),
+    Form(String),
+    Json(JsonPath),
+}
+
+/// A code over parts of the request that only the holder of the secret can compute.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct SignatureSettings {
+    pub(super) scheme: Scheme,
+    pub(super) algorithm: Algorithm,
+    pub(super) place: SignaturePlace,
+    pub(super) format: SignatureFormat,
+    pub(super) encoding: Encoding,
+    pub(super) signed: Template,
+    pub(super) secret_encoding: SecretEncoding,
+    /// There exactly when the template has `{timestamp}`.
+    pub(super) timestamp: Option<TimestampSettings>,
+    /// There exactly when the template has `{id}`.
+    pub(super) id_header: Option<HeaderName>,
+    /// Also try the address without its port and with the default one.
+    pub(super) url_port_variants: bool,
+    /// A query parameter that, where present, holds the hexadecimal SHA-256 of the body in place of its form.
+    pub(super) body_digest_query: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scheme {
+    /// A keyed hash (RFC 2104).
+    Hmac,
+    /// A plain hash over a text that has the secret inside.
+    Digest,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum SignaturePlace {
+    Header(HeaderName),
+    Json(JsonPath),
+}
+
+impl VerifySettings {
+    /// Takes every request as genuine. A person must have asked for it in so many words.
+    pub const fn none() -> Self {
+        Self {
+            kind: Kind::None,
+            require_headers: Vec::new(),
+        }
+    }
+
+    /// Whether nothing is checked.
+    pub const fn is_none(&self) -> bool {
+        matches!(self.kind, Kind::None)
+    }
+
+    /// Whether a change of the body would be noticed. Where not, an event is a hint at best: whoever learns one
+    /// request or the token can write any body.
+    pub fn covers_body(&self) -> bool {
+        match &self.kind {
+            Kind::None | Kind::Basic | Kind::Token(_) => false,
+            Kind::Signature(settings) => settings
+                .signed
+                .has(|part| matches!(part, Segment::Body | Segment::FormSorted)),
+        }
+    }
+
+    /// The header that holds the sender's event id, where it is signed.
+    pub fn id_header(&self) -> Option<&HeaderName> {
+        match &self.kind {
+            Kind::None | Kind::Basic | Kind::Token(_) => None,
+            Kind::Signature(settings) => settings.id_header.as_ref(),
+        }
+    }
+
+    /// The `type` of the settings, for pages and logs.
+    pub fn type_name(&self) -> &'static str {
+        match &self.kind {
+            Kind::None => "none",
+            Kind::Basic => "basic",
+            Kind::Token(_) => "token",
+            Kind::Signature(settings) => match settings.scheme {
+                Scheme::Hmac => "hmac",
+                Scheme::Digest => "digest",
+            },
+        }
+    }
+}

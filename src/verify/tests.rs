@@ -1,0 +1,482 @@
+//! The checks of every kind against known answers, against our own signing, and against hostile input.
+
+use std::{collections::BTreeMap, sync::OnceLock};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::{read::tests::read, *};
+
+/// The lines of `vectors.jsonl`: requests with the verdict that a correct verifier gives. Each names its source:
+/// `published` ones stand in a vendor's document or test suite or in an RFC, `derived` ones were made from those or
+/// from the documented rule, and `verifier` holds our settings. Public keys and JWT wait for their kinds.
+fn vectors() -> Vec<Value> {
+    include_str!("vectors.jsonl")
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+fn secrets(vector: &Value) -> Vec<SigningSecret> {
+    let secrets = vector["secrets"].as_array().unwrap();
+    let secret = |value: &Value| SigningSecret {
+        name: "SECRET".into(),
+        value: value.as_str().unwrap().into(),
+        until: None,
+    };
+    secrets.iter().map(secret).collect()
+}
+
+/// `bytes` says how the text of a header becomes bytes: a vector may hold characters beyond ASCII.
+fn request(vector: &Value, bytes: fn(&str) -> Vec<u8>) -> Outgoing {
+    let mut headers = HeaderMap::new();
+    for pair in vector["headers"].as_array().unwrap() {
+        headers.append(
+            pair[0].as_str().unwrap().parse::<HeaderName>().unwrap(),
+            HeaderValue::from_bytes(&bytes(pair[1].as_str().unwrap())).unwrap(),
+        );
+    }
+    Outgoing {
+        method: vector["method"].as_str().unwrap().parse().unwrap(),
+        url: vector["url"].as_str().unwrap().to_owned(),
+        headers,
+        body: STANDARD
+            .decode(vector["body_base64"].as_str().unwrap())
+            .unwrap()
+            .into(),
+    }
+}
+
+fn latin1(text: &str) -> Vec<u8> {
+    text.chars()
+        .map(|character| u8::try_from(character).unwrap())
+        .collect()
+}
+
+fn utf8(text: &str) -> Vec<u8> {
+    text.as_bytes().to_vec()
+}
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
+}
+
+#[test]
+fn known_answers_are_given() {
+    let mut counts = BTreeMap::new();
+    let mut wrong = Vec::new();
+    for vector in vectors() {
+        let kind = vector["verifier"]["type"].as_str().unwrap().to_owned();
+        if matches!(kind.as_str(), "jwt" | "public-key") {
+            let text = vector["verifier"].to_string();
+            assert!(read(&text).unwrap_err()[0].contains("recv/not-available"));
+            continue;
+        }
+        let settings = read(&vector["verifier"].to_string()).unwrap();
+        let verifier = Verifier::new(settings, &secrets(&vector));
+        let now = at(vector["now_unix"].as_i64().unwrap());
+        for bytes in [latin1, utf8] {
+            let verdict = match &verifier {
+                Err(error) => Err(format!("{error:?}")),
+                Ok(verifier) => verifier
+                    .verify(request(&vector, bytes).into_received(now), now)
+                    .map(|verified| verified.secret_name().map(str::to_owned))
+                    .map_err(|(_, refusal)| refusal.as_str().to_owned()),
+            };
+            if verdict.is_ok() != (vector["expect"] == "accept") {
+                wrong.push(format!("{}: {verdict:?}", vector["name"]));
+            }
+        }
+        *counts.entry(kind).or_insert(0) += 1;
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    // Counted, so that no line is left out unnoticed.
+    let expected = [("basic", 8), ("digest", 9), ("hmac", 237), ("token", 25)];
+    assert_eq!(
+        counts,
+        expected
+            .map(|(kind, count)| (kind.to_owned(), count))
+            .into()
+    );
+}
+
+#[test]
+fn refusals_name_their_cause() {
+    let causes = [
+        ("generic-hmac-sha256-hex/rfc-jefe/tampered-body", "no-match"),
+        (
+            "generic-hmac-sha256-hex/rfc-jefe/missing-header",
+            "missing-signature",
+        ),
+        (
+            "generic-hmac-sha256-hex/rfc-jefe/empty-header",
+            "missing-signature",
+        ),
+        (
+            "generic-hmac-sha256-hex/rfc-jefe/prefix-of-signature",
+            "malformed-signature",
+        ),
+        (
+            "generic-hmac-sha256-hex/rfc-jefe/non-ascii-header",
+            "malformed-signature",
+        ),
+        (
+            "generic-hmac-sha256-hex/rfc-jefe/duplicate-header-bad-last",
+            "ambiguous-header",
+        ),
+        (
+            "standard-webhooks-v1/sign-function/only-other-version",
+            "no-known-signature",
+        ),
+        (
+            "standard-webhooks-v1/sign-function/id-missing",
+            "missing-signed-part",
+        ),
+        (
+            "standard-webhooks-v1/sign-function/timestamp-missing",
+            "timestamp-missing",
+        ),
+        (
+            "standard-webhooks-v1/sign-function/timestamp-overflow",
+            "timestamp-malformed",
+        ),
+        (
+            "standard-webhooks-v1/sign-function/stale",
+            "timestamp-too-old",
+        ),
+        (
+            "standard-webhooks-v1/sign-function/from-the-future",
+            "timestamp-too-new",
+        ),
+        ("twilio/json-body-sha256/tampered-body", "body-digest"),
+        ("zoho-crm/token-matches/wrong-token", "wrong-token"),
+        ("zoho-crm/token-matches/token-missing", "missing-token"),
+        ("zoho-crm/token-matches/not-json", "unreadable-body"),
+        ("blackbaud-sky/token-matches/given-twice", "ambiguous-value"),
+        ("pipedrive/basic-auth/missing-header", "missing-credentials"),
+        ("pipedrive/basic-auth/not-base64", "wrong-credentials"),
+    ];
+    let vectors = vectors();
+    for (name, expected) in causes {
+        let vector = vectors
+            .iter()
+            .find(|vector| vector["name"] == name)
+            .expect(name);
+        let settings = read(&vector["verifier"].to_string()).unwrap();
+        let verifier = Verifier::new(settings, &secrets(vector)).unwrap();
+        let now = at(vector["now_unix"].as_i64().unwrap());
+        let received = request(vector, utf8).into_received(now);
+        let (_, refusal) = verifier.verify(received, now).unwrap_err();
+        assert_eq!(refusal.as_str(), expected, "{name}");
+    }
+}
+
+#[test]
+fn presets_are_the_settings_that_the_known_answers_were_run_with() {
+    let systems = [
+        ("airtable", "airtable"),
+        ("calendly", "calendly"),
+        ("close", "close"),
+        ("dreamclass", "dreamclass"),
+        ("github", "github"),
+        ("hubspot-v1", "hubspot-v1"),
+        ("hubspot-v3", "hubspot-v3"),
+        ("intercom", "intercom"),
+        ("line", "line"),
+        ("meta-whatsapp", "meta-whatsapp"),
+        ("moodle", "moodle-local-webhooks"),
+        ("pipedrive", "pipedrive"),
+        ("shopify", "shopify"),
+        ("slack", "slack"),
+        ("square", "square"),
+        ("standard-webhooks", "standard-webhooks"),
+        ("stripe", "stripe"),
+        ("twilio", "twilio"),
+        ("typeform", "typeform"),
+        ("zendesk", "zendesk"),
+        ("zoho-crm", "zoho-crm"),
+    ];
+    let vectors = vectors();
+    for (preset, system) in systems {
+        let mut of_system = vectors.iter().filter(|vector| {
+            vector["system"] == system && vector["verifier"]["type"] != "public-key"
+        });
+        let vector = of_system.next().expect(system);
+        assert_eq!(
+            presets::find(preset).expect(preset).verify_settings(),
+            read(&vector["verifier"].to_string()).unwrap(),
+            "{preset}"
+        );
+    }
+}
+
+/// Every preset, and every kind of settings in the vectors, with a secret that fits.
+fn signers() -> &'static [(String, Verifier)] {
+    static SIGNERS: OnceLock<Vec<(String, Verifier)>> = OnceLock::new();
+    SIGNERS.get_or_init(make_signers)
+}
+
+fn make_signers() -> Vec<(String, Verifier)> {
+    let of_presets = presets::all()
+        .iter()
+        .map(|preset| (preset.name.to_owned(), preset.verify_settings()));
+    let of_vectors = vectors()
+        .into_iter()
+        .filter(|vector| {
+            !matches!(
+                vector["verifier"]["type"].as_str(),
+                Some("jwt" | "public-key")
+            )
+        })
+        .map(|vector| {
+            let text = vector["verifier"].to_string();
+            (text.clone(), read(&text).unwrap())
+        })
+        .collect::<BTreeMap<_, _>>();
+    of_presets
+        .chain(of_vectors)
+        .map(|(name, settings)| {
+            let secret = SigningSecret {
+                name: "SECRET".into(),
+                // Text, hexadecimal, base64 and a password at once would be too much to ask.
+                value: if settings.type_name() == "basic" {
+                    "ana:c0de"
+                } else {
+                    "c0dec0de"
+                }
+                .into(),
+                until: None,
+            };
+            (name, Verifier::new(settings, &[secret]).unwrap())
+        })
+        .collect()
+}
+
+fn unsigned(form: bool) -> Outgoing {
+    let mut headers = HeaderMap::new();
+    let (kind, body) = if form {
+        (
+            "application/x-www-form-urlencoded",
+            "b=2&a=1&name=Jos%C3%A9",
+        )
+    } else {
+        (
+            "application/json",
+            r#"{"id":"ev-1","value":[{"x":1},{"x":2}],"name":"José"}"#,
+        )
+    };
+    headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    Outgoing {
+        method: Method::POST,
+        url: "https://hooks.example/webhooks/crm%2Fx?a=b%20c".into(),
+        headers,
+        body: Bytes::from(body),
+    }
+}
+
+/// With the lowest bit of one byte changed, which turns no letter into its upper-case twin.
+fn flipped(bytes: &[u8], place: usize) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    bytes[place] ^= 1;
+    bytes
+}
+
+#[test]
+fn what_we_sign_verifies_and_any_changed_byte_does_not() {
+    let now = at(1_760_000_000);
+    for (name, verifier) in signers() {
+        let is_form = name == "bitrix24";
+        let request = verifier.sign(unsigned(is_form), "msg_1", now).unwrap();
+        let received = request.clone().into_received(now);
+        let verified = verifier.verify(received.clone(), now);
+        assert!(verified.is_ok(), "{name}: {verified:?}");
+
+        let refuses = |changed: Received, what: &str| {
+            assert!(verifier.verify(changed, now).is_err(), "{name}: {what}");
+        };
+        if verifier.settings().covers_body() {
+            for place in 0..received.body.len() {
+                let body = flipped(&received.body, place).into();
+                refuses(
+                    Received {
+                        body,
+                        ..received.clone()
+                    },
+                    &format!("body {place}"),
+                );
+            }
+        }
+        let before = unsigned(is_form).headers;
+        for (header, value) in &request.headers {
+            if before.contains_key(header) {
+                continue;
+            }
+            for place in 0..value.len() {
+                let Ok(other) = HeaderValue::from_bytes(&flipped(value.as_bytes(), place)) else {
+                    continue;
+                };
+                let mut changed = received.clone();
+                changed.headers.insert(header, other);
+                refuses(changed, &format!("{header} {place}"));
+            }
+            let mut changed = received.clone();
+            changed.headers.remove(header);
+            refuses(changed, &format!("no {header}"));
+        }
+    }
+}
+
+#[test]
+fn forms_are_signed_field_by_field() {
+    let now = at(1_760_000_000);
+    let secret = SigningSecret {
+        name: "SECRET".into(),
+        value: "c0de".into(),
+        until: None,
+    };
+    let settings = presets::find("twilio").unwrap().verify_settings();
+    let verifier = Verifier::new(settings, &[secret]).unwrap();
+    let received = verifier
+        .sign(unsigned(true), "", now)
+        .unwrap()
+        .into_received(now);
+    let with_body = |body: &'static str| Received {
+        body: Bytes::from_static(body.as_bytes()),
+        ..received.clone()
+    };
+    assert!(
+        verifier
+            .verify(with_body("a=1&b=2&name=Jos%c3%a9"), now)
+            .is_ok()
+    );
+    for changed in [
+        "a=1&b=3&name=Jos%C3%A9",
+        "a=1&b=2",
+        "a=1&a=2&b=2&name=Jos%C3%A9",
+        "",
+    ] {
+        assert!(
+            verifier.verify(with_body(changed), now).is_err(),
+            "{changed}"
+        );
+    }
+}
+
+#[test]
+fn an_old_secret_is_accepted_until_its_end_and_named() {
+    let now = at(1_760_000_000);
+    let settings = || presets::find("github").unwrap().verify_settings();
+    let secret = |name: &str, until| SigningSecret {
+        name: name.into(),
+        value: name.into(),
+        until,
+    };
+    let old_sender = Verifier::new(settings(), &[secret("OLD", None)]).unwrap();
+    let request = old_sender
+        .sign(unsigned(false), "", now)
+        .unwrap()
+        .into_received(now);
+
+    let until = now + jiff::SignedDuration::from_secs(60);
+    let rotating = Verifier::new(
+        settings(),
+        &[secret("NEW", None), secret("OLD", Some(until))],
+    )
+    .unwrap();
+    let verified = rotating.verify(request.clone(), now).unwrap();
+    assert_eq!(verified.secret_name(), Some("OLD"));
+    assert_eq!(verified.into_received().body, request.body);
+    assert_eq!(
+        rotating.verify(request.clone(), until).unwrap_err().1,
+        Refusal::NoMatch
+    );
+    let expired = Verifier::new(settings(), &[secret("OLD", Some(until))]).unwrap();
+    assert_eq!(
+        expired.verify(request, until).unwrap_err().1,
+        Refusal::NoSecret
+    );
+    assert_eq!(
+        expired.sign(unsigned(false), "", until).err(),
+        Some(CannotSign::NoSecret)
+    );
+}
+
+#[test]
+fn nothing_is_verified_only_in_so_many_words() {
+    let now = at(0);
+    let verifier = Verifier::new(VerifySettings::none(), &[]).unwrap();
+    let accepted = verifier
+        .verify(unsigned(false).into_received(now), now)
+        .unwrap();
+    assert_eq!(accepted.secret_name(), None);
+    let secret = SigningSecret {
+        name: "SECRET".into(),
+        value: "x".into(),
+        until: None,
+    };
+    assert_eq!(
+        Verifier::new(VerifySettings::none(), std::slice::from_ref(&secret)).err(),
+        Some(SettingsError::UnusedSecret("SECRET".into()))
+    );
+    let settings = presets::find("github").unwrap().verify_settings();
+    assert_eq!(
+        Verifier::new(settings.clone(), &[]).err(),
+        Some(SettingsError::NoSecret)
+    );
+    assert_eq!(
+        Verifier::new(settings, &vec![secret; MAX_SECRETS + 1]).err(),
+        Some(SettingsError::TooManySecrets)
+    );
+}
+
+#[test]
+fn debug_output_shows_no_part_of_a_request() {
+    let now = at(1_760_000_000);
+    let settings = presets::find("zoho-crm").unwrap().verify_settings();
+    let secret = SigningSecret {
+        name: "SECRET".into(),
+        value: "c0dec0de".into(),
+        until: None,
+    };
+    let verifier = Verifier::new(settings, &[secret]).unwrap();
+    let request = verifier
+        .sign(unsigned(false), "", now)
+        .unwrap()
+        .into_received(now);
+    let accepted = verifier.verify(request, now).unwrap();
+    let shown = format!("{accepted:?} {verifier:?}");
+    assert!(
+        !shown.contains("c0de") && !shown.contains("José") && !shown.contains("hooks.example"),
+        "{shown}"
+    );
+}
+
+proptest::proptest! {
+    /// Nobody without the secret gets in, and nothing that a stranger sends makes the check fail in another way.
+    #[test]
+    fn strangers_are_refused_whatever_they_send(
+        which in 0usize..60,
+        header in proptest::collection::vec(proptest::num::u8::ANY, 0..80),
+        time in "[0-9TZ:.+-]{0,40}",
+        body in proptest::collection::vec(proptest::num::u8::ANY, 0..80),
+        query in "[a-z=&%0-9+]{0,30}",
+    ) {
+        let signers = signers();
+        let (name, verifier) = &signers[which % signers.len()];
+        let now = at(1_760_000_000);
+        let signed = verifier.sign(unsigned(name == "bitrix24"), "msg_1", now).unwrap();
+        let mut forged = unsigned(name == "bitrix24");
+        for header_name in signed.headers.keys() {
+            let text: &[u8] = if header_name.as_str().contains("time") { time.as_bytes() } else { &header };
+            if let Ok(value) = HeaderValue::from_bytes(text) {
+                forged.headers.insert(header_name, value);
+            }
+        }
+        forged.body = body.into();
+        forged.url = format!("https://hooks.example/x?{query}");
+        proptest::prop_assert!(verifier.verify(forged.into_received(now), now).is_err());
+    }
+}

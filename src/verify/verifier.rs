@@ -1,0 +1,124 @@
+//! Settings and secrets, ready to check requests.
+
+use std::{fmt, sync::Arc};
+
+use jiff::Timestamp;
+use secrecy::SecretString;
+
+use super::{
+    Received, Refusal, SettingsError, SigningSecret, Verified, VerifySettings, basic,
+    request::Request,
+    secret::{Prepared, prepare, valid},
+    settings::{Kind, SignatureSettings, TokenSettings},
+    signature::{self, Key},
+    token,
+};
+
+/// Checks the requests of one source. Made once, when the source is loaded.
+pub struct Verifier {
+    pub(super) settings: VerifySettings,
+    pub(super) check: Check,
+}
+
+/// A kind of check with its secrets.
+pub(super) enum Check {
+    None,
+    Basic(Vec<Prepared<SecretString>>),
+    Token(TokenSettings, Vec<Prepared<SecretString>>),
+    Signature(Box<SignatureSettings>, Vec<Prepared<Key>>),
+}
+
+impl Verifier {
+    /// Puts settings and secrets together.
+    ///
+    /// # Errors
+    ///
+    /// No secret, an empty one, one that is not written as the settings say, or more than
+    /// [`MAX_SECRETS`](super::MAX_SECRETS); any secret at all where nothing is verified.
+    pub fn new(settings: VerifySettings, secrets: &[SigningSecret]) -> Result<Self, SettingsError> {
+        let check = match &settings.kind {
+            Kind::None => match secrets.first() {
+                Some(secret) => return Err(SettingsError::UnusedSecret(secret.name.clone())),
+                None => Check::None,
+            },
+            Kind::Basic => Check::Basic(prepare(secrets, basic::prepare)?),
+            Kind::Token(token) => Check::Token(
+                token.clone(),
+                prepare(secrets, |secret| Ok(secret.value.clone()))?,
+            ),
+            Kind::Signature(signature) => Check::Signature(
+                signature.clone(),
+                prepare(secrets, |secret| Key::prepare(signature, secret))?,
+            ),
+        };
+        Ok(Self { settings, check })
+    }
+
+    /// The settings it was made of.
+    pub const fn settings(&self) -> &VerifySettings {
+        &self.settings
+    }
+
+    /// Checks a request that arrived `now`. This is the only way to a [`Verified`].
+    ///
+    /// # Errors
+    ///
+    /// The request, handed back, and why it is not taken.
+    #[expect(
+        clippy::result_large_err,
+        reason = "the request moves through either way, as large as it came"
+    )]
+    pub fn verify(
+        &self,
+        received: Received,
+        now: Timestamp,
+    ) -> Result<Verified, (Received, Refusal)> {
+        match self.check(&Request::from(&received), now) {
+            Ok(secret) => Ok(Verified::new(received, secret)),
+            Err(refusal) => Err((received, refusal)),
+        }
+    }
+
+    /// The name of the secret that matches.
+    fn check(&self, request: &Request<'_>, now: Timestamp) -> Result<Option<Arc<str>>, Refusal> {
+        for (name, expected) in &self.settings.require_headers {
+            match request.header(name)? {
+                Some(value) if value.as_bytes() == expected.as_bytes() => {}
+                _ => return Err(Refusal::RequiredHeader),
+            }
+        }
+        match &self.check {
+            Check::None => Ok(None),
+            Check::Basic(secrets) => {
+                any_valid(secrets, now)?;
+                Ok(Some(basic::check(secrets, request, now)?.name()))
+            }
+            Check::Token(settings, secrets) => {
+                any_valid(secrets, now)?;
+                Ok(Some(token::check(settings, secrets, request, now)?.name()))
+            }
+            Check::Signature(settings, secrets) => {
+                any_valid(secrets, now)?;
+                Ok(Some(
+                    signature::check(settings, secrets, request, now)?.name(),
+                ))
+            }
+        }
+    }
+}
+
+fn any_valid<T>(secrets: &[Prepared<T>], now: Timestamp) -> Result<(), Refusal> {
+    valid(secrets, now)
+        .next()
+        .map(drop)
+        .ok_or(Refusal::NoSecret)
+}
+
+/// Shows the settings only.
+impl fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verifier")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
