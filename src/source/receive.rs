@@ -1,0 +1,303 @@
+//! The `receive` section of a source file: how requests prove themselves, how a repeated one is recognised, and what
+//! the sender is answered.
+//!
+//! ```yaml
+//! receive:
+//!   verify: hubspot-v3        # a preset, the long form (see `verify`), or the word `none`
+//!   secrets: [{env: HUBSPOT_CLIENT_SECRET}, {file: /run/secrets/hubspot-old, until: 2026-12-31}]
+//!   handshake: none
+//!   dedup: [portalId, eventId]  # expressions on an item; or {header: webhook-id}; or body
+//!   answer: {status: 200}
+//! ```
+//!
+//! Reading gives checked values or findings, never both a value and an error. Secrets are references here; their
+//! values come in through [`Receive::signing_secrets`], and the expressions of `dedup` are compiled elsewhere.
+
+mod answer;
+mod dedup;
+
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use secrecy::SecretString;
+
+pub use self::{
+    answer::Answer,
+    dedup::{DedupExpression, DedupRule},
+};
+use crate::{
+    config::SecretReference,
+    diag::{Collector, Diagnostic, Span, did_you_mean},
+    verify::{
+        BAD_VALUE, CODES, MAX_SECRETS, SigningSecret, VerifySettings,
+        presets::{self, Preset},
+    },
+    yaml::{Entry, KeyReader, Node},
+};
+
+/// How a source receives. Checked, but for the secrets' values and the expressions of `dedup`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receive {
+    pub verify: VerifySettings,
+    /// The preset that `verify` names; `None` for the long form and for `none`.
+    pub preset: Option<&'static Preset>,
+    /// Empty exactly when nothing is verified.
+    pub secrets: Vec<ReceiveSecret>,
+    pub dedup: DedupRule,
+    pub answer: Answer,
+}
+
+/// Where a signing secret stands, and until when it is accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReceiveSecret {
+    pub reference: SecretReference,
+    pub until: Option<Timestamp>,
+    /// The place of the reference, for findings about its value.
+    pub span: Span,
+}
+
+impl Receive {
+    /// Reads the section. `None` where it, or anything that was read before it, has mistakes; they are in `out`.
+    pub fn read(node: &Node, out: &mut Collector) -> Option<Self> {
+        let mut keys = KeyReader::new(node, "receive", CODES, out)?;
+        let verify = verify(keys.take("verify"), node, out);
+        let secrets_entry = keys.take("secrets");
+        let secrets = secrets_entry.map_or_else(Vec::new, |entry| secrets(&entry.value, out));
+        if let Some(entry) = keys.take("handshake") {
+            handshake(&entry.value, out);
+        }
+        let preset = verify.as_ref().and_then(|(_, preset)| *preset);
+        let dedup = dedup::read(keys.take("dedup"), preset, node.span, out);
+        let answer = answer::read(keys.take("answer"), out);
+        keys.finish(out);
+        let (verify, _) = verify?;
+        check_secrets(&verify, secrets_entry, &secrets, node, out);
+        (!out.has_errors()).then_some(Self {
+            verify,
+            preset,
+            secrets,
+            dedup: dedup?,
+            answer: answer?,
+        })
+    }
+
+    /// The secrets with their values, which `resolve` reads; all that cannot be read are returned, with their places.
+    pub fn signing_secrets<E>(
+        &self,
+        resolve: impl Fn(&SecretReference) -> Result<SecretString, E>,
+    ) -> Result<Vec<SigningSecret>, Vec<(Span, E)>> {
+        let mut found = Vec::new();
+        let mut failed = Vec::new();
+        for secret in &self.secrets {
+            match resolve(&secret.reference) {
+                Ok(value) => found.push(SigningSecret {
+                    name: secret.reference.to_string(),
+                    value,
+                    until: secret.until,
+                }),
+                Err(error) => failed.push((secret.span, error)),
+            }
+        }
+        if failed.is_empty() {
+            Ok(found)
+        } else {
+            Err(failed)
+        }
+    }
+}
+
+/// The settings, and the preset they come from.
+fn verify(
+    entry: Option<&Entry>,
+    receive: &Node,
+    out: &mut Collector,
+) -> Option<(VerifySettings, Option<&'static Preset>)> {
+    let Some(node) = entry
+        .map(|entry| &entry.value)
+        .filter(|node| !node.is_null())
+    else {
+        let place = entry.map_or_else(|| first_key(receive), |entry| entry.key_span);
+        out.add(
+            Diagnostic::error("recv/no-verification", "this source does not say how it is verified")
+                .at(place, "`verify` is missing")
+                .help("give `verify` a preset or settings; to take every request unverified, write `verify: none`"),
+        );
+        return None;
+    };
+    let Some(name) = node.as_text() else {
+        return VerifySettings::read(node, out).map(|settings| (settings, None));
+    };
+    if name == "none" {
+        out.add(
+            Diagnostic::warning(
+                "recv/unverified",
+                "every request to this source is taken as genuine",
+            )
+            .at(node.span, "nothing is verified")
+            .help("anybody who knows the address can change customers; verify at least a token"),
+        );
+        return Some((VerifySettings::none(), None));
+    }
+    let preset = presets::find(name);
+    if preset.is_none() {
+        let names: Vec<_> = presets::all().iter().map(|preset| preset.name).collect();
+        let help = did_you_mean(name, names.iter().copied())
+            .unwrap_or_else(|| format!("presets are {}", names.join(", ")));
+        out.add(
+            Diagnostic::error(
+                "recv/unknown-preset",
+                format!("there is no preset `{name}`"),
+            )
+            .at(node.span, "unknown preset")
+            .help(help),
+        );
+    }
+    preset.map(|preset| (preset.verify_settings(), Some(preset)))
+}
+
+/// One reference, or a list of them.
+fn secrets(node: &Node, out: &mut Collector) -> Vec<ReceiveSecret> {
+    let nodes = node.as_list().unwrap_or(std::slice::from_ref(node));
+    if nodes.len() > MAX_SECRETS {
+        out.add(
+            Diagnostic::error(
+                BAD_VALUE,
+                format!("there are more than {MAX_SECRETS} secrets"),
+            )
+            .at(node.span, "too many")
+            .help("a rotation needs two: the new one, and the old one with `until`"),
+        );
+    }
+    nodes.iter().filter_map(|node| secret(node, out)).collect()
+}
+
+fn secret(node: &Node, out: &mut Collector) -> Option<ReceiveSecret> {
+    const CODE: &str = "recv/literal-secret";
+    if node.as_map().is_none() {
+        out.add(SecretReference::misshapen(node, CODE));
+        return None;
+    }
+    let mut keys = KeyReader::new(node, "a secret", CODES, out)?;
+    let reference = SecretReference::take(&mut keys, node, CODE, out);
+    let until = match keys.take("until") {
+        None => Some(None),
+        Some(entry) => until(&entry.value, out).map(Some),
+    };
+    keys.finish(out);
+    let reference = reference?;
+    if let SecretReference::Environment(name) = &reference
+        && !is_variable_name(name)
+    {
+        // The text may be the secret itself, so it is not repeated.
+        out.add(
+            Diagnostic::error(CODE, "this is not the name of an environment variable")
+                .at(node.span, "expected a name")
+                .help("write the variable's name, such as `{env: CRM_SECRET}`, not its value"),
+        );
+        return None;
+    }
+    Some(ReceiveSecret {
+        reference,
+        until: until?,
+        span: node.span,
+    })
+}
+
+fn is_variable_name(name: &str) -> bool {
+    name.bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        && !name.starts_with(|first: char| first.is_ascii_digit())
+}
+
+/// A moment, or a day, at whose end (in UTC) the secret ends.
+fn until(node: &Node, out: &mut Collector) -> Option<Timestamp> {
+    let moment = node.as_text().and_then(|text| {
+        if let Ok(moment) = text.parse() {
+            return Some(moment);
+        }
+        let day: Date = text
+            .parse()
+            .ok()
+            .filter(|_| text.len() == "2026-12-31".len())?;
+        let end = day.tomorrow().ok()?.to_zoned(TimeZone::UTC).ok()?;
+        Some(end.timestamp())
+    });
+    if moment.is_none() {
+        out.add(
+            Diagnostic::error(BAD_VALUE, "this is not a day")
+                .at(node.span, "expected a date")
+                .help("write the last day, such as 2026-12-31, or a moment, such as 2026-12-31T18:00:00Z"),
+        );
+    }
+    moment
+}
+
+fn handshake(node: &Node, out: &mut Collector) {
+    const LATER: [&str; 5] = [
+        "echo-query",
+        "echo-json",
+        "hmac-token",
+        "header-echo",
+        "cloudevents",
+    ];
+    match node.as_text() {
+        Some("none") => {}
+        Some(kind) if LATER.contains(&kind) => out.add(
+            Diagnostic::error(
+                "recv/not-available",
+                format!("the handshake `{kind}` is not available yet"),
+            )
+            .at(node.span, "not available")
+            .help("register the address with the sender in a way that needs no answer, and write `handshake: none`"),
+        ),
+        _ => out.add(
+            Diagnostic::error(BAD_VALUE, "this is not a kind of handshake")
+                .at(node.span, "unknown")
+                .help("write `none`, or leave the key out"),
+        ),
+    }
+}
+
+/// Whether settings and secrets fit together.
+fn check_secrets(
+    verify: &VerifySettings,
+    entry: Option<&Entry>,
+    secrets: &[ReceiveSecret],
+    receive: &Node,
+    out: &mut Collector,
+) {
+    // A list of secrets that were all refused is not also a missing list.
+    let written = entry.is_some_and(|entry| entry.value.as_list() != Some(&[]));
+    match entry {
+        Some(entry) if verify.is_none() && written => out.add(
+            Diagnostic::error(
+                "recv/unused-secrets",
+                "nothing is verified, so no secret is used",
+            )
+            .at(entry.key_span, "not used")
+            .help("remove `secrets`, or say in `verify` how they are used"),
+        ),
+        _ if !verify.is_none() && !written && secrets.is_empty() => {
+            let form = match verify.type_name() {
+                "basic" => " (a user name and password, as `user:password`)",
+                _ => "",
+            };
+            out.add(
+                Diagnostic::error("recv/no-secret", "verification needs a secret")
+                    .at(
+                        entry.map_or_else(|| first_key(receive), |entry| entry.key_span),
+                        "`secrets` is missing",
+                    )
+                    .help(format!("write `secrets: [{{env: NAME}}]`{form}")),
+            );
+        }
+        _ => {}
+    }
+}
+
+fn first_key(node: &Node) -> Span {
+    node.as_map()
+        .and_then(|entries| entries.first())
+        .map_or(node.span, |entry| entry.key_span)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,217 @@
+use secrecy::ExposeSecret as _;
+
+use super::*;
+use crate::{
+    diag::{SourceText, render_lines},
+    verify::Verifier,
+    yaml,
+};
+
+/// What was read, and all findings, warnings among them.
+fn read(text: &str) -> (Option<Receive>, Vec<String>) {
+    let mut out = Collector::new(SourceText::new("crm.yaml", text));
+    let receive = yaml::parse(&mut out).and_then(|node| Receive::read(&node, &mut out));
+    (receive, render_lines(&out.finish()))
+}
+
+fn good(text: &str) -> Receive {
+    let (receive, found) = read(text);
+    receive.unwrap_or_else(|| panic!("{found:?}"))
+}
+
+/// The findings, which must keep the section from being used.
+fn bad(text: &str) -> String {
+    let (receive, found) = read(text);
+    assert_eq!(receive, None, "{text}");
+    found.join("\n")
+}
+
+const SECRETS: &str = "secrets: [{env: CRM_SECRET}]\n";
+
+#[test]
+fn a_preset_brings_settings_and_dedup() {
+    let receive = good(&format!("verify: svix\n{SECRETS}"));
+    assert_eq!(receive.preset.unwrap().name, "svix");
+    assert_eq!(receive.verify.type_name(), "hmac");
+    assert_eq!(receive.dedup, DedupRule::Header("svix-id".parse().unwrap()));
+    assert_eq!(receive.answer, Answer::default());
+
+    let receive = good(&format!("verify: hubspot-v3\n{SECRETS}"));
+    let DedupRule::Expressions(expressions) = receive.dedup else {
+        panic!("{:?}", receive.dedup)
+    };
+    assert_eq!(expressions[0].text, "portalId");
+    assert_eq!(expressions.len(), 6);
+}
+
+#[test]
+fn everything_can_be_written_out() {
+    let text = "\
+verify:
+  type: hmac
+  signature_header: X-Signature
+  signature_format: {style: prefix, prefix: sha256=}
+  encoding: hex
+secrets:
+  - env: NEW_SECRET
+  - file: /run/secrets/old
+    until: 2026-12-31
+handshake: none
+dedup: [account.id, number | text]
+answer:
+  status: 202
+  body: '{\"status\":\"ok\"}'
+";
+    let receive = good(text);
+    assert_eq!(receive.preset, None);
+    assert_eq!(receive.secrets[0].until, None);
+    assert_eq!(
+        receive.secrets[1].until,
+        Some("2027-01-01T00:00:00Z".parse().unwrap())
+    );
+    let DedupRule::Expressions(expressions) = &receive.dedup else {
+        panic!("{:?}", receive.dedup)
+    };
+    let written: Vec<_> = expressions
+        .iter()
+        .map(|expression| text.get(expression.span.range()).unwrap())
+        .collect();
+    assert_eq!(written, ["account.id", "number | text"]);
+    assert_eq!(receive.answer.status, 202);
+    assert_eq!(receive.answer.content_type.unwrap(), "application/json");
+    assert_eq!(receive.answer.body, r#"{"status":"ok"}"#);
+}
+
+#[test]
+fn dedup_is_a_header_expressions_or_the_body() {
+    let dedup = |text: &str| good(&format!("verify: github\n{SECRETS}dedup: {text}\n")).dedup;
+    assert_eq!(dedup("body"), DedupRule::Body);
+    assert_eq!(
+        dedup("{header: X-Id}"),
+        DedupRule::Header("x-id".parse().unwrap())
+    );
+    assert!(matches!(dedup("id"), DedupRule::Expressions(texts) if texts[0].text == "id"));
+    let long_form = "verify: {type: token, token_source: 'header:X-Token'}\n";
+    assert_eq!(
+        good(&format!("{long_form}{SECRETS}")).dedup,
+        DedupRule::Body
+    );
+}
+
+#[test]
+fn nothing_is_verified_only_in_so_many_words_and_with_a_warning() {
+    let (receive, found) = read("verify: none\n");
+    assert!(receive.unwrap().verify.is_none());
+    assert!(found[0].contains("warning recv/unverified"), "{found:?}");
+    for text in ["{}", "verify:\n", "answer: {}\n"] {
+        assert!(bad(text).contains("recv/no-verification"), "{text}");
+    }
+    assert!(bad(&format!("verify: none\n{SECRETS}")).contains("recv/unused-secrets"));
+}
+
+#[test]
+fn a_secret_in_the_file_is_refused_and_not_repeated() {
+    for secrets in [
+        "hush-hush",
+        "[hush-hush]",
+        "[{env: hush-hush}]",
+        "[{value: hush-hush}]",
+        "[[hush-hush]]",
+        "[{env: A, file: hush-hush}]",
+    ] {
+        let found = bad(&format!("verify: github\nsecrets: {secrets}\n"));
+        assert!(found.contains("recv/literal-secret"), "{secrets}: {found}");
+        assert!(!found.contains("hush"), "{secrets}: {found}");
+    }
+}
+
+#[test]
+fn every_mistake_is_reported_with_its_place() {
+    let found = bad("\
+verify: hubspot-3
+secrets: [{env: A, until: soon}]
+handshake: echo-json
+dedup: []
+answer: {status: 410, content_type: json}
+secretes: x
+");
+    insta::assert_snapshot!(found, @r"
+    crm.yaml:1:9: error recv/unknown-preset: there is no preset `hubspot-3` (did you mean `hubspot-v3`?)
+    crm.yaml:2:27: error recv/bad-value: this is not a day (write the last day, such as 2026-12-31, or a moment, such as 2026-12-31T18:00:00Z)
+    crm.yaml:3:12: error recv/not-available: the handshake `echo-json` is not available yet (register the address with the sender in a way that needs no answer, and write `handshake: none`)
+    crm.yaml:4:8: error recv/bad-value: `dedup` takes 1 to 16 expressions (write the fields that together number an event, or `dedup: body`)
+    crm.yaml:5:18: error recv/bad-value: a stored request is answered with a status of 200 to 299 (senders take other statuses for a refusal, and 410 for a farewell; leave it at 200)
+    crm.yaml:5:37: error recv/bad-value: this is not a content type (write something like `application/json` or `text/plain`)
+    crm.yaml:6:1: error recv/unknown-key: receive has no key `secretes` (did you mean `secrets`?)
+    ");
+}
+
+#[test]
+fn sections_that_do_not_fit_together_are_refused() {
+    for (text, code) in [
+        ("verify: github\n", "recv/no-secret"),
+        ("verify: github\nsecrets: []\n", "recv/no-secret"),
+        ("verify: pipedrive\n", "user:password"),
+        (
+            "verify: github\nsecrets: [{env: A}]\nanswer: {status: 204, body: x}\n",
+            "has no body",
+        ),
+        (
+            "verify: github\nsecrets: [{env: A}]\nanswer: {content_type: text/plain}\n",
+            "there is no `body`",
+        ),
+        (
+            "verify: github\nsecrets: [{env: A}]\nanswer: {status: 301}\n",
+            "200 to 299",
+        ),
+        (
+            "verify: github\nsecrets: [{env: A}]\nhandshake: wave\n",
+            "not a kind of handshake",
+        ),
+        (
+            "verify: github\nsecrets: [{env: A}]\ndedup: {header: a b}\n",
+            "not a header name",
+        ),
+        (
+            "verify: github\nsecrets: [{env: A}]\ndedup: [{a: b}]\n",
+            "recv/wrong-shape",
+        ),
+        (
+            "verify: {type: basic, algorithm: sha1}\nsecrets: [{env: A}]\n",
+            "recv/unknown-key",
+        ),
+        (
+            "verify: [github]\nsecrets: [{env: A}]\n",
+            "recv/wrong-shape",
+        ),
+    ] {
+        let found = bad(text);
+        assert!(found.contains(code), "{text}: {found}");
+    }
+    let many = "{env: A}, ".repeat(MAX_SECRETS + 1);
+    assert!(bad(&format!("verify: github\nsecrets: [{many}]\n")).contains("more than 8"));
+}
+
+#[test]
+fn secrets_get_their_values_from_outside() {
+    let receive =
+        good("verify: github\nsecrets: [{env: A}, {file: /b, until: 2026-12-31T18:00:00Z}]\n");
+    let secrets = receive
+        .signing_secrets(|reference| Ok::<_, ()>(reference.to_string().into()))
+        .unwrap();
+    assert_eq!(secrets[1].name, "file:/b");
+    assert_eq!(secrets[1].value.expose_secret(), "file:/b");
+    assert_eq!(
+        secrets[1].until,
+        Some("2026-12-31T18:00:00Z".parse().unwrap())
+    );
+    assert!(Verifier::new(receive.verify.clone(), &secrets).is_ok());
+
+    let failed = receive
+        .signing_secrets(|reference| match reference {
+            SecretReference::Environment(_) => Ok("x".into()),
+            SecretReference::File(_) => Err("gone"),
+        })
+        .unwrap_err();
+    assert_eq!(failed, [(receive.secrets[1].span, "gone")]);
+}
