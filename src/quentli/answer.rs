@@ -1,6 +1,6 @@
 //! What a call can come back with.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use crate::customer::CustomerId;
 
@@ -10,6 +10,8 @@ pub struct Customer {
     pub id: CustomerId,
     pub username: Option<String>,
     pub email: Option<String>,
+    /// Values by key.
+    pub metadata: BTreeMap<String, String>,
 }
 
 /// Shows the identifier only: the rest is personal data.
@@ -38,7 +40,8 @@ pub struct CallError {
     pub kind: CallErrorKind,
     /// The HTTP status, where there was an answer.
     pub status: Option<u16>,
-    /// Quentli's `error.message`, cut at 500 characters, without control characters.
+    /// Quentli's `error.message`, or where there was no answer what the network said; cut at 500 characters, without
+    /// control characters.
     pub message: Option<String>,
     /// What `Retry-After` asked for (seconds, or a date turned into the time from now), at most a day.
     pub retry_after: Option<Duration>,
