@@ -64,20 +64,22 @@ pub(super) struct Facts<'a> {
 }
 
 /// What an attempt came back with.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Outcome<'a> {
+#[derive(Debug)]
+pub(super) enum Outcome {
     /// Quentli confirmed the change.
     Confirmed,
-    /// Quentli has no such customer.
-    Missing,
+    /// Quentli has no such customer; with the answer that said so, where a change was refused for it.
+    Missing(Option<CallError>),
     /// More than one customer has the value that was looked for.
     Ambiguous,
+    /// The customer is to be found by a property for which Quentli has no search.
+    Unsearchable,
     /// A call failed.
-    Failed(&'a CallError),
+    Failed(CallError),
     /// This call was refused with 401 or 403, and so is any other: the key is at fault, not the delivery.
-    KeyRefused,
+    KeyRefused(CallError),
     /// This call was refused with 401 or 403, while the key is good for another.
-    Forbidden(&'a CallError),
+    Forbidden(CallError),
     /// Our own code failed.
     Panicked,
 }
@@ -104,24 +106,29 @@ pub(super) enum Decision {
 /// Decides what becomes of a delivery; `random` is drawn evenly from 0 to 1.
 pub(super) fn decide(
     facts: &Facts<'_>,
-    outcome: Outcome<'_>,
+    outcome: &Outcome,
     policy: &Policy,
     random: f64,
 ) -> Decision {
     match outcome {
         Outcome::Confirmed => Decision::Deliver,
-        Outcome::KeyRefused => Decision::GiveBack,
-        Outcome::Missing => missing(facts, policy, random),
+        Outcome::KeyRefused(_) => Decision::GiveBack,
+        Outcome::Missing(_) => missing(facts, policy, random),
         Outcome::Ambiguous => bury(
             "customer-ambiguous",
             "more than one customer in Quentli has the value that this update looks for".to_owned(),
         ),
+        Outcome::Unsearchable => bury(
+            "customer-not-found",
+            "the customer is to be found by metadata, for which Quentli has no search".to_owned(),
+        ),
         Outcome::Forbidden(error) => bury("forbidden", error.to_string()),
         Outcome::Failed(error) => match error.kind {
             CallErrorKind::Refused => bury("refused", error.to_string()),
-            CallErrorKind::NotFound => missing(facts, policy, random),
-            // A key that is refused here, but of which a probe could not tell more, is trouble like any other.
-            CallErrorKind::Unauthorized
+            // A search that is not found says nothing about the customer, and a key that is refused, but of which a probe
+            // could not tell more, nothing about the key: trouble like any other.
+            CallErrorKind::NotFound
+            | CallErrorKind::Unauthorized
             | CallErrorKind::Forbidden
             | CallErrorKind::Connect
             | CallErrorKind::Interrupted
@@ -263,8 +270,8 @@ mod tests {
     fn every_kind_of_call_error_leads_where_the_design_says() {
         let expected = |kind| match kind {
             CallErrorKind::Refused => "bury refused",
-            CallErrorKind::NotFound => "retry looking",
-            CallErrorKind::Connect
+            CallErrorKind::NotFound
+            | CallErrorKind::Connect
             | CallErrorKind::Interrupted
             | CallErrorKind::Throttled
             | CallErrorKind::Unavailable
@@ -275,7 +282,7 @@ mod tests {
         for kind in CallErrorKind::ALL {
             let decision = decide(
                 &facts(),
-                Outcome::Failed(&error(kind)),
+                &Outcome::Failed(error(kind)),
                 &Policy::default(),
                 0.5,
             );
@@ -285,19 +292,27 @@ mod tests {
 
     #[test]
     fn the_other_outcomes_lead_where_the_design_says() {
-        let forbidden = error(CallErrorKind::Forbidden);
         for (outcome, panics, expected) in [
             (Outcome::Confirmed, 0, "deliver"),
             (Outcome::Ambiguous, 0, "bury customer-ambiguous"),
-            (Outcome::KeyRefused, 0, "give back"),
-            (Outcome::Forbidden(&forbidden), 0, "bury forbidden"),
+            (Outcome::Unsearchable, 0, "bury customer-not-found"),
+            (
+                Outcome::KeyRefused(error(CallErrorKind::Unauthorized)),
+                0,
+                "give back",
+            ),
+            (
+                Outcome::Forbidden(error(CallErrorKind::Forbidden)),
+                0,
+                "bury forbidden",
+            ),
             (Outcome::Panicked, 1, "retry waiting"),
             (Outcome::Panicked, 2, "retry waiting"),
             (Outcome::Panicked, 3, "bury bug"),
         ] {
             let facts = Facts { panics, ..facts() };
             assert_eq!(
-                word(&decide(&facts, outcome, &Policy::default(), 0.5)),
+                word(&decide(&facts, &outcome, &Policy::default(), 0.5)),
                 expected,
                 "{outcome:?}"
             );
@@ -323,7 +338,12 @@ mod tests {
                 ..facts()
             };
             assert_eq!(
-                word(&decide(&facts, Outcome::Missing, &Policy::default(), 0.5)),
+                word(&decide(
+                    &facts,
+                    &Outcome::Missing(None),
+                    &Policy::default(),
+                    0.5
+                )),
                 expected,
                 "{on_missing:?} {age:?}"
             );
@@ -339,7 +359,7 @@ mod tests {
             ..facts()
         };
         assert_eq!(
-            decide(&facts, Outcome::Missing, &Policy::default(), 0.9),
+            decide(&facts, &Outcome::Missing(None), &Policy::default(), 0.9),
             Decision::Retry {
                 state: DeliveryState::Looking,
                 wait: MINUTE,
@@ -355,7 +375,7 @@ mod tests {
             ..error(CallErrorKind::Throttled)
         };
         assert_eq!(
-            decide(&facts(), Outcome::Failed(&error), &Policy::default(), 0.5),
+            decide(&facts(), &Outcome::Failed(error), &Policy::default(), 0.5),
             Decision::Retry {
                 state: DeliveryState::Waiting,
                 wait: MINUTE,
@@ -376,7 +396,7 @@ mod tests {
             ..error(CallErrorKind::Unavailable)
         };
         let Decision::Bury(reason) =
-            decide(&facts, Outcome::Failed(&error), &Policy::default(), 0.5)
+            decide(&facts, &Outcome::Failed(error), &Policy::default(), 0.5)
         else {
             panic!("it is not dead");
         };
@@ -387,11 +407,11 @@ mod tests {
         );
     }
 
-    fn any_outcome(number: usize, error: &CallError) -> Outcome<'_> {
+    fn any_outcome(number: usize, error: CallError) -> Outcome {
         match number {
-            0 => Outcome::Missing,
+            0 => Outcome::Missing(None),
             1 => Outcome::Panicked,
-            2 => Outcome::KeyRefused,
+            2 => Outcome::KeyRefused(error),
             _ => Outcome::Failed(error),
         }
     }
@@ -407,20 +427,18 @@ mod tests {
             let mut turns = 0;
             'life: loop {
                 for (outcome, kind, random, retry_after) in &outcomes {
-                    let error = CallError {
-                        retry_after: (retry_after % 2 == 0).then(|| Duration::from_secs(*retry_after)),
-                        ..error(CallErrorKind::ALL[*kind])
-                    };
-                    let outcome = any_outcome(*outcome, &error);
+                    let retry_after = (retry_after % 2 == 0).then(|| Duration::from_secs(*retry_after));
+                    let error = CallError { retry_after, ..error(CallErrorKind::ALL[*kind]) };
+                    let outcome = any_outcome(*outcome, error);
                     facts.panics += u32::from(matches!(outcome, Outcome::Panicked));
-                    match decide(&facts, outcome, &policy, *random) {
+                    match decide(&facts, &outcome, &policy, *random) {
                         Decision::Retry { wait, spent, state } => {
                             prop_assert!(spent >= facts.spent);
                             let cap = match state {
                                 DeliveryState::Looking => policy.look.cap,
                                 _ => policy.retry.cap,
                             };
-                            prop_assert!(wait <= cap.max(error.retry_after.unwrap_or_default()));
+                            prop_assert!(wait <= cap.max(retry_after.unwrap_or_default()));
                             facts.spent = spent;
                             facts.attempts += 1;
                             facts.age += wait + Duration::from_millis(1);

@@ -48,7 +48,7 @@ pub(super) struct Turn {
 /// What is open, and whose turn it is. Times are [`Clock::elapsed`](crate::clock::Clock::elapsed).
 #[derive(Debug)]
 pub(super) struct Lanes {
-    lanes: HashMap<LaneKey, Lane>,
+    by_key: HashMap<LaneKey, Lane>,
     send: BTreeSet<Place>,
     look: BTreeSet<Place>,
     look_again: BTreeSet<Place>,
@@ -100,7 +100,7 @@ impl From<Duration> for Millis {
 impl Default for Lanes {
     fn default() -> Self {
         Self {
-            lanes: HashMap::new(),
+            by_key: HashMap::new(),
             send: BTreeSet::new(),
             look: BTreeSet::new(),
             look_again: BTreeSet::new(),
@@ -115,7 +115,7 @@ impl Default for Lanes {
 
 impl Lanes {
     pub(super) fn len(&self) -> usize {
-        self.lanes.len()
+        self.by_key.len()
     }
 
     pub(super) fn in_flight(&self) -> usize {
@@ -130,13 +130,13 @@ impl Lanes {
     /// A delivery is open in a lane: found in the store at start or by a sweep, or newly arrived. `looking` is
     /// whether its customer was not found before.
     pub(super) fn open(&mut self, lane: LaneKey, pos: DeliveryPos, due: Duration, looking: bool) {
-        let Some(known) = self.lanes.get(&lane) else {
+        let Some(known) = self.by_key.get(&lane) else {
             let queue = if looking {
                 Queue::LookAgain
             } else {
                 Queue::Send
             };
-            self.lanes.insert(
+            self.by_key.insert(
                 lane,
                 Lane {
                     head: pos,
@@ -221,7 +221,7 @@ impl Lanes {
         self.update(lane, |lane| lane.head = head);
         self.bind(lane, customer);
         for sibling in siblings {
-            if self.lanes.contains_key(sibling) && !self.bound.contains_key(sibling) {
+            if self.by_key.contains_key(sibling) && !self.bound.contains_key(sibling) {
                 self.bind(*sibling, customer);
                 self.no_longer_missing(*sibling, now);
             }
@@ -244,7 +244,7 @@ impl Lanes {
             (Some(next), Some(arrived)) => next.min(arrived),
             (Some(pos), None) | (None, Some(pos)) => pos,
             (None, None) => {
-                self.lanes.remove(&lane);
+                self.by_key.remove(&lane);
                 self.unbind(lane);
                 return;
             }
@@ -285,6 +285,20 @@ impl Lanes {
     pub(super) fn given_back(&mut self, lane: LaneKey) {
         self.in_flight.remove(&lane);
         self.queue_again(lane);
+    }
+
+    /// A lane in flight is left alone until `due`, through no fault of its head.
+    pub(super) fn set_aside(&mut self, lane: LaneKey, due: Duration) {
+        self.in_flight.remove(&lane);
+        self.update(lane, |lane| lane.due = due.into());
+        self.queue_again(lane);
+    }
+
+    /// The customer whom a lane in flight is at work on.
+    pub(super) fn claimed_by(&self, lane: LaneKey) -> Option<&CustomerId> {
+        let customer = self.bound.get(&lane)?;
+        let bound = self.customers.get(customer)?;
+        (bound.claimed_by == Some(lane)).then_some(customer)
     }
 
     /// The head of a lane in flight waits until the earlier ones of the same customer are through.
@@ -343,7 +357,7 @@ impl Lanes {
         bound
             .lanes
             .iter()
-            .filter_map(|lane| Some((self.lanes.get(lane)?.head, *lane)))
+            .filter_map(|lane| Some((self.by_key.get(lane)?.head, *lane)))
             .min()
             .map(|(_, lane)| lane)
     }
@@ -365,7 +379,7 @@ impl Lanes {
         }
         if let Some(first) = self.first_of(customer)
             && self
-                .lanes
+                .by_key
                 .get(&first)
                 .is_some_and(|lane| lane.standing == Standing::Held)
         {
@@ -376,7 +390,7 @@ impl Lanes {
 
     /// A lane whose customer was not found, and who now turned up through another lane, is looked at now.
     fn no_longer_missing(&mut self, lane: LaneKey, now: Duration) {
-        let is_missing = self.lanes.get(&lane).is_some_and(|lane| {
+        let is_missing = self.by_key.get(&lane).is_some_and(|lane| {
             lane.queue == Queue::LookAgain && lane.standing == Standing::Queued
         });
         if is_missing {
@@ -390,7 +404,7 @@ impl Lanes {
     }
 
     fn update(&mut self, lane: LaneKey, change: impl FnOnce(&mut Lane)) {
-        let known = self.lanes.get_mut(&lane);
+        let known = self.by_key.get_mut(&lane);
         debug_assert!(
             known.is_some(),
             "a lane has a turn only while it is in the index"
@@ -411,7 +425,7 @@ impl Lanes {
     fn enqueue(&mut self, lane: LaneKey) {
         if let Some(&Lane {
             head, due, queue, ..
-        }) = self.lanes.get(&lane)
+        }) = self.by_key.get(&lane)
         {
             self.queue(queue).insert((due, head, lane));
         }
@@ -420,7 +434,7 @@ impl Lanes {
     fn dequeue(&mut self, lane: LaneKey) {
         if let Some(&Lane {
             head, due, queue, ..
-        }) = self.lanes.get(&lane)
+        }) = self.by_key.get(&lane)
         {
             self.queue(queue).remove(&(due, head, lane));
         }
@@ -528,7 +542,7 @@ mod tests {
         let mut turns = BTreeMap::<_, u32>::new();
         for _ in 0..100 {
             let turn = lanes.next(NOW).unwrap();
-            let queue = format!("{:?}", lanes.lanes[&turn.lane].queue);
+            let queue = format!("{:?}", lanes.by_key[&turn.lane].queue);
             *turns.entry(queue).or_default() += 1;
         }
         let expected = [("Look", 16), ("LookAgain", 4), ("Send", 80)];
