@@ -13,19 +13,20 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     Settings,
     bindings::Bindings,
-    decision::{Decision, Facts, Outcome, decide, may_be_applied},
+    decision::{Decision, Facts, Outcome, decide},
+    effort::{Effort, Stop},
     lanes::Turn,
-    permits::{Permits, RequestKind, Shut, Word},
+    permits::Permits,
     recorder::{Account, Recorded},
 };
 use crate::{
     clock::Clock,
-    customer::{CustomerId, FindBy, PartKey, Patch},
-    dedup::{self, Known, Selection},
-    event::{Delivery, DeliveryPos, End, LaneKey, OrganisationName},
-    quentli::{CallError, CallErrorKind, Client, Customer, Found, Search},
-    store::{AppliedPart, Store, StoreError},
-    telemetry::{ApiCall, Metrics},
+    customer::{CustomerId, PartKey, Patch},
+    dedup,
+    event::{Delivery, DeliveryPos, OrganisationName},
+    quentli::Client,
+    store::{Store, StoreError},
+    telemetry::Metrics,
 };
 
 /// What all attempts of an organisation share.
@@ -67,58 +68,17 @@ pub(super) enum TurnEnd {
 
 /// One attempt on its way.
 pub(super) struct Attempt {
-    context: Arc<Context>,
-    turn: Turn,
+    pub(super) context: Arc<Context>,
+    pub(super) turn: Turn,
     /// Drawn evenly from 0 to 1.
     random: f64,
     /// When its first request left.
-    at: Option<Timestamp>,
+    pub(super) at: Option<Timestamp>,
     /// Time spent in requests; waiting for leave does not count.
-    took: Duration,
-    customer: Option<CustomerId>,
+    pub(super) took: Duration,
+    pub(super) customer: Option<CustomerId>,
     /// Whether a change left whose outcome is not known.
-    is_in_doubt: bool,
-}
-
-/// Why an attempt stopped without an outcome.
-enum Stop {
-    End(TurnEnd),
-    Store(StoreError),
-}
-
-/// Who the customer is.
-enum Sought {
-    Found {
-        customer: CustomerId,
-        /// Other lanes that lead to the same customer.
-        siblings: Vec<LaneKey>,
-    },
-    Nobody,
-    /// It could not be found out, and this is why.
-    Not(Outcome),
-}
-
-/// How far the effort to change a customer came.
-enum Effort {
-    Sent(Patch),
-    /// Nothing needed sending.
-    Spared {
-        end: End,
-        confirmed: Vec<AppliedPart>,
-    },
-    Came(Outcome),
-}
-
-impl From<Shut> for Stop {
-    fn from(Shut: Shut) -> Self {
-        Self::End(TurnEnd::GivenBack)
-    }
-}
-
-impl From<StoreError> for Stop {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
+    pub(super) is_in_doubt: bool,
 }
 
 impl Context {
@@ -245,185 +205,6 @@ impl Attempt {
         }
     }
 
-    /// Brings a delivery to Quentli. Where the customer turns out to be gone, it is looked for once more.
-    async fn bring(&mut self, delivery: &Delivery) -> Result<Effort, Stop> {
-        let context = Arc::clone(&self.context);
-        let mut gone: Option<(CustomerId, CallError)> = None;
-        loop {
-            let (customer, siblings) = match self.seek(delivery, gone.is_some()).await? {
-                Sought::Found { customer, siblings } => (customer, siblings),
-                Sought::Nobody => {
-                    let answer = gone.map(|(_, answer)| answer);
-                    return Ok(Effort::Came(Outcome::Missing(answer)));
-                }
-                Sought::Not(outcome) => return Ok(Effort::Came(outcome)),
-            };
-            if let Some((_, answer)) = gone.take_if(|(gone, _)| *gone == customer) {
-                return Ok(Effort::Came(Outcome::Missing(Some(answer))));
-            }
-            let is_ours = context
-                .permits
-                .claim(self.turn.lane, delivery.pos, &customer, siblings)
-                .await?;
-            if !is_ours {
-                return Err(Stop::End(TurnEnd::NotItsTurn));
-            }
-            self.customer = Some(customer.clone());
-            let patch = match self.select(delivery, &customer).await? {
-                Selection::Send(patch) => patch,
-                Selection::Nothing { end, confirmed } => {
-                    return Ok(Effort::Spared { end, confirmed });
-                }
-            };
-            let who = LaneKey::of("id", customer.as_str());
-            let sent = context.client.update(&customer, &patch);
-            let answer = self.call(ApiCall::Update, who, sent).await?;
-            match answer {
-                Ok(_) => {
-                    context.bindings().changed(&customer, &patch);
-                    return Ok(Effort::Sent(patch));
-                }
-                Err(error) if error.kind == CallErrorKind::NotFound => {
-                    context.bindings().forget(&customer);
-                    if gone.is_some() || delivery.customer.find.is_empty() {
-                        return Ok(Effort::Came(Outcome::Missing(Some(error))));
-                    }
-                    self.customer = None;
-                    gone = Some((customer, error));
-                }
-                Err(error) => {
-                    if may_be_applied(error.kind) {
-                        self.is_in_doubt = true;
-                        context.bindings().changed(&customer, &patch);
-                    }
-                    return Ok(Effort::Came(self.of_failure(error).await?));
-                }
-            }
-        }
-    }
-
-    /// Finds the customer: by identifier, else by the lines in their order. `again`: who was
-    /// found before turned out to be gone.
-    async fn seek(&mut self, delivery: &Delivery, again: bool) -> Result<Sought, Stop> {
-        if let Some(id) = &delivery.customer.id
-            && !again
-        {
-            return Ok(Sought::Found {
-                customer: id.clone(),
-                siblings: Vec::new(),
-            });
-        }
-        let context = Arc::clone(&self.context);
-        for line in &delivery.customer.find {
-            let now = context.clock.elapsed();
-            let known = context.bindings().customer(line, now).cloned();
-            if let Some(customer) = known {
-                return Ok(Sought::Found {
-                    customer,
-                    siblings: Vec::new(),
-                });
-            }
-            if context
-                .bindings()
-                .is_missing(line, delivery.accepted_at, now)
-            {
-                continue;
-            }
-            let Some(search) = Search::of(line) else {
-                return Ok(Sought::Not(Outcome::Unsearchable));
-            };
-            if !self.turn.may_look && !again {
-                return Err(Stop::End(TurnEnd::NeedsLook));
-            }
-            let lane = self.turn.lane;
-            let asked_at = context.clock.now();
-            match self
-                .call(ApiCall::Find, lane, context.client.find(search))
-                .await?
-            {
-                Ok(Found::One(customer)) => {
-                    let now = context.clock.elapsed();
-                    context.bindings().found(line, &customer.id, now);
-                    return Ok(Sought::Found {
-                        siblings: lanes_of(&customer),
-                        customer: customer.id,
-                    });
-                }
-                Ok(Found::None) => {
-                    let now = context.clock.elapsed();
-                    context.bindings().missed(line, asked_at, now);
-                }
-                Ok(Found::Several) => return Ok(Sought::Not(Outcome::Ambiguous)),
-                Err(error) => return Ok(Sought::Not(self.of_failure(error).await?)),
-            }
-        }
-        Ok(Sought::Nobody)
-    }
-
-    async fn select(
-        &self,
-        delivery: &Delivery,
-        customer: &CustomerId,
-    ) -> Result<Selection, StoreError> {
-        let context = &self.context;
-        let applied = context
-            .store
-            .applied(&context.organisation, customer)
-            .await?;
-        let known = Known {
-            applied: &applied,
-            value_key: context.store.value_key(),
-            max_age: context.settings.unchanged_for,
-        };
-        let now = context.clock.now();
-        Ok(dedup::select(
-            delivery,
-            &known,
-            self.is_possibly_sent(delivery),
-            now,
-        ))
-    }
-
-    /// What a failed call means. A refusal of the key is judged by whether another call is refused as well.
-    async fn of_failure(&mut self, error: CallError) -> Result<Outcome, Stop> {
-        if !is_refusal_of_key(error.kind) {
-            return Ok(Outcome::Failed(error));
-        }
-        let context = Arc::clone(&self.context);
-        let lane = self.turn.lane;
-        let probe = self
-            .call(ApiCall::Probe, lane, context.client.probe())
-            .await?;
-        Ok(match probe {
-            Ok(()) => Outcome::Forbidden(error),
-            Err(probe) if is_refusal_of_key(probe.kind) => Outcome::KeyRefused(error),
-            Err(_) => Outcome::Failed(error),
-        })
-    }
-
-    /// Makes one request, when it may leave, and tells at once what came back.
-    async fn call<T>(
-        &mut self,
-        call: ApiCall,
-        of: LaneKey,
-        request: impl Future<Output = Result<T, CallError>>,
-    ) -> Result<Result<T, CallError>, Stop> {
-        let context = Arc::clone(&self.context);
-        let kind = match call {
-            ApiCall::Find | ApiCall::Get => RequestKind::Look,
-            ApiCall::Update | ApiCall::Create | ApiCall::Probe => RequestKind::Change,
-        };
-        context.permits.request(kind).await?;
-        self.at.get_or_insert_with(|| context.clock.now());
-        let started = context.clock.elapsed();
-        let answer = request.await;
-        let took = context.clock.elapsed().saturating_sub(started);
-        self.took = self.took.saturating_add(took);
-        context.metrics.call(&context.organisation, call, took);
-        context.permits.heard(of, Word::of(&answer)).await;
-        Ok(answer)
-    }
-
     async fn record(
         self,
         delivery: &Delivery,
@@ -467,7 +248,7 @@ impl Attempt {
     }
 
     /// Whether a request for this delivery may have left before this attempt.
-    fn is_possibly_sent(&self, delivery: &Delivery) -> bool {
+    pub(super) fn is_possibly_sent(&self, delivery: &Delivery) -> bool {
         delivery.attempts > 0 || delivery.pos <= self.context.possibly_sent_up_to
     }
 }
@@ -496,26 +277,4 @@ fn store_trouble(error: StoreError) -> Result<TurnEnd, StoreError> {
 
 fn parts_of(patch: &Patch) -> Vec<PartKey> {
     patch.parts().into_iter().map(|(part, _)| part).collect()
-}
-
-/// The lanes in which updates of this customer may wait.
-fn lanes_of(customer: &Customer) -> Vec<LaneKey> {
-    let by_id = LaneKey::of("id", customer.id.as_str());
-    let lines = [
-        customer
-            .username
-            .as_deref()
-            .map(|username| FindBy::Username(username.trim().to_owned())),
-        customer
-            .email
-            .as_deref()
-            .map(|email| FindBy::Email(email.trim().to_lowercase())),
-    ];
-    std::iter::once(by_id)
-        .chain(lines.into_iter().flatten().map(|line| line.lane()))
-        .collect()
-}
-
-const fn is_refusal_of_key(kind: CallErrorKind) -> bool {
-    matches!(kind, CallErrorKind::Unauthorized | CallErrorKind::Forbidden)
 }

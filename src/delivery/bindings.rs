@@ -86,6 +86,13 @@ impl Bindings {
         self.expire(now);
     }
 
+    /// Somebody whom these lines lead to may exist by now.
+    pub(super) fn may_exist(&mut self, lines: &[FindBy]) {
+        for line in lines {
+            self.missed.entries.remove(line);
+        }
+    }
+
     /// Quentli does not know the customer any more.
     pub(super) fn forget(&mut self, customer: &CustomerId) {
         for line in self.lines.remove(customer).unwrap_or_default() {

@@ -169,9 +169,9 @@ fn missing(facts: &Facts<'_>, policy: &Policy, random: f64) -> Decision {
     match facts.on_missing {
         OnMissing::Drop => Decision::Drop,
         OnMissing::Fail => dead("Quentli has no such customer"),
-        OnMissing::Create(_) => dead(
-            "Quentli has no such customer, and this gateway does not create customers: create it, then redeliver",
-        ),
+        OnMissing::Create(_) => {
+            dead("Quentli has no such customer, and there is nothing to create it by")
+        }
         OnMissing::Retry => {
             let left = policy.missing_for.saturating_sub(facts.age);
             if left.is_zero() {
