@@ -16,7 +16,12 @@
 //!   the same key, at once or one after the other, exactly one stores it.
 //! - **Accounted.** Counters move in the transaction of what they count: of the deliveries made from accepted
 //!   events, `created = waiting + looking + dead + Σ ends` at every commit.
+//! - **Timed.** Times and durations are kept to the millisecond, cut off below.
 //! - **Private.** No error text carries a body, a patch or a customer's value.
+
+#[cfg(test)]
+mod contract;
+pub mod sqlite;
 
 use std::time::Duration;
 
@@ -231,6 +236,27 @@ pub struct Totals {
     pub ended: [u64; 7],
 }
 
+impl Totals {
+    /// Both together.
+    #[must_use]
+    pub fn plus(self, other: &Self) -> Self {
+        let mut ended = self.ended;
+        for (sum, more) in ended.iter_mut().zip(other.ended) {
+            *sum += more;
+        }
+        Self {
+            accepted: self.accepted + other.accepted,
+            duplicate: self.duplicate + other.duplicate,
+            known_groups: self.known_groups + other.known_groups,
+            created: self.created + other.created,
+            waiting: self.waiting + other.waiting,
+            looking: self.looking + other.looking,
+            dead: self.dead + other.dead,
+            ended,
+        }
+    }
+}
+
 /// What the rest of the program may ask of a store. See the module's contract.
 #[async_trait]
 pub trait Store: Send + Sync + std::fmt::Debug {
@@ -268,21 +294,23 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     ) -> Result<Vec<Delivery>, StoreError>;
 
     /// Ends a delivery: it leaves the queue, its history is written, confirmed parts replace what was known of the
-    /// customer. Finishing a delivery that is not open any more changes nothing and returns `false`.
+    /// customer. A dead delivery can be finished too, as a person does who discards it. Finishing a delivery that is
+    /// not open any more, or not of this organisation, changes nothing and returns `false`.
     async fn finish(
         &self,
         organisation: &OrganisationName,
         finish: Finish,
     ) -> Result<bool, StoreError>;
 
-    /// Writes down an attempt and when the next one is due. `false` as in [`Store::finish`].
+    /// Writes down an attempt and when the next one is due; an attempt of the same number told before is replaced.
+    /// `false` as in [`Store::finish`], and for a dead delivery.
     async fn retry(
         &self,
         organisation: &OrganisationName,
         retry: Retry,
     ) -> Result<bool, StoreError>;
 
-    /// Sets a delivery aside for a person. `false` as in [`Store::finish`].
+    /// Sets a delivery aside for a person. `false` as in [`Store::retry`].
     async fn bury(&self, organisation: &OrganisationName, bury: Bury) -> Result<bool, StoreError>;
 
     /// The confirmed parts of a customer's record.

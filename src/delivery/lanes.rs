@@ -1,0 +1,722 @@
+//! The index of all lanes with something open: which delivery heads each, when it is due, whose turn it is.
+//!
+//! It holds some tens of bytes for a lane and nothing of its patches, so a million waiting deliveries fit. The store
+//! is the truth about what a lane holds; the index may be wrong about a head's position and nothing worse follows
+//! than an attempt that finds out.
+//!
+//! **Turns.** Lanes are served in the order in which they became due, and a lane whose head ended goes behind those
+//! that are due already, so a long lane keeps nobody waiting. Lanes stand in three queues: those whose head can
+//! probably be sent, those whose customer must be looked up first, and those whose customer was not there the last
+//! time. While several queues wait, each lesser one gets one turn in five.
+//!
+//! **Customers.** Two lanes can lead to the same customer, one by username and one by e-mail address. From the moment
+//! that is known they are *bound* and behave as one: only the lane with the earliest head may *claim* the customer,
+//! one at a time, and the others are *held* until it is their turn.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Duration,
+};
+
+use super::share::Share;
+use crate::{
+    customer::CustomerId,
+    event::{DeliveryPos, LaneKey},
+};
+
+/// Which queue a lane stands in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Queue {
+    /// Nothing is known against sending its head.
+    Send,
+    /// Its head's customer must be looked up.
+    Look,
+    /// Its head's customer was not found.
+    LookAgain,
+}
+
+/// A lane whose turn it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Turn {
+    pub(super) lane: LaneKey,
+    /// The head as far as the index knows.
+    pub(super) head: DeliveryPos,
+    /// Whether the customer may be looked up in this turn. If not, and it must be, the lane goes to its queue.
+    pub(super) may_look: bool,
+}
+
+/// What is open, and whose turn it is. Times are [`Clock::elapsed`](crate::clock::Clock::elapsed).
+#[derive(Debug)]
+pub(super) struct Lanes {
+    by_key: HashMap<LaneKey, Lane>,
+    send: BTreeSet<Place>,
+    look: BTreeSet<Place>,
+    look_again: BTreeSet<Place>,
+    /// Lanes with an attempt on its way, with what arrived in them meanwhile.
+    in_flight: HashMap<LaneKey, Option<DeliveryPos>>,
+    bound: HashMap<LaneKey, CustomerId>,
+    customers: HashMap<CustomerId, Bound>,
+    looks: Share,
+    repeated_looks: Share,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Lane {
+    head: DeliveryPos,
+    due: Millis,
+    queue: Queue,
+    standing: Standing,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    Queued,
+    InFlight,
+    /// Until the earlier lanes of the same customer are through.
+    Held,
+}
+
+/// Lanes that lead to the same customer.
+#[derive(Debug, Default)]
+struct Bound {
+    lanes: Vec<LaneKey>,
+    claimed_by: Option<LaneKey>,
+}
+
+/// Half the size of a `Duration`. Rounded up, so that nothing is due too early.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Millis(u64);
+
+/// In the order of service.
+type Place = (Millis, DeliveryPos, LaneKey);
+
+impl From<Duration> for Millis {
+    fn from(duration: Duration) -> Self {
+        let up = duration.saturating_add(Duration::from_nanos(999_999));
+        Self(u64::try_from(up.as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
+impl Default for Lanes {
+    fn default() -> Self {
+        Self {
+            by_key: HashMap::new(),
+            send: BTreeSet::new(),
+            look: BTreeSet::new(),
+            look_again: BTreeSet::new(),
+            in_flight: HashMap::new(),
+            bound: HashMap::new(),
+            customers: HashMap::new(),
+            looks: Share::one_in(5),
+            repeated_looks: Share::one_in(5),
+        }
+    }
+}
+
+impl Lanes {
+    pub(super) fn len(&self) -> usize {
+        self.by_key.len()
+    }
+
+    pub(super) fn in_flight(&self) -> usize {
+        self.in_flight.len()
+    }
+
+    /// Lanes whose head's customer was not found the last time.
+    pub(super) fn looking(&self) -> usize {
+        self.look_again.len()
+    }
+
+    /// A delivery is open in a lane: found in the store at start or by a sweep, or newly arrived. `looking` is
+    /// whether its customer was not found before.
+    pub(super) fn open(&mut self, lane: LaneKey, pos: DeliveryPos, due: Duration, looking: bool) {
+        let Some(known) = self.by_key.get(&lane) else {
+            let queue = if looking {
+                Queue::LookAgain
+            } else {
+                Queue::Send
+            };
+            self.by_key.insert(
+                lane,
+                Lane {
+                    head: pos,
+                    due: due.into(),
+                    queue,
+                    standing: Standing::Queued,
+                },
+            );
+            self.enqueue(lane);
+            return;
+        };
+        let is_earlier = pos < known.head;
+        match known.standing {
+            Standing::InFlight => {
+                let arrived = self.in_flight.entry(lane).or_default();
+                *arrived = Some(arrived.map_or(pos, |earliest| earliest.min(pos)));
+            }
+            Standing::Queued if is_earlier => {
+                self.dequeue(lane);
+                self.update(lane, |lane| lane.head = pos);
+                self.enqueue(lane);
+            }
+            Standing::Held if is_earlier => {
+                self.update(lane, |lane| lane.head = pos);
+                self.settle_customer_of(lane);
+            }
+            Standing::Queued | Standing::Held => {}
+        }
+    }
+
+    /// When the next lane is due; `None` when none is queued.
+    pub(super) fn next_due(&self) -> Option<Duration> {
+        [&self.send, &self.look, &self.look_again]
+            .into_iter()
+            .filter_map(BTreeSet::first)
+            .map(|(due, ..)| Duration::from_millis(due.0))
+            .min()
+    }
+
+    /// The lane whose turn it is now; it is in flight from here until one of the methods below ends its turn.
+    pub(super) fn next(&mut self, now: Duration) -> Option<Turn> {
+        let is_due = |queue: &BTreeSet<Place>| {
+            queue
+                .first()
+                .is_some_and(|(due, ..)| Duration::from_millis(due.0) <= now)
+        };
+        let sends = is_due(&self.send);
+        let first_looks = is_due(&self.look);
+        let repeated_looks = is_due(&self.look_again);
+        let looks = first_looks || repeated_looks;
+        let queue = if sends && !(looks && self.looks.is_lessers_turn()) {
+            Queue::Send
+        } else if first_looks && !(repeated_looks && self.repeated_looks.is_lessers_turn()) {
+            Queue::Look
+        } else if repeated_looks {
+            Queue::LookAgain
+        } else {
+            return None;
+        };
+        let (_, head, lane) = self.queue(queue).pop_first()?;
+        self.update(lane, |lane| lane.standing = Standing::InFlight);
+        self.in_flight.insert(lane, None);
+        Some(Turn {
+            lane,
+            head,
+            may_look: queue != Queue::Send || !is_due(&self.send),
+        })
+    }
+
+    /// Asks for the customer on behalf of a lane in flight, whose head is `head`. `siblings` are other lanes that
+    /// are known to lead to the same customer. `true`: no request for this customer is on its way, none may leave
+    /// before the turn of this lane ends, and nothing accepted earlier waits in a lane that is known to be the
+    /// customer's. `false`: it is not this lane's turn; end it with [`Lanes::hold`].
+    pub(super) fn claim(
+        &mut self,
+        lane: LaneKey,
+        head: DeliveryPos,
+        customer: &CustomerId,
+        siblings: &[LaneKey],
+        now: Duration,
+    ) -> bool {
+        self.update(lane, |lane| lane.head = head);
+        self.bind(lane, customer);
+        for sibling in siblings {
+            if self.by_key.contains_key(sibling) && !self.bound.contains_key(sibling) {
+                self.bind(*sibling, customer);
+                self.no_longer_missing(*sibling, now);
+            }
+        }
+        let is_first = self.first_of(customer) == Some(lane);
+        let Some(bound) = self.customers.get_mut(customer) else {
+            return false;
+        };
+        let is_free = bound.claimed_by.is_none_or(|other| other == lane);
+        if is_first && is_free {
+            bound.claimed_by = Some(lane);
+        }
+        is_first && is_free
+    }
+
+    /// The head of a lane in flight ended or is dead; `next` is what the store then showed behind it.
+    pub(super) fn ended(&mut self, lane: LaneKey, next: Option<DeliveryPos>, now: Duration) {
+        let arrived = self.in_flight.remove(&lane).flatten();
+        let head = match (next, arrived) {
+            (Some(next), Some(arrived)) => next.min(arrived),
+            (Some(pos), None) | (None, Some(pos)) => pos,
+            (None, None) => {
+                self.by_key.remove(&lane);
+                self.unbind(lane);
+                return;
+            }
+        };
+        self.update(lane, |lane| {
+            lane.head = head;
+            lane.due = now.into();
+            lane.queue = Queue::Send;
+        });
+        self.queue_again(lane);
+    }
+
+    /// The head of a lane in flight is to be tried again at `due`; `looking`: because its customer was not found.
+    pub(super) fn later(&mut self, lane: LaneKey, due: Duration, looking: bool) {
+        self.in_flight.remove(&lane);
+        self.update(lane, |lane| {
+            lane.due = due.into();
+            lane.queue = if looking {
+                Queue::LookAgain
+            } else {
+                Queue::Send
+            };
+        });
+        if looking {
+            self.unbind(lane);
+        }
+        self.queue_again(lane);
+    }
+
+    /// The head of a lane in flight was not tried, since its customer must be looked up first.
+    pub(super) fn needs_look(&mut self, lane: LaneKey) {
+        self.in_flight.remove(&lane);
+        self.update(lane, |lane| lane.queue = Queue::Look);
+        self.queue_again(lane);
+    }
+
+    /// The head of a lane in flight was not tried, through no fault of its own.
+    pub(super) fn given_back(&mut self, lane: LaneKey) {
+        self.in_flight.remove(&lane);
+        self.queue_again(lane);
+    }
+
+    /// A lane in flight is left alone until `due`, through no fault of its head.
+    pub(super) fn set_aside(&mut self, lane: LaneKey, due: Duration) {
+        self.in_flight.remove(&lane);
+        self.update(lane, |lane| lane.due = due.into());
+        self.queue_again(lane);
+    }
+
+    /// The customer whom a lane in flight is at work on.
+    pub(super) fn claimed_by(&self, lane: LaneKey) -> Option<&CustomerId> {
+        let customer = self.bound.get(&lane)?;
+        let bound = self.customers.get(customer)?;
+        (bound.claimed_by == Some(lane)).then_some(customer)
+    }
+
+    /// The head of a lane in flight waits until the earlier ones of the same customer are through.
+    pub(super) fn hold(&mut self, lane: LaneKey) {
+        self.in_flight.remove(&lane);
+        self.update(lane, |lane| lane.standing = Standing::Held);
+        self.settle_customer_of(lane);
+    }
+
+    fn queue_again(&mut self, lane: LaneKey) {
+        self.update(lane, |lane| lane.standing = Standing::Queued);
+        self.enqueue(lane);
+        if let Some(bound) = self.bound_lanes_of(lane)
+            && bound.claimed_by == Some(lane)
+        {
+            bound.claimed_by = None;
+        }
+        self.settle_customer_of(lane);
+    }
+
+    fn bound_lanes_of(&mut self, lane: LaneKey) -> Option<&mut Bound> {
+        let customer = self.bound.get(&lane)?;
+        self.customers.get_mut(customer)
+    }
+
+    fn bind(&mut self, lane: LaneKey, customer: &CustomerId) {
+        if self.bound.get(&lane) == Some(customer) {
+            return;
+        }
+        self.unbind(lane);
+        self.bound.insert(lane, customer.clone());
+        self.customers
+            .entry(customer.clone())
+            .or_default()
+            .lanes
+            .push(lane);
+    }
+
+    fn unbind(&mut self, lane: LaneKey) {
+        let Some(customer) = self.bound.remove(&lane) else {
+            return;
+        };
+        if let Some(bound) = self.customers.get_mut(&customer) {
+            bound.lanes.retain(|other| *other != lane);
+            bound.claimed_by.take_if(|claimant| *claimant == lane);
+            if bound.lanes.is_empty() {
+                self.customers.remove(&customer);
+            }
+        }
+        self.settle(&customer);
+    }
+
+    /// The lane of a customer whose head is the earliest.
+    fn first_of(&self, customer: &CustomerId) -> Option<LaneKey> {
+        let bound = self.customers.get(customer)?;
+        bound
+            .lanes
+            .iter()
+            .filter_map(|lane| Some((self.by_key.get(lane)?.head, *lane)))
+            .min()
+            .map(|(_, lane)| lane)
+    }
+
+    fn settle_customer_of(&mut self, lane: LaneKey) {
+        if let Some(customer) = self.bound.get(&lane).cloned() {
+            self.settle(&customer);
+        }
+    }
+
+    /// Frees the customer's first lane if it is held and nobody is at work on the customer.
+    fn settle(&mut self, customer: &CustomerId) {
+        let is_claimed = self
+            .customers
+            .get(customer)
+            .is_some_and(|bound| bound.claimed_by.is_some());
+        if is_claimed {
+            return;
+        }
+        if let Some(first) = self.first_of(customer)
+            && self
+                .by_key
+                .get(&first)
+                .is_some_and(|lane| lane.standing == Standing::Held)
+        {
+            self.update(first, |lane| lane.standing = Standing::Queued);
+            self.enqueue(first);
+        }
+    }
+
+    /// A lane whose customer was not found, and who now turned up through another lane, is looked at now.
+    fn no_longer_missing(&mut self, lane: LaneKey, now: Duration) {
+        let is_missing = self.by_key.get(&lane).is_some_and(|lane| {
+            lane.queue == Queue::LookAgain && lane.standing == Standing::Queued
+        });
+        if is_missing {
+            self.dequeue(lane);
+            self.update(lane, |lane| {
+                lane.queue = Queue::Look;
+                lane.due = lane.due.min(now.into());
+            });
+            self.enqueue(lane);
+        }
+    }
+
+    fn update(&mut self, lane: LaneKey, change: impl FnOnce(&mut Lane)) {
+        let known = self.by_key.get_mut(&lane);
+        debug_assert!(
+            known.is_some(),
+            "a lane has a turn only while it is in the index"
+        );
+        if let Some(known) = known {
+            change(known);
+        }
+    }
+
+    fn queue(&mut self, queue: Queue) -> &mut BTreeSet<Place> {
+        match queue {
+            Queue::Send => &mut self.send,
+            Queue::Look => &mut self.look,
+            Queue::LookAgain => &mut self.look_again,
+        }
+    }
+
+    fn enqueue(&mut self, lane: LaneKey) {
+        if let Some(&Lane {
+            head, due, queue, ..
+        }) = self.by_key.get(&lane)
+        {
+            self.queue(queue).insert((due, head, lane));
+        }
+    }
+
+    fn dequeue(&mut self, lane: LaneKey) {
+        if let Some(&Lane {
+            head, due, queue, ..
+        }) = self.by_key.get(&lane)
+        {
+            self.queue(queue).remove(&(due, head, lane));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const NOW: Duration = Duration::from_secs(100);
+    const MINUTE: Duration = Duration::from_mins(1);
+
+    fn lane(name: &str) -> LaneKey {
+        LaneKey::of("username", name)
+    }
+
+    fn id(text: &str) -> CustomerId {
+        text.parse().unwrap()
+    }
+
+    fn lanes(open: &[(&str, i64)]) -> Lanes {
+        let mut lanes = Lanes::default();
+        for (name, pos) in open {
+            lanes.open(lane(name), DeliveryPos(*pos), Duration::ZERO, false);
+        }
+        lanes
+    }
+
+    fn heads(lanes: &mut Lanes, turns: usize, now: Duration) -> Vec<i64> {
+        (0..turns)
+            .map_while(|_| lanes.next(now))
+            .map(|turn| turn.head.0)
+            .collect()
+    }
+
+    #[test]
+    fn lanes_are_served_in_the_order_in_which_they_became_due() {
+        let mut lanes = lanes(&[("c", 3), ("a", 1), ("b", 2)]);
+        lanes.open(lane("early"), DeliveryPos(9), NOW - MINUTE, false);
+        lanes.open(lane("now"), DeliveryPos(4), NOW, false);
+        lanes.open(lane("not yet"), DeliveryPos(0), NOW + MINUTE, false);
+        assert_eq!(heads(&mut lanes, 10, NOW), [1, 2, 3, 9, 4]);
+        assert_eq!(lanes.next_due(), Some(NOW + MINUTE));
+    }
+
+    #[test]
+    fn a_long_lane_goes_behind_the_others_after_each_of_its_deliveries() {
+        let mut lanes = lanes(&[("long", 1), ("short", 1000)]);
+        assert_eq!(lanes.next(NOW).unwrap().lane, lane("long"));
+        lanes.ended(lane("long"), Some(DeliveryPos(2)), NOW);
+        assert_eq!(lanes.next(NOW).unwrap().lane, lane("short"));
+        assert_eq!(lanes.next(NOW).unwrap().lane, lane("long"));
+    }
+
+    #[test]
+    fn one_lane_has_one_turn_at_a_time() {
+        let mut lanes = lanes(&[("a", 1)]);
+        assert!(lanes.next(NOW).is_some());
+        lanes.open(lane("a"), DeliveryPos(2), NOW, false);
+        assert_eq!(lanes.next(NOW), None);
+    }
+
+    #[test]
+    fn what_arrives_while_the_last_one_is_in_flight_is_not_lost() {
+        let mut lanes = lanes(&[("a", 1)]);
+        lanes.next(NOW);
+        lanes.open(lane("a"), DeliveryPos(2), NOW, false);
+        lanes.open(lane("a"), DeliveryPos(3), NOW, false);
+        lanes.ended(lane("a"), None, NOW);
+        assert_eq!(heads(&mut lanes, 2, NOW), [2]);
+        lanes.ended(lane("a"), None, NOW);
+        assert_eq!(lanes.len(), 0);
+    }
+
+    #[test]
+    fn a_retry_waits_for_its_time_and_keeps_its_place_in_the_lane() {
+        let mut lanes = lanes(&[("a", 1)]);
+        lanes.next(NOW);
+        lanes.later(lane("a"), NOW + MINUTE, false);
+        lanes.open(lane("a"), DeliveryPos(2), NOW, false);
+        assert_eq!(lanes.next(NOW), None);
+        assert_eq!(heads(&mut lanes, 1, NOW + MINUTE), [1]);
+    }
+
+    #[test]
+    fn looks_and_repeated_looks_get_their_share_and_no_more_while_others_wait() {
+        let mut lanes = Lanes::default();
+        let named = |kind: &str, number| lane(&format!("{kind}{number}"));
+        for number in 0..100 {
+            let pos = DeliveryPos(number);
+            lanes.open(named("first", number), pos, Duration::ZERO, false);
+            let turn = lanes.next(NOW).unwrap();
+            lanes.needs_look(turn.lane);
+        }
+        for number in 0..100 {
+            let pos = DeliveryPos(number);
+            lanes.open(named("again", number), pos, Duration::ZERO, true);
+            lanes.open(named("send", number), pos, Duration::ZERO, false);
+        }
+        let mut turns = BTreeMap::<_, u32>::new();
+        for _ in 0..100 {
+            let turn = lanes.next(NOW).unwrap();
+            let queue = format!("{:?}", lanes.by_key[&turn.lane].queue);
+            *turns.entry(queue).or_default() += 1;
+        }
+        let expected = [("Look", 16), ("LookAgain", 4), ("Send", 80)];
+        assert_eq!(
+            turns,
+            expected
+                .map(|(queue, turns)| (queue.to_owned(), turns))
+                .into()
+        );
+    }
+
+    #[test]
+    fn only_the_last_of_the_lanes_that_can_be_sent_may_look() {
+        let mut lanes = lanes(&[("a", 1), ("b", 2)]);
+        assert!(!lanes.next(NOW).unwrap().may_look);
+        assert!(lanes.next(NOW).unwrap().may_look);
+    }
+
+    #[test]
+    fn a_customer_is_claimed_by_one_lane_at_a_time_and_the_earliest_goes_first() {
+        let mut lanes = lanes(&[("late", 7), ("early", 5)]);
+        lanes.next(NOW);
+        lanes.next(NOW);
+        let ana = id("cus_ana");
+        assert!(lanes.claim(lane("late"), DeliveryPos(7), &ana, &[], NOW));
+        assert!(
+            !lanes.claim(lane("early"), DeliveryPos(5), &ana, &[], NOW),
+            "claimed twice"
+        );
+        lanes.hold(lane("early"));
+        assert_eq!(lanes.next(NOW), None);
+        lanes.ended(lane("late"), Some(DeliveryPos(8)), NOW);
+        assert_eq!(heads(&mut lanes, 5, NOW), [5, 8]);
+        assert!(
+            !lanes.claim(lane("late"), DeliveryPos(8), &ana, &[], NOW),
+            "the earlier one waits"
+        );
+        assert!(lanes.claim(lane("early"), DeliveryPos(5), &ana, &[], NOW));
+        lanes.hold(lane("late"));
+        lanes.ended(lane("early"), None, NOW);
+        assert_eq!(heads(&mut lanes, 5, NOW), [8]);
+    }
+
+    #[test]
+    fn an_earlier_delivery_that_waits_for_its_retry_holds_the_other_lanes_of_its_customer() {
+        let mut lanes = lanes(&[("early", 5), ("late", 7)]);
+        let ana = id("cus_ana");
+        lanes.next(NOW);
+        assert!(lanes.claim(lane("early"), DeliveryPos(5), &ana, &[], NOW));
+        lanes.later(lane("early"), NOW + MINUTE, false);
+        lanes.next(NOW);
+        assert!(!lanes.claim(lane("late"), DeliveryPos(7), &ana, &[], NOW));
+        lanes.hold(lane("late"));
+        assert_eq!(lanes.next(NOW), None);
+        assert_eq!(heads(&mut lanes, 5, NOW + MINUTE), [5]);
+    }
+
+    #[test]
+    fn a_lane_that_a_look_up_shows_to_be_the_same_customers_goes_first_where_it_is_earlier() {
+        let mut lanes = lanes(&[("by-username", 5)]);
+        lanes.next(NOW);
+        lanes.later(lane("by-username"), NOW + MINUTE, true);
+        lanes.open(lane("by-email"), DeliveryPos(7), NOW, false);
+        lanes.next(NOW);
+        let siblings = [lane("by-username"), lane("unknown")];
+        assert!(!lanes.claim(
+            lane("by-email"),
+            DeliveryPos(7),
+            &id("cus_ana"),
+            &siblings,
+            NOW
+        ));
+        lanes.hold(lane("by-email"));
+        assert_eq!(
+            heads(&mut lanes, 5, NOW),
+            [5],
+            "it is there now, so it need not wait"
+        );
+    }
+
+    #[test]
+    fn a_lane_whose_customer_vanished_holds_nobody() {
+        let mut lanes = lanes(&[("early", 5), ("late", 7)]);
+        let ana = id("cus_ana");
+        lanes.next(NOW);
+        lanes.next(NOW);
+        assert!(lanes.claim(lane("early"), DeliveryPos(5), &ana, &[], NOW));
+        assert!(!lanes.claim(lane("late"), DeliveryPos(7), &ana, &[], NOW));
+        lanes.hold(lane("late"));
+        lanes.later(lane("early"), NOW + MINUTE, true);
+        assert_eq!(heads(&mut lanes, 5, NOW), [7]);
+        assert_eq!(lanes.looking(), 1);
+    }
+
+    #[test]
+    fn a_lane_takes_some_tens_of_bytes() {
+        let bytes = size_of::<(LaneKey, Lane)>() + size_of::<Place>();
+        assert!(bytes <= 80, "{bytes} bytes");
+    }
+
+    /// One thing that may happen to a lane in a simulated run.
+    #[derive(Clone, Copy, Debug)]
+    enum Happens {
+        Ends,
+        IsRetried,
+        IsMissing,
+        NeedsLook,
+        IsGivenBack,
+    }
+
+    fn happens() -> impl Strategy<Value = Happens> {
+        prop_oneof![
+            5 => Just(Happens::Ends),
+            2 => Just(Happens::IsRetried),
+            1 => Just(Happens::IsMissing),
+            1 => Just(Happens::NeedsLook),
+            1 => Just(Happens::IsGivenBack),
+        ]
+    }
+
+    proptest! {
+        /// Plays deliveries of six lanes that lead to two customers, several in flight at once: none is lost, no
+        /// customer is ever claimed twice, and each lane keeps its order. Nothing may be left held at the end.
+        #[test]
+        fn whatever_happens_every_delivery_ends_once_in_order_with_its_customer_to_itself(
+            arrivals in proptest::collection::vec(0_usize..6, 1..40),
+            fates in proptest::collection::vec((happens(), 0_usize..4), 1..200),
+        ) {
+            let names = ["a", "b", "c", "d", "e", "f"].map(lane);
+            let mut store: BTreeMap<LaneKey, Vec<i64>> = BTreeMap::new();
+            let mut lanes = Lanes::default();
+            let mut fates = fates.into_iter().chain(std::iter::repeat((Happens::Ends, 0)));
+            let mut arrivals = arrivals.into_iter().zip(1_i64..);
+            let mut flying: Vec<(LaneKey, Option<CustomerId>)> = Vec::new();
+            let mut now = NOW;
+            loop {
+                let arrival = arrivals.next();
+                if let Some((number, pos)) = arrival {
+                    store.entry(names[number]).or_default().push(pos);
+                    lanes.open(names[number], DeliveryPos(pos), now, false);
+                }
+                while flying.len() < 3 && let Some(turn) = lanes.next(now) {
+                    let head = store[&turn.lane][0];
+                    let customer = id(if names[..3].contains(&turn.lane) { "cus_1" } else { "cus_2" });
+                    if lanes.claim(turn.lane, DeliveryPos(head), &customer, &[], now) {
+                        let claimed = Some(customer);
+                        prop_assert!(!flying.iter().any(|(_, other)| *other == claimed));
+                        flying.push((turn.lane, claimed));
+                    } else {
+                        lanes.hold(turn.lane);
+                    }
+                }
+                let (fate, which) = fates.next().expect("it goes on for ever");
+                if !flying.is_empty() {
+                    let (lane, _) = flying.remove(which % flying.len());
+                    match fate {
+                        Happens::Ends => {
+                            let waiting = store.get_mut(&lane).expect("the lane has something");
+                            waiting.remove(0);
+                            lanes.ended(lane, waiting.first().map(|pos| DeliveryPos(*pos)), now);
+                        }
+                        Happens::IsRetried => lanes.later(lane, now + MINUTE, false),
+                        Happens::IsMissing => lanes.later(lane, now + MINUTE, true),
+                        Happens::NeedsLook => lanes.needs_look(lane),
+                        Happens::IsGivenBack => lanes.given_back(lane),
+                    }
+                } else if arrival.is_none() {
+                    let Some(due) = lanes.next_due() else { break };
+                    now = now.max(due);
+                }
+            }
+            prop_assert!(store.values().all(Vec::is_empty), "left in the store: {store:?}");
+            prop_assert_eq!(lanes.len(), 0);
+            prop_assert!(lanes.bound.is_empty() && lanes.customers.is_empty());
+        }
+    }
+}

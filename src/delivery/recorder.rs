@@ -1,0 +1,246 @@
+//! Writes down what became of an attempt: in the store, in the log, in the metrics.
+//!
+//! Nothing is sent again before its outcome is written. While the store cannot write, the recorder waits and tries
+//! again, and the attempt keeps its lane; if the process ends meanwhile, the delivery is found waiting at the next
+//! start and counts as possibly sent.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Backoff, attempt::Context, decision::Decision};
+use crate::{
+    customer::{CustomerId, PartKey},
+    event::{Attempt, AttemptOutcome, Delivery, DeliveryState, End},
+    quentli::{CallError, CallErrorKind},
+    store::{AppliedPart, Bury, Finish, Retry, StoreError},
+};
+
+/// Waits between tries to write.
+const STORE_BACKOFF: Backoff = Backoff {
+    base: Duration::from_millis(200),
+    cap: Duration::from_secs(5),
+};
+
+/// What an attempt came to, besides the decision about it.
+#[derive(Debug)]
+pub(super) struct Account<'a> {
+    pub(super) delivery: &'a Delivery,
+    pub(super) at: Timestamp,
+    pub(super) took: Duration,
+    pub(super) customer: Option<CustomerId>,
+    pub(super) error: Option<&'a CallError>,
+    /// Of a confirmed change.
+    pub(super) confirmed: Vec<AppliedPart>,
+    /// Parts whose value at Quentli is not known any more.
+    pub(super) doubt: Option<(CustomerId, Vec<PartKey>)>,
+}
+
+/// What follows for the lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Recorded {
+    /// The delivery is through or with a person.
+    Ended,
+    /// It is tried again after this wait.
+    Later { wait: Duration, looking: bool },
+    /// It was given back.
+    Untouched,
+}
+
+impl Context {
+    /// Writes down what was decided about an attempt.
+    pub(super) async fn record(
+        &self,
+        account: Account<'_>,
+        decision: Decision,
+    ) -> Result<Recorded, StoreError> {
+        let delivery = account.delivery;
+        let kind = account.error.map(|error| error.kind);
+        let attempt = |outcome, message| Attempt {
+            number: delivery.attempts.saturating_add(1),
+            at: account.at,
+            took: account.took,
+            status: account.error.and_then(|error| error.status),
+            outcome,
+            message,
+            customer: account.customer.clone(),
+        };
+        let trouble = account.error.map(ToString::to_string);
+        match decision {
+            Decision::Deliver => {
+                let finish = Finish {
+                    pos: delivery.pos,
+                    end: End::Delivered,
+                    reason: None,
+                    customer: account.customer.clone(),
+                    at: self.clock.now(),
+                    attempt: Some(attempt(AttemptOutcome::Delivered, None)),
+                    confirmed: account.confirmed.clone(),
+                };
+                self.finish(delivery, finish).await?;
+                self.count(AttemptOutcome::Delivered, kind);
+                self.say(&account, End::Delivered.as_str());
+                Ok(Recorded::Ended)
+            }
+            Decision::Drop => {
+                let reason = Some("Quentli has no such customer".to_owned());
+                self.end(delivery, End::Dropped, reason, None, Vec::new())
+                    .await?;
+                Ok(Recorded::Ended)
+            }
+            Decision::Retry { state, wait, spent } => {
+                let retry = Retry {
+                    pos: delivery.pos,
+                    state,
+                    next_attempt: after(self.clock.now(), wait),
+                    spent,
+                    attempt: attempt(AttemptOutcome::Retry, trouble),
+                    doubt: account.doubt.clone(),
+                };
+                self.write(|| self.store.retry(&self.organisation, retry.clone()))
+                    .await?;
+                self.count(AttemptOutcome::Retry, kind);
+                let looking = state == DeliveryState::Looking;
+                self.say(&account, if looking { "looking" } else { "retry" });
+                Ok(Recorded::Later { wait, looking })
+            }
+            Decision::Bury(reason) => {
+                let code = reason.code;
+                let bury = Bury {
+                    pos: delivery.pos,
+                    at: self.clock.now(),
+                    attempt: Some(attempt(AttemptOutcome::Dead, trouble)),
+                    doubt: account.doubt.clone(),
+                    reason,
+                };
+                self.write(|| self.store.bury(&self.organisation, bury.clone()))
+                    .await?;
+                self.count(AttemptOutcome::Dead, kind);
+                self.metrics.buried(&delivery.source, code);
+                self.say_dead(&account, code);
+                Ok(Recorded::Ended)
+            }
+            Decision::GiveBack => {
+                self.say(&account, "given-back");
+                Ok(Recorded::Untouched)
+            }
+        }
+    }
+
+    /// Ends a delivery for which nothing was sent.
+    pub(super) async fn end(
+        &self,
+        delivery: &Delivery,
+        end: End,
+        reason: Option<String>,
+        customer: Option<CustomerId>,
+        confirmed: Vec<AppliedPart>,
+    ) -> Result<(), StoreError> {
+        tracing::info!(
+            source = %delivery.source,
+            event.id = %delivery.event,
+            delivery.id = %delivery.pos,
+            customer.id = customer.as_ref().map(CustomerId::as_str),
+            outcome = end.as_str(),
+            "delivery ended without a change"
+        );
+        let finish = Finish {
+            pos: delivery.pos,
+            end,
+            reason,
+            customer,
+            at: self.clock.now(),
+            attempt: None,
+            confirmed,
+        };
+        self.finish(delivery, finish).await
+    }
+
+    async fn finish(&self, delivery: &Delivery, finish: Finish) -> Result<(), StoreError> {
+        let end = finish.end;
+        let was_open = self
+            .write(|| self.store.finish(&self.organisation, finish.clone()))
+            .await?;
+        if was_open {
+            self.metrics.ended(&delivery.source, end);
+        }
+        Ok(())
+    }
+
+    /// Writes, again and again while the store cannot.
+    async fn write<F>(&self, mut write: impl FnMut() -> F) -> Result<bool, StoreError>
+    where
+        F: Future<Output = Result<bool, StoreError>>,
+    {
+        let mut tries = 0;
+        loop {
+            match write().await {
+                Err(error @ StoreError::Unavailable { .. }) => {
+                    self.metrics.store_error();
+                    if tries == 0 {
+                        tracing::error!(
+                            organisation = %self.organisation,
+                            error.chain = %error,
+                            "what became of an attempt cannot be written down; trying until it can"
+                        );
+                    }
+                    self.clock.sleep(STORE_BACKOFF.ceiling(tries)).await;
+                    tries = tries.saturating_add(1);
+                }
+                other => return other,
+            }
+        }
+    }
+
+    fn count(&self, outcome: AttemptOutcome, kind: Option<CallErrorKind>) {
+        let error = kind.map_or("", CallErrorKind::as_str);
+        self.metrics.attempt(&self.organisation, outcome, error);
+    }
+
+    /// The one line of an attempt. Quentli's message is kept in the store only: it may quote values.
+    fn say(&self, account: &Account<'_>, outcome: &'static str) {
+        tracing::info!(
+            organisation = %self.organisation,
+            source = %account.delivery.source,
+            event.id = %account.delivery.event,
+            delivery.id = %account.delivery.pos,
+            attempt.number = account.delivery.attempts.saturating_add(1),
+            customer.id = account.customer.as_ref().map(CustomerId::as_str),
+            http.status = account.error.and_then(|error| error.status),
+            error.kind = account.error.map(|error| error.kind.as_str()),
+            outcome,
+            duration_ms = millis(account.took),
+            "attempt"
+        );
+    }
+
+    /// As [`Context::say`], where a person must look.
+    fn say_dead(&self, account: &Account<'_>, reason: &'static str) {
+        tracing::warn!(
+            organisation = %self.organisation,
+            source = %account.delivery.source,
+            event.id = %account.delivery.event,
+            delivery.id = %account.delivery.pos,
+            attempt.number = account.delivery.attempts.saturating_add(1),
+            customer.id = account.customer.as_ref().map(CustomerId::as_str),
+            http.status = account.error.and_then(|error| error.status),
+            error.kind = account.error.map(|error| error.kind.as_str()),
+            outcome = "dead",
+            reason,
+            duration_ms = millis(account.took),
+            "attempt: a person must look at this delivery"
+        );
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The time of day after a wait.
+fn after(now: Timestamp, wait: Duration) -> Timestamp {
+    SignedDuration::try_from(wait)
+        .ok()
+        .and_then(|wait| now.checked_add(wait).ok())
+        .unwrap_or(Timestamp::MAX)
+}

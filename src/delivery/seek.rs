@@ -1,0 +1,223 @@
+//! Who the customer of a delivery is: its identifier, or who is found by its lines in their order; and, where the
+//! mapping says so, a new one.
+
+use std::sync::Arc;
+
+use super::{
+    attempt::{Attempt, TurnEnd},
+    decision::Outcome,
+    effort::{Effort, Stop},
+};
+use crate::{
+    customer::{CustomerId, Field, FieldValue, FindBy, Patch},
+    event::{Delivery, LaneKey},
+    quentli::{CallError, CallErrorKind, Creation, Customer, Found, Search},
+    telemetry::ApiCall,
+};
+
+/// Who a customer is.
+pub(super) enum Sought {
+    Found {
+        customer: CustomerId,
+        /// Other lanes that lead to the same customer.
+        siblings: Vec<LaneKey>,
+    },
+    /// Quentli has nobody who is meant.
+    Nobody,
+    /// It could not be found out, and this is why.
+    Not(Outcome),
+}
+
+/// What is not to be relied on any more.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Afresh {
+    Nothing,
+    /// The identifier: Quentli does not know it.
+    Identifier,
+    /// The identifier, and that somebody was not found lately.
+    Everything,
+}
+
+impl Attempt {
+    /// Finds the customer.
+    pub(super) async fn seek(
+        &mut self,
+        delivery: &Delivery,
+        afresh: Afresh,
+    ) -> Result<Sought, Stop> {
+        if let Some(id) = &delivery.customer.id
+            && afresh == Afresh::Nothing
+        {
+            return Ok(Sought::Found {
+                customer: id.clone(),
+                siblings: Vec::new(),
+            });
+        }
+        let context = Arc::clone(&self.context);
+        for line in &delivery.customer.find {
+            let now = context.clock.elapsed();
+            let known = context.bindings().customer(line, now).cloned();
+            if let Some(customer) = known {
+                return Ok(Sought::Found {
+                    customer,
+                    siblings: Vec::new(),
+                });
+            }
+            let is_missing = context
+                .bindings()
+                .is_missing(line, delivery.accepted_at, now);
+            if is_missing && afresh != Afresh::Everything {
+                continue;
+            }
+            let Some(search) = Search::of(line) else {
+                return Ok(Sought::Not(Outcome::Unsearchable));
+            };
+            if !self.turn.may_look && afresh == Afresh::Nothing {
+                return Err(Stop::End(TurnEnd::NeedsLook));
+            }
+            let lane = self.turn.lane;
+            let asked_at = context.clock.now();
+            let request = context.client.find(search);
+            match self.call(ApiCall::Find, lane, request).await? {
+                Ok(Found::One(customer)) => {
+                    let now = context.clock.elapsed();
+                    context.bindings().found(line, &customer.id, now);
+                    return Ok(Sought::Found {
+                        siblings: lanes_of(&customer),
+                        customer: customer.id,
+                    });
+                }
+                Ok(Found::None) => {
+                    let now = context.clock.elapsed();
+                    context.bindings().missed(line, asked_at, now);
+                }
+                Ok(Found::Several) => return Ok(Sought::Not(Outcome::Ambiguous)),
+                Err(error) => return Ok(Sought::Not(self.of_failure(error).await?)),
+            }
+        }
+        Ok(Sought::Nobody)
+    }
+
+    /// Creates the customer with what creation takes, and sends the rest after it. The inner error is a refusal: the
+    /// customer may exist after all, known by other means than those looked for.
+    ///
+    /// A creation whose outcome is not known is not repeated by itself: the next attempt looks for the customer first.
+    /// Fields that only a creation carries and only a PATCH can set are lost if that PATCH fails, since the next
+    /// attempt finds the customer there.
+    pub(super) async fn create(
+        &mut self,
+        delivery: &Delivery,
+        fields: &Patch,
+    ) -> Result<Result<Effort, CallError>, Stop> {
+        let context = Arc::clone(&self.context);
+        let newcomer = newcomer(delivery, fields);
+        let creation = Creation::of(&newcomer);
+        let lane = self.turn.lane;
+        let request = context.client.create(&creation);
+        let answer = self.call(ApiCall::Create, lane, request).await?;
+        context.bindings().may_exist(&delivery.customer.find);
+        let customer = match answer {
+            Ok(customer) => customer,
+            Err(error) if error.kind == CallErrorKind::Refused => return Ok(Err(error)),
+            Err(error) => return Ok(Ok(Effort::Came(self.of_failure(error).await?))),
+        };
+        let siblings = lanes_of(&customer);
+        self.claim(delivery, &customer.id, siblings).await?;
+        if !creation.rest().is_empty()
+            && let Err(error) = self.change(&customer.id, creation.rest()).await?
+        {
+            return Ok(Ok(Effort::Came(self.of_failure(error).await?)));
+        }
+        // Its nulls were not sent, and hold all the same: a new customer never had what they clear.
+        Ok(Ok(Effort::Sent(newcomer)))
+    }
+}
+
+/// Everything a new customer is to have: the update, the fields for creation, and what it will be found by.
+fn newcomer(delivery: &Delivery, fields: &Patch) -> Patch {
+    let mut all = delivery.patch.clone();
+    let lines = delivery.customer.find.iter().filter_map(|line| match line {
+        FindBy::Username(value) => Some((Field::Username, value)),
+        FindBy::Email(value) => Some((Field::Email, value)),
+        FindBy::Metadata { .. } => None,
+    });
+    let found_by = lines.map(|(field, value)| (field, FieldValue::Text(value.clone())));
+    let more = fields
+        .fields()
+        .map(|(field, value)| (field, value.clone()))
+        .chain(found_by);
+    for (field, value) in more {
+        let value = match (all.get(field), value) {
+            (None | Some(FieldValue::Null), value) => value,
+            (Some(FieldValue::Metadata(entries)), FieldValue::Metadata(more)) => {
+                let is_new = |key: &str| !entries.iter().any(|entry| entry.key == key);
+                let more = more.into_iter().filter(|entry| is_new(&entry.key));
+                FieldValue::Metadata(entries.iter().cloned().chain(more).collect())
+            }
+            (Some(_), _) => continue,
+        };
+        all.set(field, value)
+            .expect("the value came from the same field, or is a text for one that takes text");
+    }
+    all
+}
+
+/// The lanes in which updates of this customer may wait.
+fn lanes_of(customer: &Customer) -> Vec<LaneKey> {
+    let by_id = LaneKey::of("id", customer.id.as_str());
+    let username = customer.username.as_deref().map(str::trim);
+    let email = customer.email.as_deref().map(str::trim);
+    let lines = [
+        username.map(|username| FindBy::Username(username.to_owned())),
+        email.map(|email| FindBy::Email(email.to_lowercase())),
+    ];
+    std::iter::once(by_id)
+        .chain(lines.into_iter().flatten().map(|line| line.lane()))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{
+        customer::{CustomerReference, OnMissing},
+        event::{DeliveryPos, EventSeq, OrganisationName},
+    };
+
+    #[test]
+    fn a_new_customer_has_what_it_will_be_found_by_and_the_update_goes_before_the_creation_fields()
+    {
+        let patch = |json: &str| serde_json::from_str::<Patch>(json).unwrap();
+        let delivery = Delivery {
+            pos: DeliveryPos(1),
+            event: EventSeq(1),
+            item: 0,
+            number: 0,
+            source: "sis".parse().unwrap(),
+            organisation: OrganisationName::default_name(),
+            lane: LaneKey::of("username", "tut-1"),
+            customer: CustomerReference {
+                id: None,
+                find: vec![
+                    FindBy::Username("tut-1".into()),
+                    FindBy::Email("ana@x.mx".into()),
+                ],
+                on_missing: OnMissing::Create(Patch::new()),
+            },
+            patch: patch(r#"{"name":"Ana","email":null,"metadata":[{"key":"a","value":"1"}]}"#),
+            order_by: None,
+            accepted_at: "2026-03-02T12:00:00Z".parse().unwrap(),
+            attempts: 0,
+            spent: Duration::ZERO,
+        };
+        let fields = patch(
+            r#"{"name":"Nobody","skipTaxInvoice":true,"metadata":[{"key":"a","value":"2"},{"key":"b","value":"3"}]}"#,
+        );
+        assert_eq!(
+            serde_json::to_string(&newcomer(&delivery, &fields)).unwrap(),
+            r#"{"name":"Ana","username":"tut-1","email":"ana@x.mx","skipTaxInvoice":true,"metadata":[{"key":"a","value":"1"},{"key":"b","value":"3"}]}"#
+        );
+    }
+}

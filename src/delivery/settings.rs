@@ -1,0 +1,39 @@
+//! How an organisation's deliveries are brought to Quentli.
+
+use std::{num::NonZeroU32, time::Duration};
+
+use super::Policy;
+
+/// Settings of one organisation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Requests a second.
+    pub rate: NonZeroU32,
+    /// Requests that may leave at once after a quiet time.
+    pub burst: NonZeroU32,
+    /// Attempts on their way at the same time.
+    pub concurrency: NonZeroU32,
+    /// When to try again and when to give up.
+    pub policy: Policy,
+    /// Confirmed values older than this are sent again, since people also edit in Quentli.
+    pub unchanged_for: Duration,
+    /// How often to look for arrivals that no notice told of.
+    pub poll: Duration,
+    /// How often to look through all lanes for any that the index lacks.
+    pub sweep: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let number = |number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
+        Self {
+            rate: number(5),
+            burst: number(5),
+            concurrency: number(4),
+            policy: Policy::default(),
+            unchanged_for: Duration::from_hours(24),
+            poll: Duration::from_secs(5),
+            sweep: Duration::from_mins(10),
+        }
+    }
+}

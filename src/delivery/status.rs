@@ -1,0 +1,134 @@
+//! What an organisation's delivery tells about itself, and what a person may tell it.
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use crate::telemetry::OrganisationState;
+
+/// How an organisation's delivery stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Status {
+    pub state: State,
+    /// Lanes with something open, as far as they are known.
+    pub lanes: usize,
+    /// Attempts on their way.
+    pub in_flight: usize,
+    /// Lanes whose first customer Quentli does not have yet.
+    pub looking: usize,
+    /// Whether the lanes of the store are still being read in.
+    pub loading: bool,
+}
+
+/// Whether deliveries go out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    Delivering,
+    /// Quentli asked to slow down.
+    Throttled {
+        until: Timestamp,
+    },
+    /// Quentli is out of reach; it is asked again at `probe_at`.
+    BreakerOpen {
+        since: Timestamp,
+        probe_at: Timestamp,
+    },
+    /// Everything is kept and nothing is sent.
+    Paused {
+        since: Timestamp,
+        reason: PauseReason,
+    },
+}
+
+/// Why nothing is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PauseReason {
+    /// Quentli does not take the key. It ends when a probe is taken, or at a person's word.
+    KeyRefused,
+    /// A person said so, and only a person ends it.
+    Asked,
+}
+
+impl PauseReason {
+    /// The word used in logs and pages.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::KeyRefused => "key-refused",
+            Self::Asked => "asked",
+        }
+    }
+}
+
+impl State {
+    /// The state without its details, for metrics.
+    pub const fn kind(self) -> OrganisationState {
+        match self {
+            Self::Delivering => OrganisationState::Delivering,
+            Self::Throttled { .. } => OrganisationState::Throttled,
+            Self::BreakerOpen { .. } => OrganisationState::BreakerOpen,
+            Self::Paused { .. } => OrganisationState::Paused,
+        }
+    }
+}
+
+/// Shows and steers an organisation's delivery from outside. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    status: watch::Receiver<Status>,
+    wish: watch::Sender<Wish>,
+}
+
+/// What a person last asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Wish {
+    pub(super) paused: bool,
+    /// Counts the calls of [`Handle::resume`], since each ends whatever pause there is.
+    pub(super) resumed: u64,
+}
+
+/// The other end of a [`Handle`].
+#[derive(Debug)]
+pub(super) struct Desk {
+    pub(super) status: watch::Sender<Status>,
+    pub(super) wish: watch::Receiver<Wish>,
+}
+
+impl Handle {
+    pub(super) fn new() -> (Self, Desk) {
+        let (status_sender, status) = watch::channel(Status {
+            state: State::Delivering,
+            lanes: 0,
+            in_flight: 0,
+            looking: 0,
+            loading: true,
+        });
+        let (wish, wish_receiver) = watch::channel(Wish::default());
+        let desk = Desk {
+            status: status_sender,
+            wish: wish_receiver,
+        };
+        (Self { status, wish }, desk)
+    }
+
+    /// The latest status.
+    pub fn status(&self) -> Status {
+        *self.status.borrow()
+    }
+
+    /// The status, to wait for changes of.
+    pub fn watch(&self) -> watch::Receiver<Status> {
+        self.status.clone()
+    }
+
+    /// Sends nothing until [`Handle::resume`]; what is in flight is finished.
+    pub fn pause(&self) {
+        self.wish.send_modify(|wish| wish.paused = true);
+    }
+
+    /// Ends any pause and closes the breaker, for instance after a new key was set.
+    pub fn resume(&self) {
+        self.wish.send_modify(|wish| {
+            wish.paused = false;
+            wish.resumed = wish.resumed.wrapping_add(1);
+        });
+    }
+}

@@ -1,0 +1,74 @@
+//! The contract of [`Store`] as tests, one suite for every engine: `contract_suite!(home)` makes a test of each
+//! function here, where `home()` gives an empty [`Home`].
+//!
+//! Nothing here knows an engine. What only one engine promises is tested beside it.
+
+pub(super) mod accepting;
+pub(super) mod accounting;
+pub(super) mod delivering;
+pub(super) mod samples;
+
+use async_trait::async_trait;
+
+use super::Store;
+use crate::event::EventSeq;
+
+/// A place where a store can be opened again and again, one at a time.
+#[async_trait]
+pub(super) trait Home: Send + Sync {
+    async fn open(&self) -> Box<dyn Store>;
+
+    /// Takes an event and all that hangs on it out of the closed store, as the end of its retention does.
+    async fn prune(&self, event: EventSeq);
+}
+
+macro_rules! contract_suite {
+    ($home:path) => {
+        $crate::store::contract::contract_suite!(
+            $home: accepting:
+            an_accepted_event_is_there_after_a_restart,
+            a_known_key_is_a_duplicate_also_after_a_restart,
+            known_groups_are_left_out_and_counted,
+            a_key_given_twice_in_one_event_is_taken_once,
+            of_many_calls_with_the_same_keys_each_key_is_taken_once,
+            numbers_grow_in_the_order_of_acceptance,
+            numbers_are_not_used_again_after_the_newest_event_is_gone,
+            an_event_without_deliveries_is_refused_and_leaves_nothing,
+            one_impossible_call_does_not_harm_those_beside_it,
+            errors_and_debug_output_name_no_values,
+            the_value_key_stays,
+            after_close_every_call_is_refused,
+        );
+        $crate::store::contract::contract_suite!(
+            $home: delivering:
+            a_waiting_delivery_is_taken_as_it_was_given,
+            a_lane_gives_its_deliveries_in_order,
+            lanes_show_their_heads_page_by_page,
+            arrivals_are_announced_and_listed_after_a_position,
+            what_is_dead_is_in_no_lane,
+            an_end_moves_a_delivery_into_its_history,
+            a_retry_stays_in_its_lane_with_its_attempt,
+            a_buried_delivery_waits_for_a_person_who_may_discard_it,
+            what_is_not_open_cannot_be_changed,
+            another_organisation_cannot_change_or_see_a_delivery,
+            an_attempt_told_again_replaces_what_was_told,
+            confirmed_parts_replace_and_doubt_removes,
+            the_oldest_waiting_is_the_first_that_still_waits,
+            the_dead_are_listed_newest_first_and_by_source,
+            an_unknown_event_has_nothing,
+        );
+        $crate::store::contract::contract_suite!(
+            $home: accounting:
+            counters_add_up_through_any_history,
+        );
+    };
+    ($home:path: $module:ident: $($name:ident,)+) => {
+        $(
+            #[tokio::test]
+            async fn $name() {
+                $crate::store::contract::$module::$name(&$home()).await;
+            }
+        )+
+    };
+}
+pub(super) use contract_suite;

@@ -1,0 +1,469 @@
+//! Delivering: what waits is seen in order, and what becomes of it is written down.
+
+use std::time::Duration;
+
+use super::{Home, samples::*};
+use crate::{
+    customer::{Field, PartKey},
+    event::{
+        AttemptOutcome, Delivery, DeliveryPos, DeliveryState, End, EventSeq, OrderBy,
+        OrganisationName,
+    },
+    store::{AppliedPart, DeliveryRecord, LaneHead, Standing, Store},
+};
+
+async fn only_record(store: &dyn Store, event: EventSeq) -> DeliveryRecord {
+    let mut records = store.deliveries_of(event).await.unwrap();
+    assert_eq!(records.len(), 1, "{records:?}");
+    records.remove(0)
+}
+
+async fn positions(store: &dyn Store, who: &str) -> Vec<DeliveryPos> {
+    let taken = store.take(&organisation(), lane(who), 100).await.unwrap();
+    taken.iter().map(|delivery| delivery.pos).collect()
+}
+
+pub(in crate::store) async fn a_waiting_delivery_is_taken_as_it_was_given(home: &dyn Home) {
+    let store = home.open().await;
+    let seq = accept(&*store, event(vec![group(1, vec![waiting(2, 3, "u1")])])).await;
+    let taken = store.take(&organisation(), lane("u1"), 9).await.unwrap();
+    let record = only_record(&*store, seq).await;
+    assert_eq!(
+        taken,
+        [Delivery {
+            pos: pos_of(&record),
+            event: seq,
+            item: 2,
+            number: 3,
+            source: source("crm"),
+            organisation: organisation(),
+            lane: lane("u1"),
+            customer: reference("u1"),
+            patch: patch(),
+            order_by: Some(OrderBy(7)),
+            accepted_at: time(0),
+            attempts: 0,
+            spent: Duration::ZERO,
+        }]
+    );
+    assert_eq!(record.fields, ["email", "phoneNumber"]);
+    assert_eq!(record.warnings, ["phone: not a number"]);
+    assert_eq!(record.rule.as_deref(), Some("contact"));
+    assert_eq!(record.customer, None);
+}
+
+pub(in crate::store) async fn a_lane_gives_its_deliveries_in_order(home: &dyn Home) {
+    let store = home.open().await;
+    let mut expected = Vec::new();
+    for number in 0..20 {
+        expected.push(accept_one(&*store, number, "u1").await);
+        accept_one(&*store, 100 + number, "u2").await;
+    }
+    assert!(expected.is_sorted());
+    assert_eq!(positions(&*store, "u1").await, expected);
+    let first = store.take(&organisation(), lane("u1"), 3).await.unwrap();
+    let first: Vec<_> = first.iter().map(|delivery| delivery.pos).collect();
+    assert_eq!(first, expected[..3]);
+    assert!(positions(&*store, "nobody").await.is_empty());
+}
+
+pub(in crate::store) async fn lanes_show_their_heads_page_by_page(home: &dyn Home) {
+    let store = home.open().await;
+    let mut expected = Vec::new();
+    for number in 0..25 {
+        let who = format!("u{number}");
+        let pos = accept_one(&*store, number, &who).await;
+        accept_one(&*store, 100 + number, &who).await;
+        expected.push(LaneHead {
+            organisation: organisation(),
+            lane: lane(&who),
+            pos,
+            state: DeliveryState::Waiting,
+            next_attempt: time(0),
+        });
+    }
+    expected.sort_by_key(|head| head.lane);
+    let mut found = Vec::new();
+    loop {
+        let after = found.last().map(|head: &LaneHead| head.lane);
+        let page = store.lanes(&organisation(), after, 10).await.unwrap();
+        assert!(page.len() <= 10);
+        if page.is_empty() {
+            break;
+        }
+        found.extend(page);
+    }
+    assert_eq!(found, expected);
+}
+
+pub(in crate::store) async fn arrivals_are_announced_and_listed_after_a_position(home: &dyn Home) {
+    let store = home.open().await;
+    let mut arrivals = store.arrivals();
+    let start = *arrivals.borrow_and_update();
+    let first = accept_one(&*store, 1, "u1").await;
+    // The announcement comes before the answer, so it is there already.
+    assert!(arrivals.has_changed().unwrap());
+    assert_eq!(*arrivals.borrow_and_update(), first);
+    let second = accept_one(&*store, 2, "u2").await;
+    assert_eq!(*arrivals.borrow_and_update(), second);
+    accept(
+        &*store,
+        event(vec![group(3, vec![dead(0, 0), dropped(0, 1)])]),
+    )
+    .await;
+    assert!(!arrivals.has_changed().unwrap(), "nothing of it waits");
+
+    let list = async |after, limit| -> Vec<DeliveryPos> {
+        let heads = store.arrived(&organisation(), after, limit).await.unwrap();
+        heads.iter().map(|head| head.pos).collect()
+    };
+    assert_eq!(list(start, 10).await, [first, second]);
+    assert_eq!(list(start, 1).await, [first]);
+    assert_eq!(list(first, 10).await, [second]);
+    assert!(list(second, 10).await.is_empty());
+    store
+        .retry(&organisation(), retry(first, DeliveryState::Looking))
+        .await
+        .unwrap();
+    assert_eq!(list(start, 10).await, [second], "the first is looking now");
+    store.close().await;
+
+    let store = home.open().await;
+    assert!(*store.arrivals().borrow() >= second);
+}
+
+pub(in crate::store) async fn what_is_dead_is_in_no_lane(home: &dyn Home) {
+    let store = home.open().await;
+    let fate = crate::store::Fate::Dead {
+        reason: reason(),
+        update: Some((reference("u1"), patch())),
+    };
+    let seq = accept(&*store, event(vec![group(1, vec![delivery(0, 0, fate)])])).await;
+    assert!(positions(&*store, "u1").await.is_empty());
+    assert!(
+        store
+            .lanes(&organisation(), None, 9)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    let record = only_record(&*store, seq).await;
+    assert_eq!(record.fields, ["email", "phoneNumber"]);
+    let Standing::Open { state, reason, .. } = record.standing else {
+        panic!("{record:?}");
+    };
+    assert_eq!(state, DeliveryState::Dead);
+    assert_eq!(
+        reason,
+        Some(format!("mapping: email: `{SECRET}` is not one"))
+    );
+}
+
+pub(in crate::store) async fn an_end_moves_a_delivery_into_its_history(home: &dyn Home) {
+    let store = home.open().await;
+    for (number, end) in (1..).zip(End::ALL) {
+        let seq = accept(
+            &*store,
+            event(vec![group(number, vec![waiting(0, 0, "u1")])]),
+        )
+        .await;
+        let pos = pos_of(&only_record(&*store, seq).await);
+        let mut finish = finish(pos, end);
+        finish.reason = Some("because".into());
+        finish.attempt = Some(attempt(1, AttemptOutcome::Delivered));
+        assert!(store.finish(&organisation(), finish).await.unwrap());
+        assert!(positions(&*store, "u1").await.is_empty());
+        let record = only_record(&*store, seq).await;
+        assert_eq!(
+            record.standing,
+            Standing::Ended {
+                end,
+                reason: Some("because".into()),
+                at: time(20)
+            }
+        );
+        assert_eq!(record.customer, Some(customer("cus_1")));
+        assert_eq!(record.fields, ["email", "phoneNumber"]);
+        assert_eq!(record.attempts, 1);
+        assert_eq!(record.warnings, ["phone: not a number"]);
+        assert_eq!(
+            store.attempts_of(seq, 0, 0).await.unwrap(),
+            [attempt(1, AttemptOutcome::Delivered)]
+        );
+    }
+    let totals = store.totals().await.unwrap();
+    assert_eq!(totals.ended, [1; 7]);
+    assert_eq!((totals.created, totals.waiting), (7, 0));
+}
+
+pub(in crate::store) async fn a_retry_stays_in_its_lane_with_its_attempt(home: &dyn Home) {
+    let store = home.open().await;
+    let pos = accept_one(&*store, 1, "u1").await;
+    let behind = accept_one(&*store, 2, "u1").await;
+    for state in [DeliveryState::Looking, DeliveryState::Waiting] {
+        assert!(
+            store
+                .retry(&organisation(), retry(pos, state))
+                .await
+                .unwrap()
+        );
+        let heads = store.lanes(&organisation(), None, 9).await.unwrap();
+        assert_eq!(heads.len(), 1);
+        assert_eq!((heads[0].pos, heads[0].state), (pos, state));
+        assert_eq!(heads[0].next_attempt, time(60));
+        assert_eq!(positions(&*store, "u1").await, [pos, behind]);
+    }
+    let taken = store.take(&organisation(), lane("u1"), 1).await.unwrap();
+    assert_eq!(taken[0].attempts, 1);
+    assert_eq!(taken[0].spent, Duration::from_secs(50));
+    let record = only_record(&*store, EventSeq(1)).await;
+    let Standing::Open { reason, .. } = record.standing else {
+        panic!("{record:?}");
+    };
+    assert_eq!(reason.as_deref(), Some("come back later"));
+    assert_eq!(
+        record.customer,
+        Some(customer("cus_1")),
+        "an attempt found it"
+    );
+    assert_eq!(
+        store.attempts_of(EventSeq(1), 0, 0).await.unwrap(),
+        [attempt(1, AttemptOutcome::Retry)]
+    );
+}
+
+pub(in crate::store) async fn a_buried_delivery_waits_for_a_person_who_may_discard_it(
+    home: &dyn Home,
+) {
+    let store = home.open().await;
+    let pos = accept_one(&*store, 1, "u1").await;
+    let mut bury = bury(pos);
+    bury.attempt = Some(attempt(4, AttemptOutcome::Dead));
+    assert!(store.bury(&organisation(), bury).await.unwrap());
+    assert!(positions(&*store, "u1").await.is_empty());
+    assert!(
+        store
+            .arrived(&organisation(), DeliveryPos(0), 9)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    let dead = store.dead(None, 9).await.unwrap();
+    assert_eq!(dead.len(), 1);
+    assert_eq!((pos_of(&dead[0]), dead[0].attempts), (pos, 4));
+    assert_eq!(store.totals().await.unwrap().dead, 1);
+
+    let discard = finish(pos, End::Discarded);
+    assert!(store.finish(&organisation(), discard).await.unwrap());
+    assert!(store.dead(None, 9).await.unwrap().is_empty());
+    let totals = store.totals().await.unwrap();
+    assert_eq!((totals.dead, totals.ended.iter().sum::<u64>()), (0, 1));
+}
+
+pub(in crate::store) async fn what_is_not_open_cannot_be_changed(home: &dyn Home) {
+    let store = home.open().await;
+    let organisation = organisation();
+    let ended = accept_one(&*store, 1, "u1").await;
+    let buried = accept_one(&*store, 2, "u1").await;
+    assert!(
+        store
+            .finish(&organisation, finish(ended, End::Delivered))
+            .await
+            .unwrap()
+    );
+    assert!(store.bury(&organisation, bury(buried)).await.unwrap());
+    let before = (
+        store.totals().await.unwrap(),
+        store.deliveries_of(EventSeq(1)).await.unwrap(),
+        store.deliveries_of(EventSeq(2)).await.unwrap(),
+    );
+    for pos in [ended, DeliveryPos(99), DeliveryPos(-1)] {
+        assert!(
+            !store
+                .finish(&organisation, finish(pos, End::Stale))
+                .await
+                .unwrap()
+        );
+    }
+    for pos in [ended, buried, DeliveryPos(99)] {
+        assert!(!store.bury(&organisation, bury(pos)).await.unwrap());
+        let retry = retry(pos, DeliveryState::Waiting);
+        assert!(!store.retry(&organisation, retry).await.unwrap());
+    }
+    let after = (
+        store.totals().await.unwrap(),
+        store.deliveries_of(EventSeq(1)).await.unwrap(),
+        store.deliveries_of(EventSeq(2)).await.unwrap(),
+    );
+    assert_eq!(before, after);
+    assert!(
+        store
+            .attempts_of(EventSeq(2), 0, 0)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+}
+
+pub(in crate::store) async fn another_organisation_cannot_change_or_see_a_delivery(
+    home: &dyn Home,
+) {
+    let store = home.open().await;
+    let other: OrganisationName = "other".parse().unwrap();
+    let pos = accept_one(&*store, 1, "u1").await;
+    assert!(
+        !store
+            .finish(&other, finish(pos, End::Delivered))
+            .await
+            .unwrap()
+    );
+    assert!(
+        !store
+            .retry(&other, retry(pos, DeliveryState::Waiting))
+            .await
+            .unwrap()
+    );
+    assert!(!store.bury(&other, bury(pos)).await.unwrap());
+    assert!(store.take(&other, lane("u1"), 9).await.unwrap().is_empty());
+    assert!(store.lanes(&other, None, 9).await.unwrap().is_empty());
+    assert!(
+        store
+            .arrived(&other, DeliveryPos(0), 9)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    assert_eq!(store.oldest_waiting(&other).await.unwrap(), None);
+    assert_eq!(positions(&*store, "u1").await, [pos]);
+}
+
+pub(in crate::store) async fn an_attempt_told_again_replaces_what_was_told(home: &dyn Home) {
+    let store = home.open().await;
+    let pos = accept_one(&*store, 1, "u1").await;
+    let mut first = retry(pos, DeliveryState::Waiting);
+    let mut second = first.clone();
+    second.attempt.number = 2;
+    second.attempt.status = None;
+    store.retry(&organisation(), first.clone()).await.unwrap();
+    store.retry(&organisation(), second.clone()).await.unwrap();
+    first.attempt.status = Some(429);
+    store.retry(&organisation(), first.clone()).await.unwrap();
+    assert_eq!(
+        store.attempts_of(EventSeq(1), 0, 0).await.unwrap(),
+        [first.attempt, second.attempt]
+    );
+    let taken = store.take(&organisation(), lane("u1"), 1).await.unwrap();
+    assert_eq!(taken[0].attempts, 2);
+}
+
+pub(in crate::store) async fn confirmed_parts_replace_and_doubt_removes(home: &dyn Home) {
+    let store = home.open().await;
+    let organisation = organisation();
+    let part = |part: PartKey, value: u8| AppliedPart {
+        part,
+        value: [value; 16],
+        source: source("crm"),
+        order_by: Some(OrderBy(i64::from(value))),
+        at: time(i64::from(value)),
+    };
+    let email = || PartKey::Field(Field::Email);
+    let grade = || PartKey::Metadata("Grado".into());
+    let confirm = async |number, who: &str, confirmed| {
+        let mut finish = finish(accept_one(&*store, number, "u1").await, End::Delivered);
+        finish.customer = Some(customer(who));
+        finish.confirmed = confirmed;
+        store.finish(&organisation, finish).await.unwrap();
+    };
+    let known = async |who: &str| {
+        let mut parts = store.applied(&organisation, &customer(who)).await.unwrap();
+        parts.sort_by(|a, b| a.part.cmp(&b.part));
+        parts
+    };
+    confirm(1, "cus_1", vec![part(email(), 1), part(grade(), 1)]).await;
+    confirm(2, "cus_1", vec![part(email(), 2)]).await;
+    confirm(3, "cus_2", vec![part(email(), 3)]).await;
+    assert_eq!(known("cus_1").await, [part(email(), 2), part(grade(), 1)]);
+    assert_eq!(known("cus_2").await, [part(email(), 3)]);
+
+    let mut doubting = retry(accept_one(&*store, 4, "u1").await, DeliveryState::Waiting);
+    doubting.doubt = Some((customer("cus_1"), vec![grade()]));
+    assert!(store.retry(&organisation, doubting.clone()).await.unwrap());
+    assert_eq!(known("cus_1").await, [part(email(), 2)]);
+    let mut dead = bury(doubting.pos);
+    dead.doubt = Some((customer("cus_1"), vec![email(), grade()]));
+    assert!(store.bury(&organisation, dead).await.unwrap());
+    assert_eq!(known("cus_1").await, []);
+    assert_eq!(known("cus_2").await, [part(email(), 3)]);
+    let other: OrganisationName = "other".parse().unwrap();
+    assert!(
+        store
+            .applied(&other, &customer("cus_2"))
+            .await
+            .unwrap()
+            .is_empty()
+    );
+}
+
+pub(in crate::store) async fn the_oldest_waiting_is_the_first_that_still_waits(home: &dyn Home) {
+    let store = home.open().await;
+    let organisation = organisation();
+    assert_eq!(store.oldest_waiting(&organisation).await.unwrap(), None);
+    let mut positions = Vec::new();
+    for number in 0..3_u32 {
+        let mut sent = event(vec![group(number.into(), vec![waiting(0, 0, "u1")])]);
+        sent.received_at = time(number.into());
+        let seq = accept(&*store, sent).await;
+        positions.push(pos_of(&only_record(&*store, seq).await));
+    }
+    assert_eq!(
+        store.oldest_waiting(&organisation).await.unwrap(),
+        Some(time(0))
+    );
+    store.bury(&organisation, bury(positions[0])).await.unwrap();
+    assert_eq!(
+        store.oldest_waiting(&organisation).await.unwrap(),
+        Some(time(1))
+    );
+    store
+        .finish(&organisation, finish(positions[1], End::Delivered))
+        .await
+        .unwrap();
+    assert_eq!(
+        store.oldest_waiting(&organisation).await.unwrap(),
+        Some(time(2))
+    );
+    let looking = retry(positions[2], DeliveryState::Looking);
+    store.retry(&organisation, looking).await.unwrap();
+    assert_eq!(store.oldest_waiting(&organisation).await.unwrap(), None);
+}
+
+pub(in crate::store) async fn the_dead_are_listed_newest_first_and_by_source(home: &dyn Home) {
+    let store = home.open().await;
+    for number in 0..6 {
+        let mut sent = event(vec![group(number, vec![dead(0, 0), waiting(0, 1, "u1")])]);
+        sent.source = source(if number % 2 == 0 { "crm" } else { "sis" });
+        accept(&*store, sent).await;
+    }
+    let events = async |name: Option<&str>, limit| -> Vec<i64> {
+        let name = name.map(source);
+        let dead = store.dead(name.as_ref(), limit).await.unwrap();
+        dead.iter().map(|record| record.event.0).collect()
+    };
+    assert_eq!(events(None, 4).await, [6, 5, 4, 3]);
+    assert_eq!(events(Some("crm"), 9).await, [5, 3, 1]);
+    assert_eq!(events(Some("sis"), 2).await, [6, 4]);
+    assert!(events(Some("lms"), 9).await.is_empty());
+}
+
+pub(in crate::store) async fn an_unknown_event_has_nothing(home: &dyn Home) {
+    let store = home.open().await;
+    assert!(store.deliveries_of(EventSeq(5)).await.unwrap().is_empty());
+    assert!(
+        store
+            .attempts_of(EventSeq(5), 0, 0)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    assert_eq!(store.body_of(EventSeq(5)).await.unwrap(), None);
+}

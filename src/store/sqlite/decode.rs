@@ -1,0 +1,103 @@
+//! Reads columns back into the program's types. A value that cannot be read is a broken invariant, named by its
+//! column and never quoted.
+
+use std::{str::FromStr, time::Duration};
+
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+
+use super::fault::Fault;
+use crate::{
+    customer::{Field, PartKey},
+    event::{AttemptOutcome, DeliveryState, End},
+};
+
+fn unreadable(column: &'static str) -> Fault {
+    Fault::Call(format!("a stored {column} cannot be read"))
+}
+
+/// A duration as it is stored.
+pub(super) fn duration_millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+pub(super) fn duration(millis: i64) -> Result<Duration, Fault> {
+    u64::try_from(millis)
+        .map(Duration::from_millis)
+        .map_err(|_| unreadable("duration"))
+}
+
+pub(super) fn time(millis: i64) -> Result<Timestamp, Fault> {
+    Timestamp::from_millisecond(millis).map_err(|_| unreadable("time"))
+}
+
+pub(super) fn state(word: &str) -> Result<DeliveryState, Fault> {
+    DeliveryState::ALL
+        .into_iter()
+        .find(|state| state.as_str() == word)
+        .ok_or_else(|| unreadable("state"))
+}
+
+pub(super) fn end(word: &str) -> Result<End, Fault> {
+    End::ALL
+        .into_iter()
+        .find(|end| end.as_str() == word)
+        .ok_or_else(|| unreadable("end"))
+}
+
+pub(super) fn outcome(word: &str) -> Result<AttemptOutcome, Fault> {
+    AttemptOutcome::ALL
+        .into_iter()
+        .find(|outcome| outcome.as_str() == word)
+        .ok_or_else(|| unreadable("outcome"))
+}
+
+/// The text that `PartKey` displays.
+pub(super) fn part(text: &str) -> Result<PartKey, Fault> {
+    match text.strip_prefix("metadata.") {
+        Some(key) => Ok(PartKey::Metadata(key.to_owned())),
+        None => Field::from_name(text)
+            .map(PartKey::Field)
+            .ok_or_else(|| unreadable("part")),
+    }
+}
+
+/// A name or identifier with its own rules.
+pub(super) fn text<T: FromStr>(text: &str, column: &'static str) -> Result<T, Fault> {
+    text.parse().map_err(|_| unreadable(column))
+}
+
+pub(super) fn json<T: DeserializeOwned>(text: &str, column: &'static str) -> Result<T, Fault> {
+    serde_json::from_str(text).map_err(|_| unreadable(column))
+}
+
+/// A list of texts that is not stored when it is empty.
+pub(super) fn list(text: Option<String>, column: &'static str) -> Result<Vec<String>, Fault> {
+    text.map_or(Ok(Vec::new()), |text| json(&text, column))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_read_back_as_they_are_shown() {
+        for key in [
+            PartKey::Field(Field::Email),
+            PartKey::Metadata("Grado".into()),
+            PartKey::Metadata("metadata.x".into()),
+            PartKey::Metadata(String::new()),
+        ] {
+            assert_eq!(part(&key.to_string()).unwrap(), key);
+        }
+    }
+
+    #[test]
+    fn an_unreadable_value_is_not_quoted() {
+        let Fault::Call(message) = json::<Vec<String>>("[7, \"Ana\"]", "warnings").unwrap_err()
+        else {
+            panic!("not our bug?");
+        };
+        assert_eq!(message, "a stored warnings cannot be read");
+    }
+}

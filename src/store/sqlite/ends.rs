@@ -1,0 +1,238 @@
+//! Writes what became of a delivery: its end, its next attempt, or that a person must look.
+
+use rusqlite::{OptionalExtension, Row, params};
+
+use super::{decode, fault::Fault, group::Group, rows::millis};
+use crate::{
+    customer::{CustomerId, PartKey},
+    event::{Attempt, DeliveryState, OrganisationName},
+    store::{AppliedPart, Bury, Finish, Retry},
+};
+
+/// What became of a delivery of an organisation.
+pub(super) struct Change {
+    pub(super) organisation: OrganisationName,
+    pub(super) what: What,
+}
+
+pub(super) enum What {
+    Finish(Finish),
+    Retry(Retry),
+    Bury(Bury),
+}
+
+/// An open delivery, as far as it must be known to change it.
+struct Opened {
+    source: String,
+    event: i64,
+    item: i64,
+    number: i64,
+    state: DeliveryState,
+}
+
+impl Opened {
+    fn read(row: &Row<'_>) -> Result<Self, Fault> {
+        Ok(Self {
+            source: row.get(0)?,
+            event: row.get(1)?,
+            item: row.get(2)?,
+            number: row.get(3)?,
+            state: decode::state(&row.get::<_, String>(4)?)?,
+        })
+    }
+}
+
+const FIND: &str =
+    "SELECT source, event, item, number, state FROM delivery WHERE pos = ?1 AND organisation = ?2";
+
+const INSERT_HISTORY: &str = "
+    INSERT INTO history (event, item, number, source, organisation, \"end\", at, attempts, customer, rule, reason, fields, warnings)
+    SELECT event, item, number, source, organisation, ?2, ?3, max(attempts, ?4), ?5, rule, ?6, fields, warnings
+    FROM delivery WHERE pos = ?1";
+
+const UPDATE_RETRIED: &str = "
+    UPDATE delivery SET state = ?2, next_attempt = ?3, spent = ?4, attempts = max(attempts, ?5), trouble = ?6
+    WHERE pos = ?1";
+
+const UPDATE_BURIED: &str = "
+    UPDATE delivery SET state = 'dead', code = ?2, trouble = ?3, attempts = max(attempts, ?4) WHERE pos = ?1";
+
+// An attempt told again replaces what was told of it.
+const UPSERT_ATTEMPT: &str = "
+    INSERT OR REPLACE INTO attempt (event, item, number, attempt, at, took, status, outcome, message, customer)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+
+const UPSERT_APPLIED: &str = "
+    INSERT OR REPLACE INTO applied (organisation, customer, part, value, source, order_by, at)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+
+impl Group<'_> {
+    /// Whether there was such an open delivery; if not, nothing changes.
+    pub(super) fn change(&mut self, change: &Change) -> Result<bool, Fault> {
+        match &change.what {
+            What::Finish(finish) => self.finish(&change.organisation, finish),
+            What::Retry(retry) => self.retry(&change.organisation, retry),
+            What::Bury(bury) => self.bury(&change.organisation, bury),
+        }
+    }
+
+    fn finish(&mut self, organisation: &OrganisationName, finish: &Finish) -> Result<bool, Fault> {
+        let Some(opened) = self.find(organisation, finish.pos.0)? else {
+            return Ok(false);
+        };
+        self.connection
+            .prepare_cached(INSERT_HISTORY)?
+            .execute(params![
+                finish.pos.0,
+                finish.end.as_str(),
+                millis(finish.at),
+                attempt_number(finish.attempt.as_ref()),
+                finish.customer.as_ref().map(CustomerId::as_str),
+                finish.reason,
+            ])?;
+        self.connection
+            .prepare_cached("DELETE FROM delivery WHERE pos = ?1")?
+            .execute([finish.pos.0])?;
+        self.write_attempt(&opened, finish.attempt.as_ref())?;
+        match &finish.customer {
+            Some(customer) => self.confirm(organisation, customer, &finish.confirmed)?,
+            None if finish.confirmed.is_empty() => {}
+            None => return Err(Fault::Call("confirmed parts of no customer".to_owned())),
+        }
+        let tally = self.sum.of_source(&opened.source);
+        tally.leaves(opened.state);
+        tally.ends(finish.end);
+        Ok(true)
+    }
+
+    fn retry(&mut self, organisation: &OrganisationName, retry: &Retry) -> Result<bool, Fault> {
+        if retry.state == DeliveryState::Dead {
+            return Err(Fault::Call("a retry of a dead delivery".to_owned()));
+        }
+        let Some(opened) = self.find_in_lane(organisation, retry.pos.0)? else {
+            return Ok(false);
+        };
+        self.connection
+            .prepare_cached(UPDATE_RETRIED)?
+            .execute(params![
+                retry.pos.0,
+                retry.state.as_str(),
+                millis(retry.next_attempt),
+                decode::duration_millis(retry.spent),
+                retry.attempt.number,
+                retry.attempt.message,
+            ])?;
+        self.write_attempt(&opened, Some(&retry.attempt))?;
+        self.forget(organisation, retry.doubt.as_ref())?;
+        let tally = self.sum.of_source(&opened.source);
+        tally.leaves(opened.state);
+        tally.enters(retry.state);
+        Ok(true)
+    }
+
+    fn bury(&mut self, organisation: &OrganisationName, bury: &Bury) -> Result<bool, Fault> {
+        let Some(opened) = self.find_in_lane(organisation, bury.pos.0)? else {
+            return Ok(false);
+        };
+        self.connection
+            .prepare_cached(UPDATE_BURIED)?
+            .execute(params![
+                bury.pos.0,
+                bury.reason.code,
+                bury.reason.message,
+                attempt_number(bury.attempt.as_ref()),
+            ])?;
+        self.write_attempt(&opened, bury.attempt.as_ref())?;
+        self.forget(organisation, bury.doubt.as_ref())?;
+        let tally = self.sum.of_source(&opened.source);
+        tally.leaves(opened.state);
+        tally.enters(DeliveryState::Dead);
+        Ok(true)
+    }
+
+    fn find(&self, organisation: &OrganisationName, pos: i64) -> Result<Option<Opened>, Fault> {
+        self.connection
+            .prepare_cached(FIND)?
+            .query_row(params![pos, organisation.as_str()], |row| {
+                Ok(Opened::read(row))
+            })
+            .optional()?
+            .transpose()
+    }
+
+    fn find_in_lane(
+        &self,
+        organisation: &OrganisationName,
+        pos: i64,
+    ) -> Result<Option<Opened>, Fault> {
+        let opened = self.find(organisation, pos)?;
+        Ok(opened.filter(|opened| opened.state != DeliveryState::Dead))
+    }
+
+    fn write_attempt(&self, opened: &Opened, attempt: Option<&Attempt>) -> Result<(), Fault> {
+        let Some(attempt) = attempt else {
+            return Ok(());
+        };
+        self.connection
+            .prepare_cached(UPSERT_ATTEMPT)?
+            .execute(params![
+                opened.event,
+                opened.item,
+                opened.number,
+                attempt.number,
+                millis(attempt.at),
+                decode::duration_millis(attempt.took),
+                attempt.status,
+                attempt.outcome.as_str(),
+                attempt.message,
+                attempt.customer.as_ref().map(CustomerId::as_str),
+            ])?;
+        Ok(())
+    }
+
+    fn confirm(
+        &self,
+        organisation: &OrganisationName,
+        customer: &CustomerId,
+        parts: &[AppliedPart],
+    ) -> Result<(), Fault> {
+        let mut upsert = self.connection.prepare_cached(UPSERT_APPLIED)?;
+        for part in parts {
+            upsert.execute(params![
+                organisation.as_str(),
+                customer.as_str(),
+                part.part.to_string(),
+                part.value,
+                part.source.as_str(),
+                part.order_by.map(|order| order.0),
+                millis(part.at),
+            ])?;
+        }
+        Ok(())
+    }
+
+    fn forget(
+        &self,
+        organisation: &OrganisationName,
+        doubt: Option<&(CustomerId, Vec<PartKey>)>,
+    ) -> Result<(), Fault> {
+        let Some((customer, parts)) = doubt else {
+            return Ok(());
+        };
+        let mut delete = self.connection.prepare_cached(
+            "DELETE FROM applied WHERE organisation = ?1 AND customer = ?2 AND part = ?3",
+        )?;
+        for part in parts {
+            delete.execute(params![
+                organisation.as_str(),
+                customer.as_str(),
+                part.to_string(),
+            ])?;
+        }
+        Ok(())
+    }
+}
+
+fn attempt_number(attempt: Option<&Attempt>) -> u32 {
+    attempt.map_or(0, |attempt| attempt.number)
+}

@@ -1,0 +1,73 @@
+//! A transaction being filled with calls: the connection, and what the calls add up to. When the transaction is rolled
+//! back, this is thrown away with it, so memory never runs ahead of the file.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, params};
+
+use super::{fault::Fault, tally::Tally};
+
+/// The next numbers to give; never given twice, also after their rows are gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Numbers {
+    pub(super) event: i64,
+    pub(super) delivery: i64,
+}
+
+impl Numbers {
+    pub(super) fn read(connection: &Connection) -> Result<Self, Fault> {
+        let sql = "SELECT next_event, next_delivery FROM meta";
+        Ok(connection.query_row(sql, [], |row| {
+            Ok(Self {
+                event: row.get(0)?,
+                delivery: row.get(1)?,
+            })
+        })?)
+    }
+}
+
+/// What the calls of a transaction add up to.
+#[derive(Clone, Debug)]
+pub(super) struct Sum {
+    pub(super) numbers: Numbers,
+    /// The last delivery that was put into a lane.
+    pub(super) arrived: Option<i64>,
+    tallies: BTreeMap<String, Tally>,
+}
+
+impl Sum {
+    pub(super) fn new(numbers: Numbers) -> Self {
+        Self {
+            numbers,
+            arrived: None,
+            tallies: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn of_source(&mut self, source: &str) -> &mut Tally {
+        // A lookup that finds, which is nearly every one, must not copy the name.
+        if !self.tallies.contains_key(source) {
+            self.tallies.insert(source.to_owned(), Tally::default());
+        }
+        self.tallies.get_mut(source).expect("it was just put there")
+    }
+
+    /// Writes it, before the commit; `before` are the numbers that the file has.
+    pub(super) fn write(&self, connection: &Connection, before: Numbers) -> Result<(), Fault> {
+        for (source, tally) in &self.tallies {
+            tally.write(connection, source)?;
+        }
+        if self.numbers != before {
+            connection
+                .prepare_cached("UPDATE meta SET next_event = ?1, next_delivery = ?2")?
+                .execute(params![self.numbers.event, self.numbers.delivery])?;
+        }
+        Ok(())
+    }
+}
+
+/// A transaction being filled.
+pub(super) struct Group<'a> {
+    pub(super) connection: &'a Connection,
+    pub(super) sum: Sum,
+}

@@ -1,0 +1,123 @@
+//! Reads what waits, for the delivery of it. Each statement walks one index and touches only the rows it returns.
+
+use rusqlite::{Connection, Row, params};
+
+use super::{decode, fault::Fault};
+use crate::{
+    event::{Delivery, DeliveryPos, EventSeq, LaneKey, OrderBy, OrganisationName},
+    store::LaneHead,
+};
+
+const ARRIVED: &str = "
+    SELECT lane, pos, state, next_attempt FROM delivery INDEXED BY delivery_waiting
+    WHERE organisation = ?1 AND state = 'waiting' AND pos > ?2 ORDER BY pos LIMIT ?3";
+
+// One seek for each lane, from the end of the one before: lanes with many deliveries cost no more than others.
+pub(super) const NEXT_LANE: &str = "
+    SELECT lane, pos, state, next_attempt FROM delivery INDEXED BY delivery_lane
+    WHERE organisation = ?1 AND lane > ?2 AND state <> 'dead' ORDER BY lane, pos LIMIT 1";
+
+const TAKE: &str = "
+    SELECT pos, event, item, number, source, customer, patch, order_by, accepted_at, attempts, spent
+    FROM delivery INDEXED BY delivery_lane
+    WHERE organisation = ?1 AND lane = ?2 AND state <> 'dead' ORDER BY pos LIMIT ?3";
+
+const OLDEST_WAITING: &str = "
+    SELECT accepted_at FROM delivery INDEXED BY delivery_waiting
+    WHERE organisation = ?1 AND state = 'waiting' ORDER BY pos LIMIT 1";
+
+pub(super) fn arrived(
+    connection: &Connection,
+    organisation: &OrganisationName,
+    after: DeliveryPos,
+    limit: u32,
+) -> Result<Vec<LaneHead>, Fault> {
+    let mut statement = connection.prepare_cached(ARRIVED)?;
+    let mut rows = statement.query(params![organisation.as_str(), after.0, limit])?;
+    let mut heads = Vec::new();
+    while let Some(row) = rows.next()? {
+        heads.push(head(organisation, row)?);
+    }
+    Ok(heads)
+}
+
+pub(super) fn lanes(
+    connection: &Connection,
+    organisation: &OrganisationName,
+    after: Option<LaneKey>,
+    limit: u32,
+) -> Result<Vec<LaneHead>, Fault> {
+    let mut statement = connection.prepare_cached(NEXT_LANE)?;
+    // The empty blob sorts before every lane.
+    let mut after = after.map_or_else(Vec::new, |lane| lane.as_bytes().to_vec());
+    let mut heads = Vec::new();
+    for _ in 0..limit {
+        let mut rows = statement.query(params![organisation.as_str(), after])?;
+        let Some(row) = rows.next()? else { break };
+        let head = head(organisation, row)?;
+        after = head.lane.as_bytes().to_vec();
+        heads.push(head);
+    }
+    Ok(heads)
+}
+
+pub(super) fn take(
+    connection: &Connection,
+    organisation: &OrganisationName,
+    lane: LaneKey,
+    limit: u32,
+) -> Result<Vec<Delivery>, Fault> {
+    let mut statement = connection.prepare_cached(TAKE)?;
+    let mut rows = statement.query(params![organisation.as_str(), lane.as_bytes(), limit])?;
+    let mut deliveries = Vec::new();
+    while let Some(row) = rows.next()? {
+        deliveries.push(delivery(organisation, lane, row)?);
+    }
+    Ok(deliveries)
+}
+
+pub(super) fn oldest_waiting(
+    connection: &Connection,
+    organisation: &OrganisationName,
+) -> Result<Option<jiff::Timestamp>, Fault> {
+    let mut statement = connection.prepare_cached(OLDEST_WAITING)?;
+    let mut rows = statement.query([organisation.as_str()])?;
+    rows.next()?
+        .map(|row| decode::time(row.get(0)?))
+        .transpose()
+}
+
+fn head(organisation: &OrganisationName, row: &Row<'_>) -> Result<LaneHead, Fault> {
+    Ok(LaneHead {
+        organisation: organisation.clone(),
+        lane: LaneKey::from_bytes(row.get(0)?),
+        pos: DeliveryPos(row.get(1)?),
+        state: decode::state(row.get_ref(2)?.as_str()?)?,
+        next_attempt: decode::time(row.get(3)?)?,
+    })
+}
+
+fn delivery(
+    organisation: &OrganisationName,
+    lane: LaneKey,
+    row: &Row<'_>,
+) -> Result<Delivery, Fault> {
+    Ok(Delivery {
+        organisation: organisation.clone(),
+        lane,
+        pos: DeliveryPos(row.get(0)?),
+        event: EventSeq(row.get(1)?),
+        item: row.get(2)?,
+        number: row.get(3)?,
+        source: decode::text(row.get_ref(4)?.as_str()?, "source")?,
+        customer: decode::json(row.get_ref(5)?.as_str()?, "customer")?,
+        patch: decode::json(row.get_ref(6)?.as_str()?, "patch")?,
+        order_by: row.get::<_, Option<i64>>(7)?.map(OrderBy),
+        accepted_at: decode::time(row.get(8)?)?,
+        attempts: row.get(9)?,
+        spent: decode::duration(row.get(10)?)?,
+    })
+}
+
+#[cfg(test)]
+pub(super) const PLANNED: [&str; 4] = [ARRIVED, NEXT_LANE, TAKE, OLDEST_WAITING];

@@ -1,0 +1,41 @@
+//! The contract suite, on files.
+
+use async_trait::async_trait;
+use tempfile::TempDir;
+
+use super::{open, outside};
+use crate::{
+    event::EventSeq,
+    store::{
+        Store,
+        contract::{Home, contract_suite},
+    },
+};
+
+struct Directory(TempDir);
+
+fn directory() -> Directory {
+    Directory(tempfile::tempdir().unwrap())
+}
+
+#[async_trait]
+impl Home for Directory {
+    async fn open(&self) -> Box<dyn Store> {
+        Box::new(open(self.0.path()))
+    }
+
+    async fn prune(&self, event: EventSeq) {
+        let connection = outside(self.0.path());
+        for table in [
+            "event WHERE seq",
+            "dedup WHERE event",
+            "delivery WHERE event",
+        ] {
+            connection
+                .execute(&format!("DELETE FROM {table} = ?1"), [event.0])
+                .unwrap();
+        }
+    }
+}
+
+contract_suite!(directory);

@@ -1,0 +1,263 @@
+//! Files that are held, foreign, newer or damaged; settings; statements that must walk an index.
+
+use std::{fs, io::Write, os::unix::fs::PermissionsExt, path::Path};
+
+use rusqlite::{Connection, StatementStatus};
+
+use super::{open, options, outside, try_open};
+use crate::{
+    clock::Clock,
+    event::LaneKey,
+    store::{
+        Store,
+        contract::samples::{accept, event, group, organisation, waiting},
+        sqlite::{OpenError, SqliteOptions, SqliteStore, queue},
+    },
+};
+
+fn refusal(directory: &Path) -> OpenError {
+    try_open(directory).unwrap_err()
+}
+
+/// A store with some events, closed.
+async fn filled(directory: &Path, events: u64) {
+    let store = open(directory);
+    for number in 0..events {
+        accept(
+            &store,
+            event(vec![group(number, vec![waiting(0, 0, "u1")])]),
+        )
+        .await;
+    }
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_second_store_on_the_directory_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let first = open(directory.path());
+    let refused = refusal(directory.path());
+    assert!(matches!(refused, OpenError::Held { .. }), "{refused}");
+    accept(&first, event(vec![group(1, vec![waiting(0, 0, "u1")])])).await;
+    drop(first);
+    open(directory.path());
+}
+
+#[test]
+fn a_file_that_is_no_database_is_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("gateway.db");
+    let text = "this is a letter, not a database\n".repeat(400);
+    fs::write(&file, &text).unwrap();
+    let refused = refusal(directory.path());
+    assert!(matches!(refused, OpenError::NotOurs { .. }), "{refused}");
+    assert_eq!(fs::read_to_string(&file).unwrap(), text);
+}
+
+#[test]
+fn a_database_of_another_program_is_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("gateway.db");
+    Connection::open(&file)
+        .unwrap()
+        .execute_batch("CREATE TABLE song (title TEXT)")
+        .unwrap();
+    let before = fs::read(&file).unwrap();
+    let refused = refusal(directory.path());
+    assert!(matches!(refused, OpenError::NotOurs { .. }), "{refused}");
+    assert_eq!(fs::read(&file).unwrap(), before);
+}
+
+#[tokio::test]
+async fn a_file_of_a_newer_release_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    filled(directory.path(), 1).await;
+    outside(directory.path())
+        .pragma_update(None, "user_version", 999)
+        .unwrap();
+    let refused = refusal(directory.path());
+    assert!(
+        matches!(refused, OpenError::Newer { found: 999, .. }),
+        "{refused}"
+    );
+    assert!(refused.to_string().contains("run that release"));
+}
+
+#[tokio::test]
+async fn a_file_cut_short_is_noticed_at_the_start() {
+    let directory = tempfile::tempdir().unwrap();
+    filled(directory.path(), 50).await;
+    let file = directory.path().join("gateway.db");
+    let length = fs::metadata(&file).unwrap().len();
+    fs::File::options()
+        .write(true)
+        .open(&file)
+        .unwrap()
+        .set_len(length / 2)
+        .unwrap();
+    let refused = refusal(directory.path());
+    assert!(matches!(refused, OpenError::Damaged { .. }), "{refused}");
+    assert!(refused.to_string().contains("restore a backup"));
+}
+
+#[tokio::test]
+async fn a_damaged_page_is_noticed_at_the_start() {
+    let directory = tempfile::tempdir().unwrap();
+    filled(directory.path(), 50).await;
+    let file = directory.path().join("gateway.db");
+    let mut bytes = fs::read(&file).unwrap();
+    let page = bytes.len() / 8192 / 2 * 8192;
+    bytes[page..page + 512].fill(0xa5);
+    fs::File::create(&file).unwrap().write_all(&bytes).unwrap();
+    let refused = refusal(directory.path());
+    assert!(matches!(refused, OpenError::Damaged { .. }), "{refused}");
+}
+
+#[tokio::test]
+async fn a_file_that_others_hold_for_too_long_is_refused_and_opens_later() {
+    let directory = tempfile::tempdir().unwrap();
+    filled(directory.path(), 1).await;
+    // A new format would have to be written, and another program is in the middle of something.
+    let other = outside(directory.path());
+    other.pragma_update(None, "user_version", 0).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let refused = refusal(directory.path());
+    assert!(matches!(refused, OpenError::Busy { .. }), "{refused}");
+    other.execute_batch("ROLLBACK").unwrap();
+    other.pragma_update(None, "user_version", 1).unwrap();
+    drop(other);
+    open(directory.path());
+}
+
+#[tokio::test]
+async fn the_settings_are_in_force() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    let settings = store
+        .on_writer(|connection| {
+            [
+                "page_size",
+                "auto_vacuum",
+                "synchronous",
+                "wal_autocheckpoint",
+                "journal_size_limit",
+                "user_version",
+            ]
+            .map(|name| {
+                let sql = format!("PRAGMA {name}");
+                connection
+                    .query_row(&sql, [], |row| row.get::<_, i64>(0))
+                    .unwrap()
+            })
+        })
+        .await;
+    assert_eq!(settings, [8192, 2, 2, 2000, 64 << 20, 1]);
+    for file in ["gateway.db", "gateway.db-wal", "gateway.db-shm"] {
+        let about = fs::metadata(directory.path().join(file)).unwrap();
+        assert_eq!(about.permissions().mode() & 0o777, 0o600, "{file}");
+    }
+    store.close().await;
+    assert!(!directory.path().join("gateway.db-wal").exists());
+}
+
+#[tokio::test]
+async fn a_directory_that_cannot_be_made_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("file");
+    fs::write(&file, "").unwrap();
+    let refused = refusal(&file.join("data"));
+    assert!(matches!(refused, OpenError::Directory { .. }), "{refused}");
+    assert!(refused.to_string().contains("file/data"), "{refused}");
+}
+
+#[tokio::test]
+async fn what_waits_is_read_by_index_and_never_sorted() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    let plans = store
+        .on_writer(|connection| {
+            queue::PLANNED.map(|sql| {
+                let mut plan = connection
+                    .prepare(&format!("EXPLAIN QUERY PLAN {sql}"))
+                    .unwrap();
+                let parameters = plan.parameter_count();
+                let values = (0..parameters).map(|_| 1);
+                let lines = plan
+                    .query_map(rusqlite::params_from_iter(values), |row| {
+                        row.get::<_, String>(3)
+                    })
+                    .unwrap();
+                lines.map(Result::unwrap).collect::<Vec<_>>().join("; ")
+            })
+        })
+        .await;
+    for plan in plans {
+        assert!(plan.starts_with("SEARCH delivery USING INDEX"), "{plan}");
+        assert!(
+            !plan.contains("TEMP B-TREE") && !plan.contains("SCAN"),
+            "{plan}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_lanes_cost_what_they_return_however_deep_they_are() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    let steps = store
+        .on_writer(|connection| {
+            let fill = |lanes: i64, deep: i64| {
+                connection
+                    .execute_batch(&format!(
+                        "BEGIN;
+                         DELETE FROM delivery;
+                         WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {lanes} + {deep})
+                         INSERT INTO delivery (pos, organisation, lane, state, next_attempt, event, item, number,
+                                               source, accepted_at, customer, patch)
+                         SELECT i, 'default', CAST(printf('%016d', min(i, {lanes})) AS BLOB), 'waiting', 0, i, 0, 0,
+                                'crm', 0, '', '' FROM n;
+                         COMMIT;"
+                    ))
+                    .unwrap();
+                let mut statement = connection.prepare(queue::NEXT_LANE).unwrap();
+                let mut after = Vec::new();
+                let mut found = 0;
+                loop {
+                    let mut rows = statement.query(("default", &after)).unwrap();
+                    let Some(row) = rows.next().unwrap() else { break };
+                    after = LaneKey::from_bytes(row.get(0).unwrap()).as_bytes().to_vec();
+                    found += 1;
+                }
+                assert_eq!(found, lanes);
+                statement.get_status(StatementStatus::VmStep)
+            };
+            (fill(1000, 0), fill(1000, 20_000))
+        })
+        .await;
+    assert_eq!(
+        steps.0, steps.1,
+        "steps with shallow lanes and with a deep one"
+    );
+    let lanes = store.lanes(&organisation(), None, 5000).await.unwrap();
+    assert_eq!(lanes.len(), 1000);
+}
+
+#[tokio::test]
+async fn a_store_dropped_inside_a_runtime_finishes_what_was_asked() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(
+        directory.path(),
+        SqliteOptions {
+            disk_reserve: 0,
+            ..options()
+        },
+        Clock::system(),
+    );
+    let store = store.unwrap();
+    let asked = store.accept(event(vec![group(1, vec![waiting(0, 0, "u1")])]));
+    // Polled once, so that it is on its way, and then abandoned.
+    tokio::select! { biased; _ = asked => {}, () = std::future::ready(()) => {} }
+    drop(store);
+    let store = open(directory.path());
+    assert_eq!(store.totals().await.unwrap().accepted, 1);
+}
