@@ -1,1 +1,200 @@
-//! The mapping language: turns the body of a request into customer updates.
+//! The mapping language: from a file that people write to a function from request bodies to customer updates.
+//!
+//! A *mapping file* holds *rules*. A request body is split into *items*; the first rule whose condition holds takes
+//! an item and makes updates of it, or drops it. A rule sets *fields* from *expressions*: *paths* into the item,
+//! with *fallbacks*, changed by *transforms*. [`compile`] reads, checks and compiles a file, runs the tests that it
+//! carries, and reports every mistake with its place; [`Mapping::map`] applies it.
+//!
+//! Promises: a mapping is pure and total. It never panics, gives the same for the same input, does no I/O, reads no
+//! clock, and its work is bounded by the limits of the language, whatever the body. What cannot be mapped is data
+//! (a [`Failure`] with rule, field, line and reason), so that an event can always be stored.
+//!
+//! The way through the module: `expression` (text to syntax tree), `compile` (tree of the file to `compiled` form),
+//! `tree` (body to borrowed tree), `evaluate` and `transform` (compiled form on a tree), `self_test` and `coverage`
+//! (the tests inside a file). Verification, answers and everything else that a source's file says is not read here.
+
+mod codes;
+mod compile;
+mod compiled;
+mod coverage;
+mod evaluate;
+mod expression;
+mod function;
+mod limits;
+mod number;
+mod self_test;
+mod transform;
+mod tree;
+mod types;
+mod value;
+
+use std::{fmt, io, sync::Arc};
+
+use jiff::Timestamp;
+
+pub use function::Function;
+pub use self_test::{Difference, TestReport, TestResult};
+
+use self::{
+    compiled::{Expr, Rule, Table, Unmatched},
+    evaluate::rule,
+    self_test::Test,
+    tree::Tree,
+};
+use crate::{
+    diag::{Collector, SourceText, Span},
+    event::{Failure, Mapped, MappingHash, SourceName},
+    yaml::Node,
+};
+
+/// What the rest of the program knows about a file that is compiled.
+#[derive(Clone, Copy)]
+pub struct CompileOptions<'a> {
+    /// Keys at the top of the file that others read.
+    pub also_known: &'a [&'static str],
+    /// Expressions whose values on an item make its dedup key, each with its place in the file. A place as long as
+    /// the text is taken to hold it, so that a mistake inside can be marked exactly.
+    pub dedup: &'a [(String, Span)],
+    /// Reads the file that a test names with `event_file`, relative to the mapping file.
+    pub read_sample: &'a dyn Fn(&str) -> io::Result<Vec<u8>>,
+    /// Whether `find` may ask by metadata, which needs an index of the customers.
+    pub find_by_metadata: bool,
+}
+
+/// One request body with what is needed to map it.
+#[derive(Clone, Copy)]
+pub struct Input<'a> {
+    pub body: &'a [u8],
+    /// The request's `Content-Type`; without one the body is taken as JSON.
+    pub content_type: Option<&'a str>,
+    /// Time of arrival, for values that lie in the future.
+    pub now: Timestamp,
+}
+
+/// A mapping file, compiled. Cheap to share behind an [`Arc`], never changed.
+pub struct Mapping {
+    file: Arc<SourceText>,
+    hash: MappingHash,
+    name: SourceName,
+    items: Option<Expr>,
+    otherwise: Unmatched,
+    tables: Vec<Table>,
+    rules: Vec<Rule>,
+    dedup: Vec<Expr>,
+    paths: Vec<PathInfo>,
+    tests: Vec<Test>,
+}
+
+/// A path as it is written, for coverage.
+#[derive(Debug)]
+struct PathInfo {
+    text: String,
+    span: Span,
+    /// Whether the file's tests should show a value there.
+    is_covered: bool,
+}
+
+/// Reads, checks and compiles the tree of a mapping file and runs its tests. Everything that is wrong is added to
+/// `out`, with warnings; an error gives `None`.
+pub fn compile(root: &Node, options: &CompileOptions<'_>, out: &mut Collector) -> Option<Mapping> {
+    let (compiled, tests) = compile::compile_file(root, options, out);
+    let tests = match tests {
+        Some(entry) => self_test::read(&entry.value, options.read_sample, out),
+        None => Vec::new(),
+    };
+    let compiled = compiled?;
+    if out.has_errors() {
+        return None;
+    }
+    let file = Arc::clone(out.file());
+    let mapping = Mapping {
+        hash: MappingHash::of(file.text().as_bytes()),
+        file,
+        name: compiled.name,
+        items: compiled.items,
+        otherwise: compiled.otherwise,
+        tables: compiled.tables,
+        rules: compiled.rules,
+        dedup: compiled.dedup,
+        paths: compiled.paths,
+        tests,
+    };
+    if !self_test::report_failures(&mapping.run_tests(), out) {
+        return None;
+    }
+    coverage::report(&mapping, out);
+    Some(mapping)
+}
+
+impl Mapping {
+    /// The name of the source, as the file gives it.
+    pub fn name(&self) -> &SourceName {
+        &self.name
+    }
+
+    /// Stands for the file's text, also in what is stored with an event.
+    pub fn hash(&self) -> MappingHash {
+        self.hash
+    }
+
+    /// The text it was compiled from.
+    pub fn file(&self) -> &Arc<SourceText> {
+        &self.file
+    }
+
+    /// The names of the rules, in the order in which they are tried.
+    pub fn rules(&self) -> impl Iterator<Item = &str> {
+        self.rules.iter().map(|rule| rule.name.as_str())
+    }
+
+    /// How many dedup expressions it evaluates on each item.
+    pub fn dedup_len(&self) -> usize {
+        self.dedup.len()
+    }
+
+    /// Maps one request body: items in the order of the body, at least one, each with at least one outcome.
+    ///
+    /// A body that cannot be read is one item that failed; so is an event above a limit.
+    pub fn map(&self, input: &Input<'_>) -> Mapped {
+        match decode(input) {
+            Ok(tree) => rule::run(self, &tree, input.now),
+            Err(reason) => rule::fail_event(Failure {
+                rule: None,
+                reason,
+                line: None,
+            }),
+        }
+    }
+
+    /// Runs the tests that the file carries. Those of a compiled mapping passed when it was compiled.
+    pub fn run_tests(&self) -> TestReport {
+        self_test::run(self)
+    }
+}
+
+/// The names of the file's own parts; values and texts may be secrets of the source.
+impl fmt::Debug for Mapping {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mapping")
+            .field("name", &self.name)
+            .field("hash", &self.hash)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The tree of a body, or why it cannot be read.
+fn decode<'a>(input: &Input<'a>) -> Result<Tree<'a>, String> {
+    let media_type = input
+        .content_type
+        .and_then(|value| value.split(';').next())
+        .unwrap_or_default()
+        .trim();
+    if media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        tree::read_form(input.body).map_err(|error| format!("body: not a form: {error}"))
+    } else {
+        tree::read_json(input.body).map_err(|error| format!("body: not JSON: {error}"))
+    }
+}
+
+#[cfg(test)]
+mod tests;

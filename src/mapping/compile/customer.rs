@@ -1,0 +1,159 @@
+//! Whose record a rule changes.
+
+use super::{Compiler, KEYS};
+use crate::{
+    diag::{Diagnostic, did_you_mean},
+    mapping::{
+        codes,
+        compiled::{Customer, Expr, ExprKind, Find, FindKey, Missing},
+        types::Target,
+    },
+    yaml::{KeyReader, Node},
+};
+
+impl Compiler<'_> {
+    pub(super) fn customer(&mut self, node: &Node, level: usize) -> Option<Customer> {
+        let mut keys = KeyReader::new(node, "`customer`", KEYS, self.out)?;
+        let id = keys.take("id");
+        let find = keys.take("find");
+        let on_missing = keys.take("on_missing");
+        let create = keys.take("create");
+        keys.finish(self.out);
+
+        if id.is_none() && find.is_none() {
+            self.rule_error(
+                node.span,
+                "`customer` needs `id` or `find`".to_owned(),
+                "write `id: …`, or `find:` with lines such as `- email: …`",
+            );
+        }
+        if let Some(create) = create {
+            self.not_available("`create`", create.key_span);
+        }
+        let id = self.optional(id, |this, node| this.identifier("customer.id", node, level));
+        let find = self.optional(find, |this, node| this.find_lines(node, level));
+        let on_missing = match on_missing {
+            Some(entry) if entry.value.as_text() == Some("create") => {
+                self.not_available("`on_missing: create`", entry.value.span);
+                None
+            }
+            Some(entry) => self.word(
+                "on_missing",
+                &entry.value,
+                &[
+                    ("retry", Missing::Retry),
+                    ("fail", Missing::Fail),
+                    ("drop", Missing::Drop),
+                ],
+            ),
+            None => Some(Missing::Retry),
+        };
+        Some(Customer {
+            id: id.ok()?,
+            find: find.ok()?.unwrap_or_default(),
+            on_missing: on_missing?,
+        })
+    }
+
+    fn find_lines(&mut self, node: &Node, level: usize) -> Option<Vec<Find>> {
+        let Some(nodes) = node.as_list().filter(|nodes| !nodes.is_empty()) else {
+            self.rule_error(
+                node.span,
+                "`find` is a list of lines, tried in order".to_owned(),
+                "write `- username: …` or `- email: …`",
+            );
+            return None;
+        };
+        let lines: Vec<Option<Find>> = nodes
+            .iter()
+            .map(|node| self.find_line(node, level))
+            .collect();
+        lines.into_iter().collect()
+    }
+
+    fn find_line(&mut self, node: &Node, level: usize) -> Option<Find> {
+        let Some([entry]) = node.as_map() else {
+            self.rule_error(
+                node.span,
+                "a line of `find` has one key".to_owned(),
+                "write `- username: …` or `- email: …`",
+            );
+            return None;
+        };
+        let by = match entry.key.as_str() {
+            "username" => FindKey::Username,
+            "email" => FindKey::Email,
+            key => match key.strip_prefix("metadata.").filter(|key| !key.is_empty()) {
+                Some(_) if !self.find_by_metadata => {
+                    self.not_available("`find` by metadata", entry.key_span);
+                    return None;
+                }
+                Some(key) => FindKey::Metadata(key.to_owned()),
+                None => {
+                    let known = ["username", "email"];
+                    self.error(
+                        Diagnostic::error(
+                            codes::UNKNOWN_KEY,
+                            format!("customers are not found by `{key}`"),
+                        )
+                        .at(entry.key_span, "unknown key")
+                        .help(
+                            did_you_mean(key, known)
+                                .unwrap_or_else(|| "use `username` or `email`".to_owned()),
+                        ),
+                    );
+                    return None;
+                }
+            },
+        };
+        let value = self.identifier(&by.name(), &entry.value, level)?;
+        Some(Find { by, value })
+    }
+
+    /// An expression whose text names a customer.
+    fn identifier(&mut self, name: &str, node: &Node, level: usize) -> Option<Expr> {
+        // Some ids are built: `id: {template: "x_{extId}"}`.
+        if let Some([entry]) = node.as_map()
+            && entry.key == "template"
+        {
+            return self.template(&entry.value, level);
+        }
+        let mut typed = self.expression(node, level)?;
+        self.check_type(&typed, name, Target::Text)?;
+        require_variables(&mut typed.expr);
+        Some(typed.expr)
+    }
+
+    fn not_available(&mut self, what: &str, span: crate::diag::Span) {
+        self.error(
+            Diagnostic::error(codes::NOT_AVAILABLE, format!("{what} is not available yet"))
+                .at(span, "not available yet")
+                .help("find customers by `id`, `username` or `email`"),
+        );
+    }
+}
+
+/// Makes `concat('tut-', id)` give nothing when `id` has no value, wherever in the expression it stands.
+fn require_variables(expr: &mut Expr) {
+    match &mut expr.kind {
+        ExprKind::Join(join) => {
+            join.needs_variable = join
+                .parts
+                .iter()
+                .any(|part| !matches!(part.kind, ExprKind::Constant(_)));
+            join.parts.iter_mut().for_each(require_variables);
+        }
+        ExprKind::Pipe { input, .. } => require_variables(input),
+        ExprKind::Fallback(parts) | ExprKind::List(parts) => {
+            parts.iter_mut().for_each(require_variables);
+        }
+        ExprKind::Constant(_)
+        | ExprKind::Path(_)
+        | ExprKind::Template(_)
+        | ExprKind::Test(..)
+        | ExprKind::Compare { .. }
+        | ExprKind::Not(_)
+        | ExprKind::And(_)
+        | ExprKind::Or(_) => {}
+    }
+}

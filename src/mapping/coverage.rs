@@ -1,0 +1,210 @@
+//! Which paths and rules the tests of a file show at work.
+//!
+//! The tests are also the sample of what a source sends, so a path at which no test has a value is probably
+//! misspelt. Every path of a rule is looked at for every item that the rule takes, whether or not its condition
+//! or an earlier fallback would have stopped before it.
+
+use super::{
+    Mapping, codes,
+    compiled::{
+        Action, Entry, EntryKey, Expr, ExprKind, FieldValueRule, Form, Source, TemplatePart,
+        Transform, UpdateRule,
+    },
+    decode,
+    evaluate::{Run, Scope, elements, resolve},
+    tree,
+    value::Value,
+};
+use crate::diag::{Collector, Diagnostic};
+
+/// Adds a warning for every path without a value and every rule that no test reaches.
+pub(super) fn report(mapping: &Mapping, out: &mut Collector) {
+    let mut coverage = Coverage {
+        paths: vec![false; mapping.paths.len()],
+        rules: vec![false; mapping.rules.len()],
+    };
+    for input in mapping.test_inputs() {
+        if let Ok(tree) = decode(&input) {
+            coverage.event(mapping, &tree);
+        }
+    }
+    for (rule, seen) in mapping.rules.iter().zip(&coverage.rules) {
+        if !seen {
+            out.add(
+                Diagnostic::warning(
+                    codes::RULE_NEVER_REACHED,
+                    format!("no test reaches the rule `{}`", rule.name),
+                )
+                .at(rule.span, "never reached"),
+            );
+        }
+    }
+    for (path, seen) in mapping.paths.iter().zip(&coverage.paths) {
+        if path.is_covered && !seen {
+            out.add(
+                Diagnostic::warning(
+                    codes::PATH_NEVER_SEEN,
+                    format!("no test event has a value at `{}`", path.text),
+                )
+                .at(path.span, "never seen"),
+            );
+        }
+    }
+}
+
+struct Coverage {
+    /// By the number of the path.
+    paths: Vec<bool>,
+    /// In the order of the file.
+    rules: Vec<bool>,
+}
+
+impl Coverage {
+    fn event<'a>(&mut self, mapping: &'a Mapping, body: &'a tree::Tree<'a>) {
+        let run = Run::new(body, &mapping.tables);
+        let whole = Scope::item(&run, Value::of_tree(body));
+        let items = match &mapping.items {
+            None => vec![Value::of_tree(body)],
+            Some(expr) => {
+                self.expr(expr, &whole);
+                elements(expr, &whole).ok().flatten().unwrap_or_default()
+            }
+        };
+        for item in items {
+            let scope = Scope::item(&run, item);
+            for rule in &mapping.rules {
+                self.optional(rule.when.as_ref(), &scope);
+            }
+            let Ok(Some(taken)) = mapping.rule_for(&scope) else {
+                continue;
+            };
+            for (rule, seen) in mapping.rules.iter().zip(&mut self.rules) {
+                *seen |= std::ptr::eq(rule, taken);
+            }
+            if let Action::Update(update) = &taken.action {
+                self.rule(update, &scope);
+            }
+        }
+    }
+
+    fn rule<'a>(&mut self, update: &'a UpdateRule, scope: &Scope<'_, 'a>) {
+        let Some(each) = &update.each else {
+            return self.update(update, scope);
+        };
+        self.expr(each, scope);
+        for element in elements(each, scope).ok().flatten().unwrap_or_default() {
+            let inner = scope.inner(element);
+            self.optional(update.only.as_ref(), &inner);
+            self.update(update, &inner);
+        }
+    }
+
+    fn update<'a>(&mut self, update: &'a UpdateRule, scope: &Scope<'_, 'a>) {
+        self.optional(update.order_by.as_ref(), scope);
+        self.optional(update.customer.id.as_ref(), scope);
+        for line in &update.customer.find {
+            self.expr(&line.value, scope);
+        }
+        for field in &update.fields {
+            match &field.value {
+                FieldValueRule::Single(form) => self.form(form, scope),
+                FieldValueRule::List(entries) | FieldValueRule::Keyed(entries) => {
+                    for entry in entries {
+                        self.entry(entry, scope);
+                    }
+                }
+            }
+        }
+    }
+
+    fn entry<'a>(&mut self, entry: &'a Entry, scope: &Scope<'_, 'a>) {
+        let Some(each) = &entry.each else {
+            return self.entry_values(entry, scope);
+        };
+        self.expr(each, scope);
+        for element in elements(each, scope).ok().flatten().unwrap_or_default() {
+            self.entry_values(entry, &scope.inner(element));
+        }
+    }
+
+    fn entry_values<'a>(&mut self, entry: &'a Entry, scope: &Scope<'_, 'a>) {
+        if let Some(EntryKey::From(key)) = &entry.key {
+            self.expr(key, scope);
+        }
+        self.form(&entry.form, scope);
+    }
+
+    fn form<'a>(&mut self, form: &'a Form, scope: &Scope<'_, 'a>) {
+        self.optional(form.when.as_ref(), scope);
+        self.source(&form.source, scope);
+    }
+
+    fn source<'a>(&mut self, source: &'a Source, scope: &Scope<'_, 'a>) {
+        match source {
+            Source::Expression(expr) => self.expr(expr, scope),
+            Source::Constant(_) => {}
+            Source::Cases(cases) => {
+                for case in cases {
+                    self.expr(&case.when, scope);
+                    self.source(&case.source, scope);
+                }
+            }
+        }
+    }
+
+    fn optional<'a>(&mut self, expr: Option<&'a Expr>, scope: &Scope<'_, 'a>) {
+        if let Some(expr) = expr {
+            self.expr(expr, scope);
+        }
+    }
+
+    fn expr<'a>(&mut self, expr: &'a Expr, scope: &Scope<'_, 'a>) {
+        match &expr.kind {
+            ExprKind::Constant(_) => {}
+            ExprKind::Path(path) => {
+                let value = resolve(path, scope, expr.span, usize::MAX);
+                let has_value = match value {
+                    Ok(Value::Absent) | Err(_) => false,
+                    Ok(Value::List(elements)) => !elements.is_empty(),
+                    Ok(_) => true,
+                };
+                if let Some(seen) = self.paths.get_mut(path.number) {
+                    *seen |= has_value;
+                }
+            }
+            ExprKind::List(parts)
+            | ExprKind::Fallback(parts)
+            | ExprKind::And(parts)
+            | ExprKind::Or(parts) => {
+                for part in parts {
+                    self.expr(part, scope);
+                }
+            }
+            ExprKind::Pipe { input, steps } => {
+                self.expr(input, scope);
+                for step in steps {
+                    if let Transform::Default(replacement) = &step.transform {
+                        self.expr(replacement, scope);
+                    }
+                }
+            }
+            ExprKind::Template(template) => {
+                for part in &template.parts {
+                    if let TemplatePart::Expression(expr) = part {
+                        self.expr(expr, scope);
+                    }
+                }
+            }
+            ExprKind::Join(join) => {
+                for part in &join.parts {
+                    self.expr(part, scope);
+                }
+            }
+            ExprKind::Test(_, inner) | ExprKind::Not(inner) => self.expr(inner, scope),
+            ExprKind::Compare { left, right, .. } => {
+                self.expr(left, scope);
+                self.expr(right, scope);
+            }
+        }
+    }
+}

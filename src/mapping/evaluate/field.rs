@@ -1,0 +1,321 @@
+//! Gives fields their values: what is sent for a value, null, blank, absence and an error.
+
+use std::borrow::Cow;
+
+use super::{Fault, Scope, elements, evaluate, holds};
+use crate::{
+    customer::{Field, FieldValue, MetadataEntry},
+    diag::Span,
+    mapping::{
+        compiled::{
+            Entry, EntryKey, FieldRule, FieldValueRule, Form, OnBlank, OnError, OnNull, Source,
+        },
+        limits,
+        transform::{self, text},
+        types::Target,
+        value::Value,
+    },
+};
+
+/// A fault with the field it belongs to, as `phoneNumber` or `metadata.Grado`.
+pub(in crate::mapping) struct FieldFault {
+    pub(in crate::mapping) field: String,
+    pub(in crate::mapping) fault: Fault,
+}
+
+impl FieldFault {
+    pub(in crate::mapping) fn new(field: impl Into<String>, fault: Fault) -> Self {
+        Self {
+            field: field.into(),
+            fault,
+        }
+    }
+
+    /// `field: transform: what is wrong`
+    pub(in crate::mapping) fn reason(&self) -> String {
+        format!("{}: {}", self.field, self.fault)
+    }
+}
+
+/// What a form gives to its field.
+enum Given<'a> {
+    /// The field stays as it is.
+    Nothing,
+    Clear,
+    Value(Value<'a>),
+}
+
+/// The new value of a field; `None` leaves it as it is. Faults that are skipped become warnings.
+pub(in crate::mapping) fn field_value<'a>(
+    rule: &'a FieldRule,
+    scope: &Scope<'_, 'a>,
+    warnings: &mut Vec<String>,
+) -> Result<Option<FieldValue>, FieldFault> {
+    match &rule.value {
+        FieldValueRule::Single(form) => {
+            let given = tolerate(form, warnings, rule.field.as_str(), || given(form, scope))?;
+            match given {
+                Given::Nothing => Ok(None),
+                given => single(rule.field, form, given, warnings),
+            }
+        }
+        FieldValueRule::List(entries) => tags(entries, scope, warnings),
+        FieldValueRule::Keyed(entries) => metadata(entries, scope, warnings),
+    }
+}
+
+/// Turns a fault into a warning where the form says so.
+fn tolerate<'a>(
+    form: &Form,
+    warnings: &mut Vec<String>,
+    field: &str,
+    give: impl FnOnce() -> Result<Given<'a>, Fault>,
+) -> Result<Given<'a>, FieldFault> {
+    match give() {
+        Ok(given) => Ok(given),
+        Err(fault) => {
+            let fault = FieldFault::new(field, fault);
+            match form.on_error {
+                OnError::Fail => Err(fault),
+                OnError::Skip => {
+                    warnings.push(fault.reason());
+                    Ok(Given::Nothing)
+                }
+            }
+        }
+    }
+}
+
+/// Section by section: `when`, the source, `default`, `required`, then null and blank.
+fn given<'a>(form: &'a Form, scope: &Scope<'_, 'a>) -> Result<Given<'a>, Fault> {
+    if let Some(when) = &form.when
+        && !holds(when, scope)?
+    {
+        return Ok(Given::Nothing);
+    }
+    let mut value = source(&form.source, scope)?;
+    if value.has_no_value() {
+        // A written list without entries is meant as such.
+        let meant = matches!(&form.source, Source::Constant(Value::List(_)));
+        if meant && form.target == Target::Tags {
+            return Ok(Given::Value(value));
+        }
+        if let Some(default) = &form.default {
+            value = default.borrowed();
+        }
+    }
+    if form.required && value.has_no_value() {
+        return Err(Fault::new(form.span, "required, but it has no value"));
+    }
+    transform::check_size(&value).map_err(|message| Fault::new(form.span, message))?;
+    Ok(match value {
+        Value::Absent => Given::Nothing,
+        Value::Null => match form.on_null {
+            OnNull::Clear => Given::Clear,
+            OnNull::Skip => Given::Nothing,
+        },
+        value if value.is_blank() => match form.on_blank {
+            OnBlank::Skip => Given::Nothing,
+            OnBlank::Clear => Given::Clear,
+            OnBlank::Keep => Given::Value(value),
+        },
+        value => Given::Value(value),
+    })
+}
+
+fn source<'a>(source_form: &'a Source, scope: &Scope<'_, 'a>) -> Result<Value<'a>, Fault> {
+    match source_form {
+        Source::Expression(expr) => evaluate(expr, scope),
+        Source::Constant(value) => Ok(value.borrowed()),
+        Source::Cases(cases) => {
+            for case in cases {
+                if holds(&case.when, scope)? {
+                    return source(&case.source, scope);
+                }
+            }
+            Ok(Value::Absent)
+        }
+    }
+}
+
+fn single(
+    field: Field,
+    form: &Form,
+    given: Given<'_>,
+    warnings: &mut Vec<String>,
+) -> Result<Option<FieldValue>, FieldFault> {
+    let mut value = None;
+    let taken = tolerate(form, warnings, field.as_str(), || {
+        value = match given {
+            Given::Nothing => None,
+            Given::Clear if field.is_nullable() => Some(FieldValue::Null),
+            Given::Clear => {
+                return Err(Fault::new(form.span, "Quentli cannot clear this field"));
+            }
+            Given::Value(given) => Some(converted(field, form.target, form.span, given)?),
+        };
+        Ok(Given::Nothing)
+    });
+    taken.map(|_| value)
+}
+
+/// The value in the form that Quentli takes.
+fn converted(
+    field: Field,
+    target: Target,
+    span: Span,
+    value: Value<'_>,
+) -> Result<FieldValue, Fault> {
+    let never_blank =
+        !matches!(target, Target::Text) || matches!(field, Field::Name | Field::Username);
+    if value.is_blank() && never_blank {
+        return Err(Fault::new(span, "cannot be blank"));
+    }
+    let expected = |value: &Value<'_>| {
+        Fault::new(
+            span,
+            format!("expected {}, got {}", target.described(), value.kind()),
+        )
+    };
+    match (target, value) {
+        (Target::Bool, Value::Bool(flag)) => Ok(FieldValue::Bool(flag)),
+        (Target::DateTime, value @ Value::DateTime(_))
+        | (Target::Email | Target::Phone, value @ Value::Text(_))
+        | (Target::Text | Target::Tags | Target::Metadata, value) => value
+            .into_text()
+            .map(|text| FieldValue::Text(text.into_owned()))
+            .map_err(|other| expected(&other)),
+        (_, value) => Err(expected(&value)),
+    }
+}
+
+/// The trimmed text of an entry of `tags` or `metadata`.
+fn entry_text<'a>(form: &Form, value: Value<'a>) -> Result<Cow<'a, str>, Fault> {
+    value
+        .into_text()
+        .map(text::trimmed)
+        .map_err(|other| Fault::new(form.span, format!("expected a text, got {}", other.kind())))
+}
+
+/// Runs `give` on the entry's element, or on each of its `each`.
+fn each_element<'a>(
+    field: &str,
+    entry: &'a Entry,
+    scope: &Scope<'_, 'a>,
+    mut give: impl FnMut(&Scope<'_, 'a>) -> Result<(), FieldFault>,
+) -> Result<(), FieldFault> {
+    let Some(each) = &entry.each else {
+        return give(scope);
+    };
+    let found = elements(each, scope).map_err(|fault| FieldFault::new(field, fault))?;
+    for element in found.unwrap_or_default() {
+        give(&scope.inner(element))?;
+    }
+    Ok(())
+}
+
+fn tags<'a>(
+    entries: &'a [Entry],
+    scope: &Scope<'_, 'a>,
+    warnings: &mut Vec<String>,
+) -> Result<Option<FieldValue>, FieldFault> {
+    const FIELD: &str = "tags";
+    let mut tags: Vec<String> = Vec::new();
+    // A list that was written without entries is sent even so.
+    let mut meant_empty = false;
+    for entry in entries {
+        let form = &entry.form;
+        each_element(FIELD, entry, scope, |scope| {
+            let taken = tolerate(form, warnings, FIELD, || {
+                let value = match given(form, scope)? {
+                    Given::Value(value) => value,
+                    Given::Nothing | Given::Clear => return Ok(Given::Nothing),
+                };
+                meant_empty |= matches!(&value, Value::List(elements) if elements.is_empty());
+                let values = match value.elements() {
+                    Ok(elements) => elements,
+                    Err(single) => vec![single],
+                };
+                for value in values {
+                    if value.has_no_value() && form.on_blank != OnBlank::Keep
+                        || matches!(value, Value::Absent | Value::Null)
+                    {
+                        continue;
+                    }
+                    let tag = entry_text(form, value)?;
+                    scope.run.spend(tags.len(), form.span)?;
+                    if tags.iter().any(|known| *known == tag) {
+                        continue;
+                    }
+                    if tags.len() == limits::LIST_ENTRIES {
+                        return Err(too_many(form));
+                    }
+                    tags.push(tag.into_owned());
+                }
+                Ok(Given::Nothing)
+            });
+            taken.map(drop)
+        })?;
+    }
+    Ok((meant_empty || !tags.is_empty()).then_some(FieldValue::Tags(tags)))
+}
+
+fn metadata<'a>(
+    entries: &'a [Entry],
+    scope: &Scope<'_, 'a>,
+    warnings: &mut Vec<String>,
+) -> Result<Option<FieldValue>, FieldFault> {
+    let mut found: Vec<MetadataEntry> = Vec::new();
+    for entry in entries {
+        let form = &entry.form;
+        let field = match &entry.key {
+            Some(EntryKey::Literal(key)) => Cow::Owned(format!("metadata.{key}")),
+            Some(EntryKey::From(_)) | None => Cow::Borrowed("metadata"),
+        };
+        each_element(&field, entry, scope, |scope| {
+            let taken = tolerate(form, warnings, &field, || {
+                let value = match given(form, scope)? {
+                    Given::Nothing => return Ok(Given::Nothing),
+                    Given::Clear => None,
+                    Given::Value(value) => Some(entry_text(form, value)?.into_owned()),
+                };
+                let key = metadata_key(entry, scope)?;
+                scope.run.spend(found.len(), form.span)?;
+                let is_full = found.len() == limits::LIST_ENTRIES;
+                match found.iter_mut().find(|known| known.key == key) {
+                    Some(known) => known.value = value,
+                    None if is_full => return Err(too_many(form)),
+                    None => found.push(MetadataEntry {
+                        key: key.into_owned(),
+                        value,
+                    }),
+                }
+                Ok(Given::Nothing)
+            });
+            taken.map(drop)
+        })?;
+    }
+    Ok((!found.is_empty()).then_some(FieldValue::Metadata(found)))
+}
+
+/// The key exactly as it is written or given.
+fn metadata_key<'a>(entry: &'a Entry, scope: &Scope<'_, 'a>) -> Result<Cow<'a, str>, Fault> {
+    let expr = match &entry.key {
+        Some(EntryKey::Literal(key)) => return Ok(Cow::Borrowed(key)),
+        Some(EntryKey::From(expr)) => expr,
+        None => return Err(Fault::new(entry.form.span, "the entry has no key")),
+    };
+    let key = evaluate(expr, scope)?;
+    if key.has_no_value() {
+        return Err(Fault::new(expr.span, "the entry has a value, but no key"));
+    }
+    key.into_text()
+        .map_err(|other| Fault::new(expr.span, format!("expected a text, got {}", other.kind())))
+}
+
+fn too_many(form: &Form) -> Fault {
+    Fault::new(
+        form.span,
+        format!("more than {} entries", limits::LIST_ENTRIES),
+    )
+}

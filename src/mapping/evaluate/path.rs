@@ -1,0 +1,119 @@
+//! Follows paths through the event.
+
+use super::{Fault, Scope};
+use crate::{
+    diag::Span,
+    mapping::{
+        compiled::{Path, PathStart, Step},
+        transform::too_many_entries,
+        tree::Tree,
+        value::Value,
+    },
+};
+
+/// The value at a path. A step into something that is not there, is null, or has another shape gives absent; `[]`
+/// makes the result a list, also for one element or none.
+pub(in crate::mapping) fn resolve<'a>(
+    path: &'a Path,
+    scope: &Scope<'_, 'a>,
+    span: Span,
+    most: usize,
+) -> Result<Value<'a>, Fault> {
+    let start = match path.start {
+        PathStart::Body => Value::of_tree(scope.run.body),
+        PathStart::Element(levels) => {
+            let mut at = scope;
+            for _ in 0..levels {
+                match at.above {
+                    Some(above) => at = above,
+                    None => return Ok(Value::Absent),
+                }
+            }
+            at.element.clone()
+        }
+    };
+    if path.steps.is_empty() {
+        return Ok(start);
+    }
+    // Only lists and objects of the event have anything inside.
+    let Value::Tree(tree) = start else {
+        return Ok(Value::Absent);
+    };
+    let spend = |steps: usize| scope.run.spend(steps, span);
+    let value = match walk(tree, &path.steps, &spend)? {
+        Walked::Nothing => return Ok(Value::Absent),
+        Walked::One(tree) => return Ok(Value::of_tree(tree)),
+        Walked::Every(elements, rest) => {
+            let mut found = Vec::new();
+            gather(elements, rest, &spend, &mut found)?;
+            found
+        }
+    };
+    if value.len() > most {
+        return Err(Fault::new(span, too_many_entries(value.len())));
+    }
+    Ok(Value::List(value))
+}
+
+/// Where a walk ended: at a value, or at the first `[]` with the steps after it.
+enum Walked<'a> {
+    Nothing,
+    One(&'a Tree<'a>),
+    Every(&'a [Tree<'a>], &'a [Step]),
+}
+
+fn walk<'a>(
+    from: &'a Tree<'a>,
+    steps: &'a [Step],
+    spend: &impl Fn(usize) -> Result<(), Fault>,
+) -> Result<Walked<'a>, Fault> {
+    let mut at = from;
+    let mut rest = steps;
+    while let Some((step, after)) = rest.split_first() {
+        rest = after;
+        let next = match (step, at) {
+            (Step::Key(key), Tree::Object(object)) => {
+                spend(1)?;
+                object.get(key)
+            }
+            (Step::Index(index), Tree::List(elements)) => elements.get(*index),
+            (Step::Every, Tree::List(elements)) => return Ok(Walked::Every(elements, rest)),
+            (Step::Where(key, wanted), Tree::List(elements)) => {
+                let place = elements.iter().position(|element| match element {
+                    Tree::Object(object) => object
+                        .get(key)
+                        .is_some_and(|value| Value::of_tree(value).equals(wanted)),
+                    _ => false,
+                });
+                spend(place.unwrap_or(elements.len()))?;
+                place.and_then(|place| elements.get(place))
+            }
+            _ => None,
+        };
+        match next {
+            Some(next) => at = next,
+            None => return Ok(Walked::Nothing),
+        }
+    }
+    Ok(Walked::One(at))
+}
+
+/// What the steps after `[]` give on each element; what is absent is left out, and a further `[]` flattens.
+///
+/// It calls itself once for each list it goes into, so no deeper than events may nest.
+fn gather<'a>(
+    elements: &'a [Tree<'a>],
+    rest: &'a [Step],
+    spend: &impl Fn(usize) -> Result<(), Fault>,
+    found: &mut Vec<Value<'a>>,
+) -> Result<(), Fault> {
+    spend(elements.len())?;
+    for element in elements {
+        match walk(element, rest, spend)? {
+            Walked::Nothing => {}
+            Walked::One(tree) => found.push(Value::of_tree(tree)),
+            Walked::Every(inner, rest) => gather(inner, rest, spend, found)?,
+        }
+    }
+    Ok(())
+}

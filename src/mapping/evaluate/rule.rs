@@ -1,0 +1,399 @@
+//! Runs the rules on the items of an event.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    EXHAUSTED, Fault, Run, Scope, elements, evaluate,
+    field::{FieldFault, field_value},
+    holds, identifying_text,
+};
+use crate::{
+    customer::{CustomerReference, FindBy, OnMissing, Patch},
+    event::{Failure, ItemOutcome, Mapped, MappedItem, OrderBy, Update},
+    mapping::{
+        Mapping,
+        compiled::{Action, Customer, Expr, FindKey, Missing, Rule, Unmatched, UpdateRule},
+        limits, number,
+        transform::datetime,
+        tree::Tree,
+        value::Value,
+    },
+};
+
+/// The reason of a drop when no rule took an item.
+pub(in crate::mapping) const NO_RULE: &str = "no rule";
+/// The reason of a drop when a rule set no field.
+pub(in crate::mapping) const NOTHING_TO_CHANGE: &str = "nothing to change";
+/// The reason of a drop when there was no element.
+pub(in crate::mapping) const NOTHING_SELECTED: &str = "nothing selected";
+
+/// Maps a whole event.
+pub(in crate::mapping) fn run<'a>(
+    mapping: &'a Mapping,
+    body: &'a Tree<'a>,
+    now: Timestamp,
+) -> Mapped {
+    let run = Run::new(body, &mapping.tables);
+    let whole = Scope::item(&run, Value::of_tree(body));
+    let items = match &mapping.items {
+        None => vec![Value::of_tree(body)],
+        Some(expr) => match elements(expr, &whole) {
+            Ok(Some(items)) if !items.is_empty() => items,
+            Ok(found) => return mapping.nothing_inside(expr, found.is_some()),
+            Err(fault) => {
+                let fault = FieldFault::new("items", fault);
+                return fail_event(mapping.failure(None, &fault));
+            }
+        },
+    };
+    let mut sink = Sink::default();
+    if items.len() > limits::UPDATES_PER_EVENT {
+        return too_many(items.len(), "items");
+    }
+    for item in items {
+        let scope = Scope::item(&run, item);
+        let dedup = mapping
+            .dedup
+            .iter()
+            .map(|expr| dedup_text(expr, &scope))
+            .collect();
+        sink.begin(dedup);
+        mapping.item(&scope, now, &mut sink);
+        if run.is_exhausted() {
+            return fail_event(Failure {
+                rule: None,
+                reason: EXHAUSTED.to_owned(),
+                line: None,
+            });
+        }
+    }
+    if sink.count > limits::UPDATES_PER_EVENT {
+        return too_many(sink.count, "updates");
+    }
+    Mapped { items: sink.items }
+}
+
+/// An event that fails as a whole.
+pub(in crate::mapping) fn fail_event(failure: Failure) -> Mapped {
+    Mapped {
+        items: vec![MappedItem {
+            dedup: Vec::new(),
+            outcomes: vec![ItemOutcome::Fail(failure)],
+        }],
+    }
+}
+
+fn too_many(count: usize, what: &str) -> Mapped {
+    fail_event(Failure {
+        rule: None,
+        reason: format!(
+            "the event gives {count} {what}; at most {} are taken",
+            limits::UPDATES_PER_EVENT
+        ),
+        line: None,
+    })
+}
+
+/// Keeps outcomes up to the limit, and counts them beyond it.
+#[derive(Default)]
+struct Sink {
+    items: Vec<MappedItem>,
+    count: usize,
+}
+
+impl Sink {
+    fn begin(&mut self, dedup: Vec<Option<String>>) {
+        self.items.push(MappedItem {
+            dedup,
+            outcomes: Vec::new(),
+        });
+    }
+
+    fn push(&mut self, outcome: ItemOutcome) {
+        self.count += 1;
+        if self.count <= limits::UPDATES_PER_EVENT
+            && let Some(item) = self.items.last_mut()
+        {
+            item.outcomes.push(outcome);
+        }
+    }
+}
+
+/// A part of a dedup key as text.
+fn dedup_text<'a>(expr: &'a Expr, scope: &Scope<'_, 'a>) -> Option<String> {
+    match evaluate(expr, scope).ok()? {
+        Value::Absent | Value::Null => None,
+        value => match value.into_text() {
+            Ok(text) => Some(text.into_owned()),
+            Err(other) => {
+                let mut out = String::new();
+                other.write_json(&mut out);
+                Some(out)
+            }
+        },
+    }
+}
+
+impl Mapping {
+    /// What becomes of an event without items: an empty list is nothing to do; no list at all is what `otherwise`
+    /// says, since a list may have been expected there.
+    fn nothing_inside(&self, items: &Expr, is_list: bool) -> Mapped {
+        let outcome = match self.otherwise {
+            Unmatched::Fail if !is_list => {
+                let fault = Fault::new(items.span, "the body has no such list");
+                ItemOutcome::Fail(self.failure(None, &FieldFault::new("items", fault)))
+            }
+            _ => ItemOutcome::Drop {
+                rule: None,
+                reason: NOTHING_SELECTED.to_owned(),
+            },
+        };
+        Mapped {
+            items: vec![MappedItem {
+                dedup: Vec::new(),
+                outcomes: vec![outcome],
+            }],
+        }
+    }
+
+    fn failure(&self, rule: Option<&Rule>, fault: &FieldFault) -> Failure {
+        let (line, _) = self.file.line_column(fault.fault.span.start);
+        Failure {
+            rule: rule.map(|rule| rule.name.clone()),
+            reason: fault.reason(),
+            line: u32::try_from(line).ok(),
+        }
+    }
+
+    /// The first rule that takes an item, or the failure of its condition.
+    pub(in crate::mapping) fn rule_for<'m>(
+        &'m self,
+        scope: &Scope<'_, 'm>,
+    ) -> Result<Option<&'m Rule>, Failure> {
+        for rule in &self.rules {
+            let holds = match &rule.when {
+                None => true,
+                Some(when) => holds(when, scope)
+                    .map_err(|fault| self.failure(Some(rule), &FieldFault::new("when", fault)))?,
+            };
+            if holds {
+                return Ok(Some(rule));
+            }
+        }
+        Ok(None)
+    }
+
+    fn item<'m>(&'m self, scope: &Scope<'_, 'm>, now: Timestamp, sink: &mut Sink) {
+        let rule = match self.rule_for(scope) {
+            Err(failure) => return sink.push(ItemOutcome::Fail(failure)),
+            Ok(None) => return sink.push(self.unmatched()),
+            Ok(Some(rule)) => rule,
+        };
+        let update = match &rule.action {
+            Action::Drop(reason) => {
+                return sink.push(ItemOutcome::Drop {
+                    rule: Some(rule.name.clone()),
+                    reason: reason.clone(),
+                });
+            }
+            Action::Update(update) => update,
+        };
+        let Some(each) = &update.each else {
+            return sink.push(self.update(rule, update, scope, now));
+        };
+        let found = match elements(each, scope) {
+            Ok(found) => found.unwrap_or_default(),
+            Err(fault) => {
+                let fault = FieldFault::new("each", fault);
+                return sink.push(ItemOutcome::Fail(self.failure(Some(rule), &fault)));
+            }
+        };
+        let mut any = false;
+        for element in found {
+            let inner = scope.inner(element);
+            let selected = match &update.only {
+                None => Ok(true),
+                Some(only) => holds(only, &inner),
+            };
+            match selected {
+                Ok(false) => continue,
+                Ok(true) => sink.push(self.update(rule, update, &inner, now)),
+                Err(fault) => {
+                    let fault = FieldFault::new("only", fault);
+                    sink.push(ItemOutcome::Fail(self.failure(Some(rule), &fault)));
+                }
+            }
+            any = true;
+            if scope.run.is_exhausted() {
+                break;
+            }
+        }
+        if !any {
+            sink.push(ItemOutcome::Drop {
+                rule: Some(rule.name.clone()),
+                reason: NOTHING_SELECTED.to_owned(),
+            });
+        }
+    }
+
+    fn unmatched(&self) -> ItemOutcome {
+        match self.otherwise {
+            Unmatched::Drop => ItemOutcome::Drop {
+                rule: None,
+                reason: NO_RULE.to_owned(),
+            },
+            Unmatched::Fail => ItemOutcome::Fail(Failure {
+                rule: None,
+                reason: NO_RULE.to_owned(),
+                line: None,
+            }),
+        }
+    }
+
+    fn update<'m>(
+        &'m self,
+        rule: &'m Rule,
+        update: &'m UpdateRule,
+        scope: &Scope<'_, 'm>,
+        now: Timestamp,
+    ) -> ItemOutcome {
+        match try_update(rule, update, scope, now) {
+            Ok(outcome) => outcome,
+            Err(fault) => ItemOutcome::Fail(self.failure(Some(rule), &fault)),
+        }
+    }
+}
+
+/// What a rule makes of one element, or the fault that stops all of it.
+fn try_update<'a>(
+    rule: &'a Rule,
+    update: &'a UpdateRule,
+    scope: &Scope<'_, 'a>,
+    now: Timestamp,
+) -> Result<ItemOutcome, FieldFault> {
+    let mut warnings = Vec::new();
+    let order_by = match &update.order_by {
+        None => None,
+        Some(expr) => order_by(expr, scope, now, &mut warnings)
+            .map_err(|fault| FieldFault::new("order_by", fault))?,
+    };
+    let customer = customer(&update.customer, scope)?;
+    let mut patch = Patch::new();
+    for field in &update.fields {
+        if let Some(value) = field_value(field, scope, &mut warnings)? {
+            patch.set(field.field, value).map_err(|error| {
+                let fault = Fault::new(field.span, format!("cannot be {}", error.what));
+                FieldFault::new(field.field.as_str(), fault)
+            })?;
+        }
+    }
+    if patch.is_empty() {
+        return Ok(ItemOutcome::Drop {
+            rule: Some(rule.name.clone()),
+            reason: NOTHING_TO_CHANGE.to_owned(),
+        });
+    }
+    Ok(ItemOutcome::Update(Update {
+        rule: rule.name.clone(),
+        customer,
+        patch,
+        order_by,
+        warnings,
+    }))
+}
+
+/// A whole number, or the milliseconds of a time; a time more than an hour ahead counts as now.
+fn order_by<'a>(
+    expr: &'a Expr,
+    scope: &Scope<'_, 'a>,
+    now: Timestamp,
+    warnings: &mut Vec<String>,
+) -> Result<Option<OrderBy>, Fault> {
+    let value = evaluate(expr, scope)?;
+    if value.has_no_value() {
+        return Ok(None);
+    }
+    match &value {
+        Value::Number(number) => match number::whole(number) {
+            Some(whole) => Ok(Some(OrderBy(whole))),
+            None => Err(Fault::new(
+                expr.span,
+                format!("{} is not a whole number", value.quoted()),
+            )),
+        },
+        Value::DateTime(time) => {
+            let latest = now.saturating_add(SignedDuration::from_hours(1));
+            let time = match latest {
+                Ok(latest) if *time > latest => {
+                    warnings.push(format!(
+                        "order_by: {} is in the future and counts as now",
+                        datetime::written(*time)
+                    ));
+                    now
+                }
+                _ => *time,
+            };
+            Ok(Some(OrderBy(time.as_millisecond())))
+        }
+        other => Err(Fault::new(
+            expr.span,
+            format!("expected a number or a date and time, got {}", other.kind()),
+        )),
+    }
+}
+
+fn customer<'a>(
+    customer: &'a Customer,
+    scope: &Scope<'_, 'a>,
+) -> Result<CustomerReference, FieldFault> {
+    let id = match &customer.id {
+        None => None,
+        Some(expr) => {
+            let in_field = |fault| FieldFault::new("customer.id", fault);
+            match identifying_text(expr, scope).map_err(in_field)? {
+                None => None,
+                Some(text) => Some(text.parse().map_err(|_| {
+                    let shown = Value::Text(text.clone()).quoted();
+                    in_field(Fault::new(
+                        expr.span,
+                        format!("{shown} is not a customer identifier"),
+                    ))
+                })?),
+            }
+        }
+    };
+    let mut find = Vec::new();
+    for line in &customer.find {
+        let text = identifying_text(&line.value, scope)
+            .map_err(|fault| FieldFault::new(format!("customer.find.{}", line.by.name()), fault))?;
+        let Some(text) = text else { continue };
+        find.push(match &line.by {
+            FindKey::Username => FindBy::Username(text.into_owned()),
+            FindKey::Email => FindBy::Email(text.to_lowercase()),
+            FindKey::Metadata(key) => FindBy::Metadata {
+                key: key.clone(),
+                value: text.into_owned(),
+            },
+        });
+    }
+    Ok(CustomerReference {
+        id,
+        find,
+        on_missing: match customer.on_missing {
+            Missing::Retry => OnMissing::Retry,
+            Missing::Fail => OnMissing::Fail,
+            Missing::Drop => OnMissing::Drop,
+        },
+    })
+}
+
+impl FindKey {
+    /// As it is written in files.
+    pub(in crate::mapping) fn name(&self) -> String {
+        match self {
+            Self::Username => "username".to_owned(),
+            Self::Email => "email".to_owned(),
+            Self::Metadata(key) => format!("metadata.{key}"),
+        }
+    }
+}

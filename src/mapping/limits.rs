@@ -1,0 +1,22 @@
+//! The limits that bound the work of a mapping file and of an event.
+
+/// Characters of one expression.
+pub(super) const EXPRESSION_CHARS: usize = 2_000;
+/// Parentheses, calls and lists inside each other in one expression.
+pub(super) const EXPRESSION_NESTING: usize = 32;
+pub(super) const RULES: usize = 200;
+/// Fields of one rule; entries of `tags` and `metadata` count as well.
+pub(super) const FIELDS_PER_RULE: usize = 200;
+/// Entries of all lookup tables together.
+pub(super) const TABLE_ENTRIES: usize = 10_000;
+/// Lists and objects inside each other in an event.
+pub(super) const EVENT_DEPTH: usize = 64;
+/// Outcomes of one event. An event above it is one failure that says how many there would be.
+pub(super) const UPDATES_PER_EVENT: usize = 5_000;
+/// Characters of a text that a transform or a field gives.
+pub(super) const TEXT_CHARS: usize = 10_000;
+/// Entries of a list that a transform or a field gives.
+pub(super) const LIST_ENTRIES: usize = 1_000;
+/// Steps of evaluation in one event: expressions evaluated and list elements or object keys passed. No honest event
+/// comes near it; it stops one that would make lists search each other.
+pub(super) const STEPS_PER_EVENT: u64 = 20_000_000;

@@ -1,0 +1,172 @@
+//! The tests that a mapping file carries: an event, what is known of customers, and what must come out.
+//!
+//! A test shows the patches as if nothing else were waiting: updates of one event for one customer are merged as
+//! delivery would merge them.
+
+mod compare;
+mod outcome;
+mod read;
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+pub(super) use read::read;
+
+use super::{Input, Mapping, codes};
+use crate::diag::{Collector, Diagnostic, Span};
+
+/// A test, read and ready to run.
+#[derive(Debug)]
+pub(super) struct Test {
+    name: String,
+    span: Span,
+    body: Vec<u8>,
+    /// What the body is; JSON where nothing is said.
+    content_type: Option<&'static str>,
+    found: Vec<Found>,
+    now: Timestamp,
+    expect: Vec<Expectation>,
+}
+
+impl Test {
+    fn input(&self) -> Input<'_> {
+        Input {
+            body: &self.body,
+            content_type: self.content_type,
+            now: self.now,
+        }
+    }
+}
+
+/// A line such as `email=a@b.mx: cus_2`.
+#[derive(Debug)]
+struct Found {
+    /// `email=a@b.mx`
+    key: String,
+    /// One, or several for a key that is not unique.
+    customers: Vec<String>,
+}
+
+#[derive(Debug)]
+struct Expectation {
+    /// Its first key.
+    span: Span,
+    /// Where `customer`, `warnings` and the fields of the patch are written.
+    places: Vec<(String, Span)>,
+    kind: Expected,
+}
+
+#[derive(Debug)]
+enum Expected {
+    Update {
+        customer: String,
+        /// Exactly, or at least, these fields.
+        patch: Value,
+        is_whole: bool,
+        warnings: Vec<String>,
+    },
+    Drop(String),
+    Fail(String),
+    Retry(String),
+}
+
+/// What came of the tests of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TestReport {
+    /// In the order of the file.
+    pub results: Vec<TestResult>,
+}
+
+/// What came of one test.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TestResult {
+    pub name: String,
+    /// Where the test stands in the file.
+    pub span: Span,
+    /// None for a test that passed.
+    pub differences: Vec<Difference>,
+}
+
+/// One thing that is not as a test expects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// The expected field or outcome in the file, or the test where none is to blame.
+    pub span: Span,
+    /// Which outcome of the test, from 1.
+    pub outcome: usize,
+    /// `phoneNumber`, `metadata.Grado`, `customer`, `warnings`, or `outcome` where the kinds differ.
+    pub field: String,
+    pub expected: String,
+    pub got: String,
+    /// The rule that ran.
+    pub rule: Option<String>,
+}
+
+impl TestReport {
+    pub fn has_passed(&self) -> bool {
+        self.results.iter().all(TestResult::has_passed)
+    }
+}
+
+impl TestResult {
+    pub fn has_passed(&self) -> bool {
+        self.differences.is_empty()
+    }
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "outcome {}: {}: expected {}, got {}",
+            self.outcome, self.field, self.expected, self.got
+        )?;
+        match &self.rule {
+            Some(rule) => write!(f, " (rule `{rule}`)"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Runs all tests of a file.
+pub(super) fn run(mapping: &Mapping) -> TestReport {
+    let results = mapping
+        .tests
+        .iter()
+        .map(|test| {
+            let mapped = mapping.map(&test.input());
+            let outcomes = outcome::outcomes(mapped, &test.found);
+            TestResult {
+                name: test.name.clone(),
+                span: test.span,
+                differences: compare::differences(test, &outcomes),
+            }
+        })
+        .collect();
+    TestReport { results }
+}
+
+/// Adds a diagnostic for every difference; whether all tests passed.
+pub(super) fn report_failures(report: &TestReport, out: &mut Collector) -> bool {
+    for result in &report.results {
+        for difference in &result.differences {
+            out.add(
+                Diagnostic::error(
+                    codes::TEST_FAILED,
+                    format!("test `{}`: {difference}", result.name),
+                )
+                .at(difference.span, "differs"),
+            );
+        }
+    }
+    report.has_passed()
+}
+
+impl Mapping {
+    /// The requests of the tests, as a sample of what the source sends.
+    pub(super) fn test_inputs(&self) -> impl Iterator<Item = Input<'_>> {
+        self.tests.iter().map(Test::input)
+    }
+}

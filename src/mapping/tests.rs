@@ -1,0 +1,149 @@
+//! Tests of the language as a whole: files in, updates or diagnostics out.
+
+mod body;
+mod diagnostics;
+mod examples;
+mod functions;
+mod language;
+mod properties;
+
+use super::*;
+use crate::{
+    customer::Patch,
+    diag::{render_lines, render_report},
+    event::ItemOutcome,
+    yaml,
+};
+
+fn no_samples(_: &str) -> io::Result<Vec<u8>> {
+    Err(io::ErrorKind::NotFound.into())
+}
+
+/// The compiled file with all that was said about it, one line each.
+fn read(text: &str) -> (Option<Mapping>, Vec<String>) {
+    read_with(text, &[])
+}
+
+fn read_with(text: &str, dedup: &[(String, Span)]) -> (Option<Mapping>, Vec<String>) {
+    let mut out = Collector::new(SourceText::new("m.yaml", text));
+    let options = CompileOptions {
+        also_known: &["receive", "quentli", "mode"],
+        dedup,
+        read_sample: &no_samples,
+        find_by_metadata: true,
+    };
+    let mapping = yaml::parse(&mut out).and_then(|root| compile(&root, &options, &mut out));
+    let findings = out.finish();
+    assert_eq!(mapping.is_none(), findings.has_errors(), "{text}");
+    (mapping, render_lines(&findings))
+}
+
+/// A file that must compile without errors.
+fn compiled(text: &str) -> Mapping {
+    let (mapping, lines) = read(text);
+    mapping.unwrap_or_else(|| panic!("{}\n{text}", lines.join("\n")))
+}
+
+/// A file with these keys at its top and this rule body, and a test that passes whatever the rule does.
+fn file(top: &str, rule: &str) -> String {
+    let rule: String = rule.lines().map(|line| format!("    {line}\n")).collect();
+    format!(
+        "mapping: 1\nsource: s\notherwise: drop\nallow: [tags]\n{top}\nrules:\n  - name: skipped\n    when: skipped == true\n    drop: skipped\n  - name: r\n{rule}tests:\n  - name: t\n    event: {{skipped: true}}\n    expect: [{{drop: skipped}}]\n"
+    )
+}
+
+/// The mapping of one rule that sets these fields of customer `c`.
+fn setting(top: &str, set: &str) -> String {
+    let set: String = set.lines().map(|line| format!("  {line}\n")).collect();
+    file(top, &format!("customer: {{id: \"'c'\"}}\nset:\n{set}"))
+}
+
+fn now() -> Timestamp {
+    "2026-01-15T10:00:00Z".parse().unwrap()
+}
+
+fn mapped(mapping: &Mapping, body: &str) -> Vec<ItemOutcome> {
+    mapping
+        .map(&Input {
+            body: body.as_bytes(),
+            content_type: Some("application/json; charset=utf-8"),
+            now: now(),
+        })
+        .items
+        .into_iter()
+        .flat_map(|item| item.outcomes)
+        .collect()
+}
+
+/// An outcome in one line.
+fn shown(outcome: &ItemOutcome) -> String {
+    match outcome {
+        ItemOutcome::Update(update) => {
+            let warnings = update
+                .warnings
+                .iter()
+                .map(|warning| format!(" [{warning}]"))
+                .collect::<String>();
+            format!("{}{warnings}", json(&update.patch))
+        }
+        ItemOutcome::Drop { reason, .. } => format!("drop: {reason}"),
+        ItemOutcome::Fail(failure) => format!("fail: {}", failure.reason),
+    }
+}
+
+fn json(patch: &Patch) -> String {
+    serde_json::to_string(patch).unwrap()
+}
+
+/// What a file makes of an event, outcomes separated by ` ; `.
+fn result(mapping: &Mapping, body: &str) -> String {
+    let outcomes: Vec<String> = mapped(mapping, body).iter().map(shown).collect();
+    outcomes.join(" ; ")
+}
+
+/// What these fields become on this event.
+fn set(fields: &str, body: &str) -> String {
+    result(&compiled(&setting("", fields)), body)
+}
+
+/// The text of an expression, by way of a metadata key.
+fn text_of(top: &str, expression: &str, body: &str) -> String {
+    let quoted = expression.replace('\'', "''");
+    let fields = format!("metadata:\n  k:\n    from: '{quoted}'\n    on_blank: keep");
+    let shown = result(&compiled(&setting(top, &fields)), body);
+    match shown
+        .strip_prefix("{\"metadata\":[{\"key\":\"k\",\"value\":")
+        .and_then(|rest| rest.strip_suffix("}]}"))
+    {
+        Some(value) => value.to_owned(),
+        None if shown == "drop: nothing to change" => "absent".to_owned(),
+        None => shown
+            .strip_prefix("fail: metadata.k: ")
+            .map_or(shown.clone(), |reason| format!("error: {reason}")),
+    }
+}
+
+/// Whether a condition holds.
+fn holds(condition: &str, body: &str) -> bool {
+    let quoted = condition.replace('\'', "''");
+    let mapping = compiled(&setting(
+        "",
+        &format!("name:\n  when: '{quoted}'\n  value: x"),
+    ));
+    match result(&mapping, body).as_str() {
+        "{\"name\":\"x\"}" => true,
+        "drop: nothing to change" => false,
+        other => panic!("{condition} on {body}: {other}"),
+    }
+}
+
+#[test]
+fn a_mapping_says_what_it_is() {
+    let text = setting("", "name: n");
+    let mapping = compiled(&text);
+    assert_eq!(mapping.name().as_str(), "s");
+    assert_eq!(mapping.hash(), MappingHash::of(text.as_bytes()));
+    assert_eq!(mapping.rules().collect::<Vec<_>>(), ["skipped", "r"]);
+    assert!(mapping.run_tests().has_passed());
+    assert_eq!(mapping.file().name(), "m.yaml");
+}

@@ -1,0 +1,69 @@
+//! Whole files with their tests.
+
+use super::*;
+
+const HUBSPOT: &str = include_str!("hubspot.yaml");
+const SIS: &str = include_str!("sis-aguilas.yaml");
+
+#[test]
+fn the_examples_compile_without_a_word_and_pass_their_tests() {
+    for text in [HUBSPOT, SIS] {
+        let (mapping, lines) = read(text);
+        assert_eq!(lines, [""; 0]);
+        let report = mapping.unwrap().run_tests();
+        assert!(report.has_passed() && report.results.len() >= 3);
+    }
+}
+
+#[test]
+fn find_by_metadata_is_refused_until_there_is_an_index() {
+    let mut out = Collector::new(SourceText::new("m.yaml", HUBSPOT));
+    let root = yaml::parse(&mut out).unwrap();
+    let options = CompileOptions {
+        also_known: &[],
+        dedup: &[],
+        read_sample: &no_samples,
+        find_by_metadata: false,
+    };
+    assert!(compile(&root, &options, &mut out).is_none());
+    insta::assert_snapshot!(render_lines(&out.finish()).join("\n"), @"m.yaml:27:11: error map/not-available: `find` by metadata is not available yet (find customers by `id`, `username` or `email`)");
+}
+
+#[test]
+fn a_failing_test_tells_each_differing_field_with_the_rule_that_ran() {
+    let text = SIS
+        .replace("phoneNumber: \"+525550001111\"", "phoneNumber: \"+525550002222\"")
+        .replace("- {key: Grado, value: \"5\"}\n            - {key: Matrículas, value: A-1029 A-1344}\n            - {key: rfc", "- {key: rfc")
+        .replace("- drop: connection test\n\n", "- fail: connection test\n\n");
+    let (mapping, lines) = read(&text);
+    assert!(mapping.is_none());
+    insta::assert_snapshot!(lines.join("\n"), @r#"
+    m.yaml:99:11: error map/test-failed: test `family with two guardians, one pays`: outcome 1: metadata.Grado: expected nothing, got "5" (rule `paying guardians of a family`)
+    m.yaml:99:11: error map/test-failed: test `family with two guardians, one pays`: outcome 1: metadata.Matrículas: expected nothing, got "A-1029 A-1344" (rule `paying guardians of a family`)
+    m.yaml:107:11: error map/test-failed: test `family with two guardians, one pays`: outcome 2: phoneNumber: expected "+525550002222", got "+525550001111" (rule `paying guardians of a family`)
+    m.yaml:136:9: error map/test-failed: test `pings are dropped`: outcome 1: outcome: expected fail: connection test, got drop: connection test (rule `connection test`)
+    "#);
+}
+
+#[test]
+fn misspelt_paths_unreached_rules_and_unused_parts_are_warned_about() {
+    let text = HUBSPOT
+        .replace("from: propertyValue | lower | email", "from: propertyVal | lower | email")
+        .replace("tables:\n", "allow: [tags, name]\ntables:\n  unused: {a: b}\n")
+        .replace("otherwise: drop  ", "otherwise: drop\nphone_region: MX  #")
+        .replace("phone_region: MX\nitems", "items")
+        .replace("  - name: contact property changed", "  - name: never\n    when: exists(nothing.here[].x)\n    drop: never\n  - name: contact property changed");
+    let (mapping, lines) = read(&text);
+    assert!(
+        mapping.is_none(),
+        "the changed file no longer passes its own test"
+    );
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    insta::assert_snapshot!(lines.join("\n"), @r"
+    m.yaml:11:9: warning map/unused: no rule sets `tags`
+    m.yaml:11:15: warning map/unused: `name` needs no permission
+    m.yaml:13:3: warning map/unused: no rule uses the table `unused`
+    m.yaml:61:11: error map/test-failed: test `three changes of one contact become one update`: outcome 2: outcome: expected nothing, got drop: nothing to change (rule `contact property changed`)
+    m.yaml:69:79: error map/test-failed: test `three changes of one contact become one update`: outcome 1: email: expected null, got nothing (rule `contact property changed`)
+    ");
+}
