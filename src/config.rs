@@ -5,7 +5,17 @@
 //! part of the running program.
 
 mod environment;
+mod file;
+mod layers;
+mod load;
 mod secret;
+mod units;
 
 pub use environment::Environment;
+pub use layers::{Origin, Shown};
+pub use load::{
+    Admin, Config, ConfigError, DEFAULT_FILE, Flags, Limits, Organisation, RetrySettings,
+    ShutdownSettings,
+};
 pub use secret::{SecretError, SecretReference};
+pub use units::{ByteCount, parse_duration, show_duration};

@@ -1,0 +1,166 @@
+//! `gateway.yaml`, read into the text of each setting with its place; nothing is judged but the keys.
+
+use std::collections::BTreeMap;
+
+use super::{SecretReference, layers::Origin, layers::Written};
+use crate::{
+    diag::{Collector, Diagnostic, Span},
+    event::OrganisationName,
+    yaml::{self, KeyCodes, KeyReader, Node},
+};
+
+const CODES: KeyCodes = KeyCodes {
+    unknown: "config/unknown-key",
+    missing: "config/missing-key",
+    shape: "config/shape",
+};
+
+/// The file's settings by dotted key, and the references to secrets.
+#[derive(Debug, Default)]
+pub(super) struct FileSettings {
+    values: BTreeMap<String, Written>,
+    pub(super) admin_token: Option<(SecretReference, Span)>,
+    pub(super) organisations: BTreeMap<OrganisationName, Option<(SecretReference, Span)>>,
+}
+
+impl FileSettings {
+    /// What the file says for a dotted key.
+    pub(super) fn get(&self, key: &str) -> Option<Written> {
+        self.values.get(key).cloned()
+    }
+
+    /// Reads the file's text; mistakes go to `out`.
+    pub(super) fn read(out: &mut Collector) -> Self {
+        let mut settings = Self::default();
+        let Some(root) = yaml::parse(out) else {
+            return settings;
+        };
+        let Some(mut keys) = KeyReader::new(&root, "gateway.yaml", CODES, out) else {
+            return settings;
+        };
+        for key in ["listen", "public_url", "mappings", "data"] {
+            settings.take(key, key, &mut keys, out);
+        }
+        settings.section(
+            "admin",
+            &["listen"],
+            &mut keys,
+            out,
+            |settings, keys, out| {
+                if let Some(entry) = keys.take("token") {
+                    settings.admin_token =
+                        reference(&entry.value, out).map(|reference| (reference, entry.value.span));
+                }
+            },
+        );
+        let limits = [
+            "body",
+            "requests",
+            "connections",
+            "header_timeout",
+            "body_timeout",
+            "disk_reserve",
+        ];
+        settings.section("limits", &limits, &mut keys, out, |_, _, _| {});
+        let retry = ["for", "first_wait", "longest_wait", "missing_for"];
+        settings.section("retry", &retry, &mut keys, out, |_, _, _| {});
+        settings.section("unchanged", &["max_age"], &mut keys, out, |_, _, _| {});
+        settings.section("log", &["format", "level"], &mut keys, out, |_, _, _| {});
+        settings.section(
+            "shutdown",
+            &["drain", "grace"],
+            &mut keys,
+            out,
+            |_, _, _| {},
+        );
+        if let Some(entry) = keys.take("quentli") {
+            settings.organisations(&entry.value, out);
+        }
+        keys.finish(out);
+        settings
+    }
+
+    fn section(
+        &mut self,
+        name: &'static str,
+        known: &[&'static str],
+        keys: &mut KeyReader<'_>,
+        out: &mut Collector,
+        more: impl FnOnce(&mut Self, &mut KeyReader<'_>, &mut Collector),
+    ) {
+        let Some(entry) = keys.take(name) else { return };
+        let Some(mut inner) = KeyReader::new(&entry.value, name, CODES, out) else {
+            return;
+        };
+        for key in known {
+            self.take(key, &format!("{name}.{key}"), &mut inner, out);
+        }
+        more(self, &mut inner, out);
+        inner.finish(out);
+    }
+
+    fn organisations(&mut self, node: &Node, out: &mut Collector) {
+        let Some(entries) = node.as_map() else {
+            out.add(
+                Diagnostic::error(CODES.shape, "`quentli` is a map of organisations")
+                    .at(node.span, "expected names of organisations")
+                    .help("write `quentli:` and below it `default:` with the organisation's `key`"),
+            );
+            return;
+        };
+        for entry in entries {
+            let Ok(name) = entry.key.parse::<OrganisationName>() else {
+                out.add(
+                    Diagnostic::error(
+                        CODES.unknown,
+                        format!("`{}` cannot name an organisation", entry.key),
+                    )
+                    .at(entry.key_span, "not a name")
+                    .help("use lower-case letters, digits and `-`"),
+                );
+                continue;
+            };
+            let Some(mut keys) = KeyReader::new(&entry.value, "an organisation", CODES, out) else {
+                continue;
+            };
+            for key in ["url", "rate", "concurrency", "timeout"] {
+                self.take(key, &format!("quentli.{name}.{key}"), &mut keys, out);
+            }
+            let key = keys
+                .take("key")
+                .and_then(|entry| Some((reference(&entry.value, out)?, entry.value.span)));
+            keys.finish(out);
+            self.organisations.insert(name, key);
+        }
+    }
+
+    fn take(
+        &mut self,
+        key: &'static str,
+        dotted: &str,
+        keys: &mut KeyReader<'_>,
+        out: &mut Collector,
+    ) {
+        if let Some((text, node)) = keys.take_text(key, out) {
+            let (line, _) = out.file().line_column(node.span.start);
+            let origin = Origin::File(out.file().name().to_owned(), line);
+            let written = Written {
+                text: text.to_owned(),
+                origin,
+                span: Some(node.span),
+            };
+            self.values.insert(dotted.to_owned(), written);
+        }
+    }
+}
+
+fn reference(node: &Node, out: &mut Collector) -> Option<SecretReference> {
+    if node.as_map().is_none() {
+        out.add(SecretReference::misshapen(node, "config/literal-secret"));
+        return None;
+    }
+    let mut keys = KeyReader::new(node, "a secret", CODES, out)?;
+    let reference = SecretReference::take(&mut keys, node, "config/literal-secret", out);
+    keys.finish(out);
+    reference
+}

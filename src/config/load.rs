@@ -1,0 +1,535 @@
+//! All layers to one checked configuration.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    num::NonZeroU32,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use secrecy::SecretString;
+use url::Url;
+
+use super::{
+    ByteCount, Environment, SecretReference,
+    file::FileSettings,
+    layers::{Layers, Origin, Shown, Written},
+    parse_duration, show_duration,
+};
+use crate::{
+    diag::{Diagnostic, Findings, SourceText, Span},
+    event::OrganisationName,
+    quentli::BaseUrl,
+    telemetry::{LogFormat, LogSettings},
+};
+
+/// The file that is read when no other is named, where it exists.
+pub const DEFAULT_FILE: &str = "gateway.yaml";
+
+/// Flags of the command line that override everything else.
+#[derive(Clone, Debug, Default)]
+pub struct Flags {
+    pub config: Option<PathBuf>,
+    pub listen: Option<String>,
+    pub admin_listen: Option<String>,
+    pub mappings: Option<PathBuf>,
+    pub data: Option<PathBuf>,
+}
+
+/// Everything in effect.
+#[derive(Debug)]
+pub struct Config {
+    pub listen: SocketAddr,
+    pub admin: Admin,
+    /// Where senders address the gateway, without a path, such as `https://hooks.school.mx`; needed by schemes that
+    /// sign the address.
+    pub public_url: Option<Url>,
+    pub mappings: PathBuf,
+    pub data: PathBuf,
+    /// At least one.
+    pub organisations: BTreeMap<OrganisationName, Organisation>,
+    pub limits: Limits,
+    pub retry: RetrySettings,
+    /// How long a confirmed value is trusted to be still there; zero sends every value.
+    pub unchanged_max_age: Duration,
+    pub shutdown: ShutdownSettings,
+    pub log: LogSettings,
+    /// Where relative secret files start: the folder of `gateway.yaml`.
+    pub base: PathBuf,
+    /// Every setting with its value and origin, in a fixed order; secrets only by reference.
+    pub shown: Vec<Shown>,
+}
+
+/// The operators' port.
+#[derive(Debug)]
+pub struct Admin {
+    pub listen: SocketAddr,
+    /// Required off the loopback.
+    pub token: Option<SecretString>,
+}
+
+/// One Quentli organisation.
+#[derive(Debug)]
+pub struct Organisation {
+    pub url: BaseUrl,
+    pub key: SecretString,
+    /// Requests a second.
+    pub rate: NonZeroU32,
+    /// Requests at once.
+    pub concurrency: NonZeroU32,
+    /// For a whole call.
+    pub timeout: Duration,
+}
+
+/// Bounds on what comes from outside.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// The largest body that is taken.
+    pub body: ByteCount,
+    /// Requests that are read, verified and stored at once.
+    pub requests: NonZeroU32,
+    /// Connections open at once.
+    pub connections: NonZeroU32,
+    /// From a connection's first byte, or from the last answer, to the end of the next head.
+    pub header_timeout: Duration,
+    /// From the head to the end of the body.
+    pub body_timeout: Duration,
+    /// Free space below which nothing more is accepted.
+    pub disk_reserve: ByteCount,
+}
+
+/// How long and how often deliveries are tried.
+#[derive(Clone, Debug)]
+pub struct RetrySettings {
+    /// After this much of our own waiting and trying, a delivery is dead.
+    pub budget: Duration,
+    pub first_wait: Duration,
+    pub longest_wait: Duration,
+    /// How long a customer that Quentli does not have is looked for.
+    pub missing_for: Duration,
+}
+
+/// How the process ends.
+#[derive(Clone, Debug)]
+pub struct ShutdownSettings {
+    /// How long `/ready` says no before the port closes, so that a balancer notices.
+    pub drain: Duration,
+    /// How long work under way may take after that.
+    pub grace: Duration,
+}
+
+/// What is wrong with the configuration, all of it.
+#[derive(Debug, thiserror::Error)]
+#[error("the configuration has mistakes")]
+pub struct ConfigError {
+    pub findings: Vec<Findings>,
+}
+
+impl Config {
+    /// Reads all layers.
+    ///
+    /// # Errors
+    /// All mistakes of all layers, each with its place and a remedy.
+    pub fn load(flags: &Flags, environment: &Environment) -> Result<Self, ConfigError> {
+        let (file, base) = read_file(flags, environment)?;
+        let mut layers = Layers::new(file);
+        let settings = FileSettings::read(&mut layers.file);
+        let config = Reader {
+            flags,
+            environment,
+            settings,
+            layers,
+            base,
+        }
+        .read();
+        let (findings, shown, config) = config;
+        if findings.iter().any(Findings::has_errors) {
+            return Err(ConfigError { findings });
+        }
+        Ok(Self { shown, ..config })
+    }
+}
+
+fn read_file(
+    flags: &Flags,
+    environment: &Environment,
+) -> Result<(std::sync::Arc<SourceText>, PathBuf), ConfigError> {
+    let named = flags
+        .config
+        .clone()
+        .or_else(|| environment.get("GATEWAY_CONFIG").map(PathBuf::from));
+    let path = named.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_FILE));
+    let name = path.display().to_string();
+    let base = path.parent().map(Path::to_path_buf).unwrap_or_default();
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Ok((SourceText::new(name, text), base)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && named.is_none() => {
+            Ok((SourceText::new(name, ""), base))
+        }
+        Err(error) => {
+            let mut found = crate::diag::Collector::new(SourceText::new(name, ""));
+            found.add(
+                Diagnostic::error(
+                    "config/unreadable",
+                    format!("the configuration file cannot be read: {error}"),
+                )
+                .at(Span::new(0, 0), "")
+                .help(
+                    "check the path given with `--config` or GATEWAY_CONFIG, and its permissions",
+                ),
+            );
+            Err(ConfigError {
+                findings: vec![found.finish()],
+            })
+        }
+    }
+}
+
+struct Reader<'a> {
+    flags: &'a Flags,
+    environment: &'a Environment,
+    settings: FileSettings,
+    layers: Layers,
+    base: PathBuf,
+}
+
+impl Reader<'_> {
+    fn read(mut self) -> (Vec<Findings>, Vec<Shown>, Config) {
+        let listen = self.address(
+            "listen",
+            self.flags.listen.clone(),
+            "--listen",
+            "GATEWAY_LISTEN",
+            ([0, 0, 0, 0], 8080),
+        );
+        let admin = self.admin();
+        let public_url = self.public_url();
+        let mappings = self.path(
+            "mappings",
+            self.flags.mappings.clone(),
+            "--mappings",
+            "GATEWAY_MAPPINGS",
+        );
+        let data = self.path("data", self.flags.data.clone(), "--data", "GATEWAY_DATA");
+        let organisations = self.organisations();
+        let limits = Limits {
+            body: self.bytes("limits.body", ByteCount(1 << 20)),
+            requests: self.count("limits.requests", 1024),
+            connections: self.count("limits.connections", 4096),
+            header_timeout: self.duration("limits.header_timeout", Duration::from_secs(10)),
+            body_timeout: self.duration("limits.body_timeout", Duration::from_secs(30)),
+            disk_reserve: self.bytes("limits.disk_reserve", ByteCount(256 << 20)),
+        };
+        let retry = RetrySettings {
+            budget: self.duration("retry.for", Duration::from_hours(72)),
+            first_wait: self.duration("retry.first_wait", Duration::from_secs(1)),
+            longest_wait: self.duration("retry.longest_wait", Duration::from_mins(10)),
+            missing_for: self.duration("retry.missing_for", Duration::from_hours(7 * 24)),
+        };
+        let unchanged_max_age = self.duration("unchanged.max_age", Duration::from_hours(24));
+        let shutdown = ShutdownSettings {
+            drain: self.duration("shutdown.drain", Duration::ZERO),
+            grace: self.duration("shutdown.grace", Duration::from_secs(25)),
+        };
+        let log = self.log();
+        let base = self.base.clone();
+        let (findings, shown) = self.layers.finish();
+        let config = Config {
+            listen,
+            admin,
+            public_url,
+            mappings,
+            data,
+            organisations,
+            limits,
+            retry,
+            unchanged_max_age,
+            shutdown,
+            log,
+            base,
+            shown: Vec::new(),
+        };
+        (findings, shown, config)
+    }
+
+    /// The highest layer that wrote a setting.
+    fn written(
+        &self,
+        key: &str,
+        flag: Option<(&'static str, String)>,
+        variable: Option<&'static str>,
+    ) -> Option<Written> {
+        if let Some((name, text)) = flag {
+            return Some(Written {
+                text,
+                origin: Origin::Flag(name),
+                span: None,
+            });
+        }
+        let from_environment = variable.and_then(|name| {
+            let text = self.environment.get(name)?.to_owned();
+            Some(Written {
+                text,
+                origin: Origin::Environment(name),
+                span: None,
+            })
+        });
+        from_environment.or_else(|| self.settings.get(key))
+    }
+
+    fn address(
+        &mut self,
+        key: &str,
+        flag: Option<String>,
+        flag_name: &'static str,
+        variable: &'static str,
+        default: ([u8; 4], u16),
+    ) -> SocketAddr {
+        let written = self.written(key, flag.map(|text| (flag_name, text)), Some(variable));
+        self.layers.settle(
+            key,
+            written,
+            SocketAddr::from(default),
+            |text| {
+                text.parse()
+                    .map_err(|_| "an address and a port, such as `0.0.0.0:8080` or `[::1]:8081`")
+            },
+            ToString::to_string,
+        )
+    }
+
+    fn path(
+        &mut self,
+        key: &str,
+        flag: Option<PathBuf>,
+        flag_name: &'static str,
+        variable: &'static str,
+    ) -> PathBuf {
+        let flag = flag.map(|path| (flag_name, path.display().to_string()));
+        let written = self.written(key, flag, Some(variable));
+        // A relative path in the file starts at the file; one from a flag or the environment, where one stands.
+        let base = match written.as_ref().map(|written| &written.origin) {
+            Some(Origin::File(..)) => self.base.clone(),
+            _ => PathBuf::new(),
+        };
+        let read = |text: &str| Ok::<_, String>(base.join(text));
+        self.layers
+            .settle(key, written, PathBuf::from(key), read, |path| {
+                path.display().to_string()
+            })
+    }
+
+    fn duration(&mut self, key: &str, default: Duration) -> Duration {
+        let written = self.settings.get(key);
+        self.layers
+            .settle(key, written, default, parse_duration, |duration| {
+                show_duration(*duration)
+            })
+    }
+
+    fn bytes(&mut self, key: &str, default: ByteCount) -> ByteCount {
+        let written = self.settings.get(key);
+        self.layers
+            .settle(key, written, default, str::parse, ToString::to_string)
+    }
+
+    fn count(&mut self, key: &str, default: u32) -> NonZeroU32 {
+        let written = self.settings.get(key);
+        let default = NonZeroU32::new(default).unwrap_or(NonZeroU32::MIN);
+        let read = |text: &str| text.trim().parse().map_err(|_| "a whole number from 1");
+        self.layers
+            .settle(key, written, default, read, ToString::to_string)
+    }
+
+    fn admin(&mut self) -> Admin {
+        let flag = self.flags.admin_listen.clone();
+        let listen = self.address(
+            "admin.listen",
+            flag,
+            "--admin-listen",
+            "GATEWAY_ADMIN_LISTEN",
+            ([127, 0, 0, 1], 8081),
+        );
+        let variable = SecretReference::Environment("GATEWAY_ADMIN_TOKEN".to_owned());
+        let reference = match self.environment.get("GATEWAY_ADMIN_TOKEN") {
+            Some(_) => Some((variable, None)),
+            None => self
+                .settings
+                .admin_token
+                .clone()
+                .map(|(reference, span)| (reference, Some(span))),
+        };
+        let token =
+            reference.and_then(|(reference, span)| self.secret("admin.token", &reference, span));
+        if token.is_none() && !listen.ip().is_loopback() {
+            let diagnostic = Diagnostic::error(
+                "config/admin-token",
+                format!(
+                    "the admin port listens on {listen}, which others can reach, and has no token"
+                ),
+            )
+            .help("set GATEWAY_ADMIN_TOKEN or `admin.token`, or listen on 127.0.0.1");
+            self.layers
+                .report_missing(diagnostic, "GATEWAY_ADMIN_TOKEN", None);
+        }
+        Admin { listen, token }
+    }
+
+    fn public_url(&mut self) -> Option<Url> {
+        let written = self.written("public_url", None, Some("GATEWAY_PUBLIC_URL"));
+        let read = |text: &str| {
+            let expected = "an address without a path, such as `https://hooks.school.mx`";
+            let url = Url::parse(text).map_err(|_| expected)?;
+            let bare = matches!(url.scheme(), "http" | "https")
+                && url.has_host()
+                && url.path() == "/"
+                && url.query().is_none()
+                && url.fragment().is_none()
+                && url.username().is_empty();
+            if bare { Ok(Some(url)) } else { Err(expected) }
+        };
+        let show = |url: &Option<Url>| {
+            url.as_ref()
+                .map_or_else(|| "none".to_owned(), ToString::to_string)
+        };
+        self.layers.settle("public_url", written, None, read, show)
+    }
+
+    fn organisations(&mut self) -> BTreeMap<OrganisationName, Organisation> {
+        let default = OrganisationName::default_name();
+        let mut references = std::mem::take(&mut self.settings.organisations);
+        if references.is_empty() || self.environment.get("QUENTLI_API_KEY").is_some() {
+            references.entry(default.clone()).or_insert(None);
+        }
+        let mut organisations = BTreeMap::new();
+        for (name, reference) in references {
+            let is_default = name == default;
+            let dotted = |key: &str| format!("quentli.{name}.{key}");
+            let variable = is_default.then_some("QUENTLI_API_URL");
+            let written = self.written(&dotted("url"), None, variable);
+            let url = self.layers.settle(
+                &dotted("url"),
+                written,
+                BaseUrl::default(),
+                str::parse::<BaseUrl>,
+                ToString::to_string,
+            );
+            let rate = self.count(&dotted("rate"), 5);
+            let concurrency = self.count(&dotted("concurrency"), 4);
+            let timeout = self.duration(&dotted("timeout"), Duration::from_secs(10));
+            if timeout.is_zero() {
+                let written = self.settings.get(&dotted("timeout"));
+                let diagnostic = Diagnostic::error("config/value", "a call needs some time");
+                if let Some(written) = written {
+                    self.layers.report(diagnostic, &written);
+                }
+            }
+            let in_environment = is_default && self.environment.get("QUENTLI_API_KEY").is_some();
+            let key = match reference {
+                Some((reference, span)) if !in_environment => {
+                    self.secret(&dotted("key"), &reference, Some(span))
+                }
+                _ if is_default => {
+                    let reference = SecretReference::Environment("QUENTLI_API_KEY".to_owned());
+                    self.secret(&dotted("key"), &reference, None)
+                }
+                _ => {
+                    let diagnostic = Diagnostic::error(
+                        "config/missing-key",
+                        format!("the organisation `{name}` has no `key`"),
+                    )
+                    .help("write `key: {env: NAME}` or `key: {file: /path}`");
+                    self.layers.file.add(diagnostic);
+                    None
+                }
+            };
+            if let Some(key) = key {
+                organisations.insert(
+                    name,
+                    Organisation {
+                        url,
+                        key,
+                        rate,
+                        concurrency,
+                        timeout,
+                    },
+                );
+            }
+        }
+        organisations
+    }
+
+    fn secret(
+        &mut self,
+        key: &str,
+        reference: &SecretReference,
+        span: Option<Span>,
+    ) -> Option<SecretString> {
+        let origin = match (reference, span) {
+            (_, Some(span)) => {
+                let (line, _) = self.layers.file.file().line_column(span.start);
+                Origin::File(self.layers.file.file().name().to_owned(), line)
+            }
+            (SecretReference::Environment(name), None) if name == "QUENTLI_API_KEY" => {
+                Origin::Environment("QUENTLI_API_KEY")
+            }
+            _ => Origin::Environment("GATEWAY_ADMIN_TOKEN"),
+        };
+        match reference.read(self.environment, &self.base) {
+            Ok(secret) => {
+                self.layers.shown.push(Shown {
+                    key: key.to_owned(),
+                    value: format!("({reference})"),
+                    origin,
+                });
+                Some(secret)
+            }
+            Err(error) => {
+                let reason = std::error::Error::source(&error)
+                    .map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"));
+                let help = match reference {
+                    SecretReference::Environment(name) if name == "QUENTLI_API_KEY" => {
+                        "set QUENTLI_API_KEY to the organisation's key (`sk_…`, in the settings of Quentli's \
+                         dashboard), or name a file with `quentli.default.key: {file: /path}`"
+                            .to_owned()
+                    }
+                    SecretReference::Environment(name) => format!("set {name}, or name a file with `{{file: /path}}`"),
+                    SecretReference::File(_) => "check the path and its permissions".to_owned(),
+                };
+                let diagnostic =
+                    Diagnostic::error("config/missing-secret", format!("`{key}`: {reason}"))
+                        .help(help);
+                self.layers
+                    .report_missing(diagnostic, &reference.to_string(), span);
+                None
+            }
+        }
+    }
+
+    fn log(&mut self) -> LogSettings {
+        let written = self.written("log.format", None, Some("GATEWAY_LOG_FORMAT"));
+        let read = |text: &str| text.parse::<LogFormat>().map_err(|_| "`json` or `human`");
+        let show = |format: &LogFormat| match format {
+            LogFormat::Json => "json".to_owned(),
+            LogFormat::Human => "human".to_owned(),
+        };
+        let format = self
+            .layers
+            .settle("log.format", written, LogFormat::Json, read, show);
+        let written = self.written("log.level", None, Some("GATEWAY_LOG_LEVEL"));
+        let read = |text: &str| {
+            tracing_subscriber::EnvFilter::try_new(text)
+                .map(|_| text.to_owned())
+                .map_err(|_| "`error`, `warn`, `info`, `debug`, or a filter such as `info,quentli_gateway=debug`")
+        };
+        let filter =
+            self.layers
+                .settle("log.level", written, "info".to_owned(), read, Clone::clone);
+        LogSettings {
+            format,
+            filter,
+            colour: false,
+        }
+    }
+}
