@@ -1,5 +1,7 @@
 //! What need not be sent: repeated events by their keys, unchanged values by what Quentli confirmed.
 
+mod keys;
 mod unchanged;
 
+pub use keys::{Keys, group_items};
 pub use unchanged::{Known, Selection, confirmed, select};

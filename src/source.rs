@@ -1,3 +1,14 @@
-//! One source file, loaded: how it receives, its compiled mapping, its tests.
+//! One source file, loaded: how it receives, its compiled mapping, its tests; and the set of all sources.
+//!
+//! A file is read in two steps. *Checking* needs nothing but the file (and samples its tests name) and finds every
+//! mistake in it; that is what `check` does. *Arming* reads the secrets it refers to. A file that fails either step
+//! still stands in the set, so that its address answers 503 and not 404, which many senders take as final.
+//!
+//! This module knows neither axum, nor the store, nor delivery.
 
+mod file;
 pub mod receive;
+mod set;
+
+pub use file::{ArmError, CheckedSource, Source, SourceFile};
+pub use set::{LoadError, Lookup, Set, Sources, Trouble, find_files};

@@ -105,6 +105,16 @@ impl VerifySettings {
         }
     }
 
+    /// Whether the public address is part of what is signed, so that the gateway must be told how senders address it.
+    pub fn signs_url(&self) -> bool {
+        match &self.kind {
+            Kind::None | Kind::Basic | Kind::Token(_) => false,
+            Kind::Signature(settings) => settings
+                .signed
+                .has(|part| matches!(part, Segment::Url | Segment::UrlDecoded)),
+        }
+    }
+
     /// The header that holds the sender's event id, where it is signed.
     pub fn id_header(&self) -> Option<&HeaderName> {
         match &self.kind {

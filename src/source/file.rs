@@ -1,0 +1,299 @@
+//! One file: from text to something that can receive.
+
+use std::{io, path::Path};
+
+use super::receive::{DedupRule, Receive};
+use crate::{
+    config::{Environment, SecretError, SecretReference},
+    diag::{Collector, Diagnostic, Findings, SourceText, Span},
+    event::{Mapped, MappingHash, OrganisationName, SourceName},
+    mapping::{self, CompileOptions, Input, Mapping},
+    verify::{SettingsError, Verified, Verifier},
+    yaml::{self, Node},
+};
+
+/// The top-level keys that this module and not the mapping reads.
+const OWN_KEYS: [&str; 3] = ["receive", "quentli", "mode"];
+
+/// A file, read and judged.
+#[derive(Debug)]
+pub struct SourceFile {
+    pub findings: Findings,
+    /// `None` where the findings have errors.
+    pub checked: Option<CheckedSource>,
+}
+
+/// A file without mistakes; only its secrets are missing.
+#[derive(Debug)]
+pub struct CheckedSource {
+    name: SourceName,
+    organisation: OrganisationName,
+    receive: Receive,
+    mapping: Mapping,
+}
+
+/// A source that can receive.
+#[derive(Debug)]
+pub struct Source {
+    checked: CheckedSource,
+    verifier: Verifier,
+}
+
+/// Why a checked source cannot receive.
+#[derive(Debug, thiserror::Error)]
+pub enum ArmError {
+    #[error("source `{source_name}`: {}", describe(failed))]
+    Secrets {
+        source_name: SourceName,
+        failed: Vec<(String, SecretError)>,
+    },
+    #[error("source `{source_name}`: the secrets of `receive` do not fit")]
+    Settings {
+        source_name: SourceName,
+        #[source]
+        error: SettingsError,
+    },
+}
+
+fn describe(failed: &[(String, SecretError)]) -> String {
+    let one = |(reference, error): &(String, SecretError)| match std::error::Error::source(error) {
+        Some(cause) => format!("the secret {reference} of `receive.secrets`: {error}: {cause}"),
+        None => format!("the secret {reference} of `receive.secrets`: {error}"),
+    };
+    failed.iter().map(one).collect::<Vec<_>>().join("; ")
+}
+
+impl SourceFile {
+    /// Reads and checks a file. The samples its tests name are read from beside it.
+    ///
+    /// # Errors
+    /// The file itself cannot be read; what is wrong *in* it is in the findings.
+    pub fn read(path: &Path) -> io::Result<Self> {
+        let text = std::fs::read_to_string(path)?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let stem = path
+            .file_stem()
+            .and_then(|stem| stem.to_str())
+            .unwrap_or_default();
+        let read_sample = |name: &str| {
+            if name.contains("..") || name.starts_with('/') {
+                return Err(io::Error::new(
+                    io::ErrorKind::PermissionDenied,
+                    "samples lie beside the mapping file",
+                ));
+            }
+            std::fs::read(folder.join(name))
+        };
+        Ok(Self::check(
+            &path.display().to_string(),
+            stem,
+            text,
+            &read_sample,
+        ))
+    }
+
+    /// Checks a text that stands, or could stand, in the file `<stem>.yaml`.
+    pub fn check(
+        shown: &str,
+        stem: &str,
+        text: String,
+        read_sample: &dyn Fn(&str) -> io::Result<Vec<u8>>,
+    ) -> Self {
+        let mut out = Collector::new(SourceText::new(shown, text));
+        let checked =
+            yaml::parse(&mut out).and_then(|root| check(&root, stem, read_sample, &mut out));
+        let findings = out.finish();
+        let checked = checked.filter(|_| !findings.has_errors());
+        Self { findings, checked }
+    }
+}
+
+fn check(
+    root: &Node,
+    stem: &str,
+    read_sample: &dyn Fn(&str) -> io::Result<Vec<u8>>,
+    out: &mut Collector,
+) -> Option<CheckedSource> {
+    let receive = read_receive(root, out);
+    let organisation = read_organisation(root, out);
+    read_mode(root, out);
+    let name = read_name(root, stem, out);
+    let dedup = dedup_expressions(receive.as_ref());
+    let options = CompileOptions {
+        also_known: &OWN_KEYS,
+        dedup: &dedup,
+        read_sample,
+        find_by_metadata: false,
+    };
+    let mapping = mapping::compile(root, &options, out);
+    Some(CheckedSource {
+        name: name?,
+        organisation: organisation?,
+        receive: receive?,
+        mapping: mapping?,
+    })
+}
+
+fn read_receive(root: &Node, out: &mut Collector) -> Option<Receive> {
+    if let Some(node) = root.get("receive") {
+        return Receive::read(node, out);
+    }
+    let first = root
+        .as_map()
+        .and_then(|entries| entries.first())
+        .map_or(root.span, |entry| entry.key_span);
+    out.add(
+        Diagnostic::error(
+            "recv/no-verification",
+            "nothing says how requests of this source are verified",
+        )
+        .at(first, "`receive` is missing here")
+        .help("write `receive:` with `verify` (a preset or settings) and `secrets`"),
+    );
+    None
+}
+
+fn dedup_expressions(receive: Option<&Receive>) -> Vec<(String, Span)> {
+    match receive.map(|receive| &receive.dedup) {
+        Some(DedupRule::Expressions(expressions)) => expressions
+            .iter()
+            .map(|expression| (expression.text.clone(), expression.span))
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// The mapping reads and requires `source`; here it must be a name, and the file's own.
+fn read_name(root: &Node, stem: &str, out: &mut Collector) -> Option<SourceName> {
+    let node = root.get("source")?;
+    let text = node.as_text()?;
+    match text.parse::<SourceName>() {
+        Ok(name) if text == stem => Some(name),
+        Ok(_) => {
+            out.add(
+                Diagnostic::error(
+                    "recv/source-name",
+                    format!("the file of the source `{text}` is `{text}.yaml`"),
+                )
+                .at(node.span, "another name than the file's")
+                .help(format!(
+                    "write `source: {stem}`, or rename the file; the address is /webhooks/{text}"
+                )),
+            );
+            None
+        }
+        Err(error) => {
+            out.add(
+                Diagnostic::error("recv/source-name", error.to_string())
+                    .at(node.span, "not a name"),
+            );
+            None
+        }
+    }
+}
+
+fn read_organisation(root: &Node, out: &mut Collector) -> Option<OrganisationName> {
+    let Some(node) = root.get("quentli") else {
+        return Some(OrganisationName::default_name());
+    };
+    let name = node.as_text().and_then(|text| text.parse().ok());
+    if name.is_none() {
+        out.add(
+            Diagnostic::error("recv/organisation", "`quentli` takes the name of an organisation")
+                .at(node.span, "not a name")
+                .help("use a name that stands under `quentli:` in gateway.yaml; without one it is `default`"),
+        );
+    }
+    name
+}
+
+fn read_mode(root: &Node, out: &mut Collector) {
+    let Some(node) = root.get("mode") else { return };
+    if node.as_text() != Some("live") {
+        out.add(
+            Diagnostic::error("recv/mode", "`mode` takes `live`")
+                .at(node.span, "not a mode of this release")
+                .help("`observe` is not available yet; leave `mode` out"),
+        );
+    }
+}
+
+impl CheckedSource {
+    pub fn name(&self) -> &SourceName {
+        &self.name
+    }
+
+    pub fn mapping(&self) -> &Mapping {
+        &self.mapping
+    }
+
+    pub fn receive(&self) -> &Receive {
+        &self.receive
+    }
+
+    /// Reads the secrets.
+    ///
+    /// # Errors
+    /// A secret that is missing, or not written as the settings say.
+    pub fn arm(self, environment: &Environment, base: &Path) -> Result<Source, ArmError> {
+        let read = |reference: &SecretReference| {
+            reference
+                .read(environment, base)
+                .map_err(|error| (reference.to_string(), error))
+        };
+        let secrets = self
+            .receive
+            .signing_secrets(read)
+            .map_err(|failed| ArmError::Secrets {
+                source_name: self.name.clone(),
+                failed: failed.into_iter().map(|(_, failed)| failed).collect(),
+            })?;
+        let verifier = Verifier::new(self.receive.verify.clone(), &secrets).map_err(|error| {
+            ArmError::Settings {
+                source_name: self.name.clone(),
+                error,
+            }
+        })?;
+        Ok(Source {
+            checked: self,
+            verifier,
+        })
+    }
+}
+
+impl Source {
+    pub fn name(&self) -> &SourceName {
+        &self.checked.name
+    }
+
+    pub fn organisation(&self) -> &OrganisationName {
+        &self.checked.organisation
+    }
+
+    pub fn receive(&self) -> &Receive {
+        &self.checked.receive
+    }
+
+    pub fn verifier(&self) -> &Verifier {
+        &self.verifier
+    }
+
+    /// Which text of the file mapped an event.
+    pub fn mapping_hash(&self) -> MappingHash {
+        self.checked.mapping.hash()
+    }
+
+    /// Maps a genuine request. Pure; takes microseconds for a body of a few kilobytes.
+    pub fn map(&self, verified: &Verified) -> Mapped {
+        let received = verified.received();
+        let content_type = received
+            .headers
+            .get(http::header::CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok());
+        self.checked.mapping.map(&Input {
+            body: &received.body,
+            content_type,
+            now: received.received_at,
+        })
+    }
+}

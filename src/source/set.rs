@@ -1,0 +1,219 @@
+//! All sources of a folder, behind one pointer that can be swapped.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use arc_swap::ArcSwap;
+
+use super::file::{ArmError, Source, SourceFile};
+use crate::{
+    config::Environment,
+    diag::{Findings, render_lines},
+    event::SourceName,
+};
+
+/// The sources in force. Cheap to clone; clones see the same set.
+#[derive(Clone, Debug)]
+pub struct Sources(Arc<ArcSwap<Set>>);
+
+/// One whole set.
+#[derive(Debug, Default)]
+pub struct Set {
+    sources: BTreeMap<SourceName, Entry>,
+    /// Files whose name names no source, which cannot have an address.
+    nameless: Vec<Trouble>,
+}
+
+#[derive(Debug)]
+enum Entry {
+    Ready(Arc<Source>),
+    Broken(Trouble),
+}
+
+/// Why a file does not receive.
+#[derive(Debug)]
+pub enum Trouble {
+    Mistakes(Findings),
+    NotArmed(String),
+}
+
+impl Trouble {
+    /// One line for each thing that is wrong, without any text of the file.
+    pub fn lines(&self) -> Vec<String> {
+        match self {
+            Self::Mistakes(findings) => render_lines(findings),
+            Self::NotArmed(line) => vec![line.clone()],
+        }
+    }
+}
+
+/// What stands at an address.
+#[derive(Debug)]
+pub enum Lookup {
+    Unknown,
+    /// A file is there but has mistakes or lacks a secret.
+    Broken,
+    Ready(Arc<Source>),
+}
+
+/// Why a folder of sources cannot be loaded at all.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    #[error("cannot read the folder of source files, {}", .0.display())]
+    Folder(PathBuf, #[source] io::Error),
+    #[error("the folder {} holds no source file (`<source>.yaml`)", .0.display())]
+    Empty(PathBuf),
+    #[error("cannot read the source file {}", .0.display())]
+    File(PathBuf, #[source] io::Error),
+}
+
+impl Set {
+    /// Loads all files of a folder and reads their secrets; relative secret files start at `base`.
+    ///
+    /// # Errors
+    /// The folder or a file cannot be read, or there is none. Mistakes in files are in the set.
+    pub fn load(folder: &Path, environment: &Environment, base: &Path) -> Result<Self, LoadError> {
+        let files =
+            find_files(folder).map_err(|error| LoadError::Folder(folder.to_path_buf(), error))?;
+        if files.is_empty() {
+            return Err(LoadError::Empty(folder.to_path_buf()));
+        }
+        let mut set = Self::default();
+        for path in files {
+            let file =
+                SourceFile::read(&path).map_err(|error| LoadError::File(path.clone(), error))?;
+            let name = path
+                .file_stem()
+                .and_then(|stem| stem.to_str())
+                .and_then(|stem| stem.parse().ok());
+            set.add(name, file, environment, base);
+        }
+        Ok(set)
+    }
+
+    fn add(
+        &mut self,
+        name: Option<SourceName>,
+        file: SourceFile,
+        environment: &Environment,
+        base: &Path,
+    ) {
+        let entry = match file.checked {
+            None => Entry::Broken(Trouble::Mistakes(file.findings)),
+            Some(checked) => match checked.arm(environment, base) {
+                Ok(source) => Entry::Ready(Arc::new(source)),
+                Err(error) => Entry::Broken(Trouble::NotArmed(arm_line(&error))),
+            },
+        };
+        match (name, entry) {
+            (Some(name), entry) => {
+                self.sources.insert(name, entry);
+            }
+            (None, Entry::Broken(trouble)) => self.nameless.push(trouble),
+            // A file that checks out is named like its source.
+            (None, Entry::Ready(_)) => {}
+        }
+    }
+
+    /// What is wrong with the files that do not receive, by name.
+    pub fn troubles(&self) -> impl Iterator<Item = (Option<&SourceName>, &Trouble)> {
+        let broken = self.sources.iter().filter_map(|(name, entry)| match entry {
+            Entry::Broken(trouble) => Some((Some(name), trouble)),
+            Entry::Ready(_) => None,
+        });
+        broken.chain(self.nameless.iter().map(|trouble| (None, trouble)))
+    }
+
+    /// The sources that receive.
+    pub fn ready(&self) -> impl Iterator<Item = &Arc<Source>> {
+        self.sources.values().filter_map(|entry| match entry {
+            Entry::Ready(source) => Some(source),
+            Entry::Broken(_) => None,
+        })
+    }
+
+    /// Takes a source out of service with a reason, because of something that its file alone does not show.
+    pub fn break_source(&mut self, name: &SourceName, reason: String) {
+        self.sources
+            .insert(name.clone(), Entry::Broken(Trouble::NotArmed(reason)));
+    }
+}
+
+fn arm_line(error: &ArmError) -> String {
+    let mut line = error.to_string();
+    let mut next = std::error::Error::source(error);
+    while let Some(cause) = next {
+        line.push_str(": ");
+        line.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    line
+}
+
+impl Sources {
+    pub fn new(set: Set) -> Self {
+        Self(Arc::new(ArcSwap::from_pointee(set)))
+    }
+
+    /// What stands at a name now. A request keeps what it got, also when the set is swapped meanwhile.
+    pub fn get(&self, name: &SourceName) -> Lookup {
+        match self.0.load().sources.get(name) {
+            None => Lookup::Unknown,
+            Some(Entry::Broken(_)) => Lookup::Broken,
+            Some(Entry::Ready(source)) => Lookup::Ready(Arc::clone(source)),
+        }
+    }
+
+    /// Whether a file of this name is there, with or without mistakes.
+    pub fn is_known(&self, name: &SourceName) -> bool {
+        self.0.load().sources.contains_key(name)
+    }
+
+    /// Every file with what is wrong with it; nothing for one that receives.
+    pub fn all(&self) -> Vec<(String, Vec<String>)> {
+        let set = self.0.load();
+        let named = set.sources.iter().map(|(name, entry)| {
+            let trouble = match entry {
+                Entry::Ready(_) => Vec::new(),
+                Entry::Broken(trouble) => trouble.lines(),
+            };
+            (name.to_string(), trouble)
+        });
+        let nameless = set
+            .nameless
+            .iter()
+            .map(|trouble| ("(no name)".to_owned(), trouble.lines()));
+        named.chain(nameless).collect()
+    }
+}
+
+/// The source files at a path: itself, or those of a folder, by name. Hidden files and other endings are left out.
+///
+/// # Errors
+/// The path cannot be read.
+pub fn find_files(path: &Path) -> io::Result<Vec<PathBuf>> {
+    if !std::fs::metadata(path)?.is_dir() {
+        return Ok(vec![path.to_path_buf()]);
+    }
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(path)? {
+        let file = entry?.path();
+        let name = file
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default();
+        let is_yaml = matches!(
+            file.extension().and_then(|ending| ending.to_str()),
+            Some("yaml" | "yml")
+        );
+        if is_yaml && !name.starts_with('.') && std::fs::metadata(&file)?.is_file() {
+            files.push(file);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
