@@ -1,1 +1,94 @@
 //! The public HTTP side: receives a webhook, has it verified, mapped and stored, and answers.
+//!
+//! The one webhook handler reads in the order in which an event travels. The answer to the sender follows the commit
+//! and never precedes it. A request that was verified is never turned away for what it says: what cannot be decoded
+//! or mapped is stored, dead, and answered like any other.
+//!
+//! This module does not deliver and knows nothing of Quentli. What it takes from outside is bounded: connections,
+//! heads, bodies, requests under way, and the time that each of them may take.
+
+mod accepted;
+mod body;
+mod pages;
+mod server;
+mod webhook;
+
+use std::{
+    num::NonZeroU32,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::{Router, routing::any};
+use tokio::sync::Semaphore;
+use url::Url;
+
+pub use server::{ServerLimits, listen, serve};
+
+use crate::{clock::Clock, source::Sources, store::Store, telemetry::Metrics};
+
+/// What the public port needs.
+pub struct Parts {
+    pub sources: Sources,
+    pub store: Arc<dyn Store>,
+    pub clock: Clock,
+    pub metrics: Metrics,
+    pub public_url: Option<Url>,
+    /// The largest body that is taken, in bytes.
+    pub body_limit: usize,
+    /// From the head of a request to the end of its body.
+    pub body_timeout: Duration,
+    /// Requests that are read, verified and stored at once.
+    pub requests: NonZeroU32,
+}
+
+/// The state behind all routes of the public port.
+pub struct Ingress {
+    sources: Sources,
+    store: Arc<dyn Store>,
+    clock: Clock,
+    metrics: Metrics,
+    public_url: Option<Url>,
+    body_limit: usize,
+    body_timeout: Duration,
+    under_way: Semaphore,
+    ready: AtomicBool,
+    request_ids: webhook::RequestIds,
+}
+
+impl Ingress {
+    pub fn new(parts: Parts) -> Arc<Self> {
+        Arc::new(Self {
+            sources: parts.sources,
+            store: parts.store,
+            clock: parts.clock,
+            metrics: parts.metrics,
+            public_url: parts.public_url,
+            body_limit: parts.body_limit,
+            body_timeout: parts.body_timeout,
+            under_way: Semaphore::new(usize::try_from(parts.requests.get()).unwrap_or(usize::MAX)),
+            ready: AtomicBool::new(true),
+            request_ids: webhook::RequestIds::new(),
+        })
+    }
+
+    /// Makes `/ready` say no from now on, so that a balancer sends new requests elsewhere; requests that still come
+    /// are served.
+    pub fn drain(&self) {
+        self.ready.store(false, Ordering::Relaxed);
+    }
+
+    /// The routes of the public port.
+    pub fn router(self: &Arc<Self>) -> Router {
+        Router::new()
+            .route("/webhooks/{source}", any(webhook::receive))
+            .route("/live", any(pages::live))
+            .route("/ready", any(pages::ready))
+            .route("/problems/{name}", any(pages::problem))
+            .fallback(pages::not_found)
+            .with_state(Arc::clone(self))
+    }
+}

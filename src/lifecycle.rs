@@ -47,6 +47,14 @@ impl Shutdown {
         self.soft.cancel();
     }
 
+    /// A later stage: begun on its own, ended with the whole.
+    #[must_use]
+    pub fn stage(&self) -> Self {
+        let hard = self.hard.child_token();
+        let soft = hard.child_token();
+        Self { hard, soft }
+    }
+
     /// Ends everything at once, as a second signal does.
     pub fn abort(&self) {
         self.hard.cancel();
@@ -106,6 +114,16 @@ mod tests {
         let shutdown = Shutdown::new();
         shutdown.abort();
         assert!(shutdown.soft().is_cancelled() && shutdown.hard().is_cancelled());
+    }
+
+    #[test]
+    fn a_stage_begins_on_its_own_and_ends_with_the_whole() {
+        let shutdown = Shutdown::new();
+        let stage = shutdown.stage();
+        shutdown.begin();
+        assert!(!stage.soft().is_cancelled());
+        shutdown.abort();
+        assert!(stage.hard().is_cancelled() && stage.soft().is_cancelled());
     }
 
     #[tokio::test]

@@ -1,0 +1,104 @@
+//! From a verified, mapped request to what the store takes.
+
+use crate::{
+    dedup::group_items,
+    event::{DeadReason, ItemOutcome, Mapped},
+    source::Source,
+    store::{Fate, NewDelivery, NewEvent, NewGroup},
+    verify::Verified,
+};
+
+/// Puts items under their dedup keys and outcomes into deliveries.
+pub(super) fn new_event(source: &Source, verified: Verified, mapped: Mapped) -> NewEvent {
+    let received = verified.into_received();
+    let header = |name: &http::HeaderName| {
+        received
+            .headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .map(str::to_owned)
+    };
+    let rule = &source.receive().dedup;
+    let keys = group_items(
+        source.name(),
+        rule,
+        &received.headers,
+        &received.body,
+        &mapped,
+    );
+    let mut groups: Vec<NewGroup> = Vec::new();
+    for (index, item) in mapped.items.into_iter().enumerate() {
+        let index = u32::try_from(index).unwrap_or(u32::MAX);
+        let deliveries = item
+            .outcomes
+            .into_iter()
+            .enumerate()
+            .map(|(number, outcome)| {
+                new_delivery(index, u32::try_from(number).unwrap_or(u32::MAX), outcome)
+            });
+        let key = keys.of_item(index);
+        match groups.last_mut() {
+            Some(last) if keys.is_one_group() => last.deliveries.extend(deliveries),
+            _ => groups.push(NewGroup {
+                key,
+                deliveries: deliveries.collect(),
+            }),
+        }
+    }
+    NewEvent {
+        source: source.name().clone(),
+        organisation: source.organisation().clone(),
+        received_at: received.received_at,
+        content_type: header(&http::header::CONTENT_TYPE),
+        headers: Vec::new(),
+        body: received.body,
+        mapping: source.mapping_hash(),
+        groups,
+    }
+}
+
+fn new_delivery(item: u32, number: u32, outcome: ItemOutcome) -> NewDelivery {
+    let (rule, warnings, fate) = match outcome {
+        ItemOutcome::Drop { rule, reason } => (rule, Vec::new(), Fate::Dropped { reason }),
+        ItemOutcome::Fail(failure) => {
+            let reason = DeadReason {
+                code: "mapping",
+                message: failure.reason,
+            };
+            (
+                failure.rule,
+                Vec::new(),
+                Fate::Dead {
+                    reason,
+                    update: None,
+                },
+            )
+        }
+        ItemOutcome::Update(update) => {
+            let fate = match update.customer.lane() {
+                Some(lane) => Fate::Waiting {
+                    lane,
+                    customer: update.customer,
+                    patch: update.patch,
+                    order_by: update.order_by,
+                },
+                None => Fate::Dead {
+                    reason: DeadReason {
+                        code: "no-customer-reference",
+                        message: "no key under `customer` has a value, so nobody can be found"
+                            .to_owned(),
+                    },
+                    update: Some((update.customer, update.patch)),
+                },
+            };
+            (Some(update.rule), update.warnings, fate)
+        }
+    };
+    NewDelivery {
+        item,
+        number,
+        rule,
+        warnings,
+        fate,
+    }
+}

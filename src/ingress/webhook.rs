@@ -1,0 +1,288 @@
+//! The webhook handler: verify, map, accept, answer.
+
+use std::{
+    panic::AssertUnwindSafe,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use axum::{
+    body::Body,
+    extract::{Path, State},
+};
+use http::{HeaderValue, Method, Request, Response, header};
+
+use super::{Ingress, accepted, body};
+use crate::{
+    event::{Failure, ItemOutcome, Mapped, MappedItem, SourceName},
+    problem::Problem,
+    source::{Lookup, Source, receive::Answer},
+    store::{Acceptance, StoreError},
+    telemetry::RequestResult,
+    verify::{Received, Verified},
+};
+
+/// Bodies above this size are mapped off the network threads.
+const MAP_IN_PLACE_BYTES: usize = 64 * 1024;
+
+/// Why a request is refused: what the sender is told, and what the log and the metric say.
+struct Refusal {
+    problem: Problem,
+    reason: &'static str,
+}
+
+impl From<Problem> for Refusal {
+    fn from(problem: Problem) -> Self {
+        Self {
+            problem,
+            reason: problem.name(),
+        }
+    }
+}
+
+/// A stored request.
+struct Stored {
+    source: Arc<Source>,
+    acceptance: Acceptance,
+}
+
+/// `POST /webhooks/{source}`.
+pub(super) async fn receive(
+    State(ingress): State<Arc<Ingress>>,
+    Path(name): Path<String>,
+    request: Request<Body>,
+) -> Response<Body> {
+    let started = ingress.clock.elapsed();
+    let request_id = ingress.request_ids.next();
+    let name: Option<SourceName> = name.parse().ok();
+    let result = ingress.handle(name.as_ref(), request).await;
+
+    let took = ingress.clock.elapsed().saturating_sub(started);
+    let known = name.filter(|name| ingress.sources.is_known(name));
+    let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    let source = known.as_ref().map_or("unknown", |name| name.as_str());
+    match result {
+        Ok(stored) => {
+            let (word, event, new, known_groups) = match stored.acceptance {
+                Acceptance::Accepted { event, new, known } => {
+                    (RequestResult::Accepted, event, new, known)
+                }
+                Acceptance::Duplicate { event } => (RequestResult::Duplicate, event, 0, 0),
+            };
+            ingress.metrics.request(known.as_ref(), word, "", took);
+            tracing::info!(
+                request.id = request_id,
+                source,
+                event.id = event.0,
+                result = word.as_str(),
+                items.new = new,
+                items.known = known_groups,
+                duration_ms,
+                "webhook"
+            );
+            answer(&stored.source.receive().answer, &stored.acceptance)
+        }
+        Err(refusal) => {
+            let status = refusal.problem.status().as_u16();
+            ingress
+                .metrics
+                .request(known.as_ref(), RequestResult::Refused, refusal.reason, took);
+            tracing::warn!(
+                request.id = request_id,
+                source,
+                result = "refused",
+                reason = refusal.reason,
+                http.status = status,
+                duration_ms,
+                "webhook"
+            );
+            refusal.problem.response(&request_id, None)
+        }
+    }
+}
+
+impl Ingress {
+    async fn handle(
+        &self,
+        name: Option<&SourceName>,
+        request: Request<Body>,
+    ) -> Result<Stored, Refusal> {
+        let source = match name.map(|name| self.sources.get(name)) {
+            None | Some(Lookup::Unknown) => return Err(Problem::UnknownSource.into()),
+            Some(Lookup::Broken) => return Err(Problem::SourceUnavailable.into()),
+            Some(Lookup::Ready(source)) => source,
+        };
+        if request.method() != Method::POST {
+            return Err(Problem::MethodNotAllowed.into());
+        }
+        let Ok(_under_way) = self.under_way.try_acquire() else {
+            return Err(Problem::Busy.into());
+        };
+
+        let received = self.read(request).await?;
+        let verified = self.verify(&source, received)?;
+        let (verified, mapped) = map(&source, verified).await;
+        let event = accepted::new_event(&source, verified, mapped);
+        let acceptance = self
+            .store
+            .accept(event)
+            .await
+            .map_err(|error| self.not_stored(&error))?;
+        Ok(Stored { source, acceptance })
+    }
+
+    async fn read(&self, request: Request<Body>) -> Result<Received, Problem> {
+        let (head, body) = request.into_parts();
+        let body = body::read(&head.headers, body, self.body_limit, self.body_timeout).await?;
+        let path_and_query = head
+            .uri
+            .path_and_query()
+            .map_or("/", |path| path.as_str())
+            .to_owned();
+        let public_url = if let Some(url) = &self.public_url {
+            format!("{}{path_and_query}", url.as_str().trim_end_matches('/'))
+        } else {
+            let host = head
+                .headers
+                .get(header::HOST)
+                .and_then(|host| host.to_str().ok())
+                .unwrap_or_default();
+            format!("https://{host}{path_and_query}")
+        };
+        Ok(Received {
+            method: head.method,
+            path_and_query,
+            public_url,
+            headers: head.headers,
+            body,
+            received_at: self.clock.now(),
+        })
+    }
+
+    fn verify(&self, source: &Source, received: Received) -> Result<Verified, Refusal> {
+        let now = received.received_at;
+        match source.verifier().verify(received, now) {
+            Ok(verified) => {
+                self.metrics
+                    .verified(source.name(), verified.secret_name().unwrap_or("none"));
+                Ok(verified)
+            }
+            Err((_, refusal)) => {
+                let problem = if refusal.is_unverifiable() {
+                    Problem::Unreadable
+                } else {
+                    Problem::NotVerified
+                };
+                Err(Refusal {
+                    problem,
+                    reason: refusal.as_str(),
+                })
+            }
+        }
+    }
+
+    fn not_stored(&self, error: &StoreError) -> Refusal {
+        self.metrics.store_error();
+        match error {
+            StoreError::Unavailable { .. } => {
+                tracing::warn!(error.chain = %error, "an event was not stored");
+            }
+            StoreError::OutcomeUnknown { .. }
+            | StoreError::Closed { .. }
+            | StoreError::Broken { .. } => {
+                tracing::error!(error.chain = %error, "an event was not stored");
+            }
+        }
+        Problem::StoreUnavailable.into()
+    }
+}
+
+/// Maps in place what is small and on a thread of its own what is large. A panic of the mapping is a failure like
+/// any other: stored with the event, never a reason to turn the sender away.
+async fn map(source: &Arc<Source>, verified: Verified) -> (Verified, Mapped) {
+    if verified.received().body.len() <= MAP_IN_PLACE_BYTES {
+        let mapped = map_now(source, &verified);
+        return (verified, mapped);
+    }
+    let on_thread = {
+        let (source, verified) = (Arc::clone(source), verified.clone());
+        tokio::task::spawn_blocking(move || map_now(&source, &verified))
+    };
+    let mapped = on_thread.await.unwrap_or_else(|_| panicked());
+    (verified, mapped)
+}
+
+fn map_now(source: &Source, verified: &Verified) -> Mapped {
+    std::panic::catch_unwind(AssertUnwindSafe(|| source.map(verified)))
+        .unwrap_or_else(|_| panicked())
+}
+
+fn panicked() -> Mapped {
+    let reason =
+        "the mapping met a bug of the gateway; please report it with the mapping file".to_owned();
+    let failure = ItemOutcome::Fail(Failure {
+        rule: None,
+        reason,
+        line: None,
+    });
+    Mapped {
+        items: vec![MappedItem {
+            dedup: Vec::new(),
+            outcomes: vec![failure],
+        }],
+    }
+}
+
+/// Numbers requests for log lines and answers: a random start for the process, then a count.
+pub(super) struct RequestIds {
+    prefix: u32,
+    next: AtomicU64,
+}
+
+impl RequestIds {
+    pub(super) fn new() -> Self {
+        Self {
+            prefix: rand::random(),
+            next: AtomicU64::new(1),
+        }
+    }
+
+    pub(super) fn next(&self) -> String {
+        format!(
+            "{:08x}-{}",
+            self.prefix,
+            self.next.fetch_add(1, Ordering::Relaxed)
+        )
+    }
+}
+
+/// What a stored request is answered: what its source wants, or, where it wants nothing particular, what was stored.
+fn answer(wanted: &Answer, acceptance: &Acceptance) -> Response<Body> {
+    let (content_type, body) = match (&wanted.content_type, acceptance) {
+        (Some(kind), _) => (kind.clone(), Body::from(wanted.body.clone())),
+        (None, Acceptance::Accepted { event, new, known }) => {
+            let text = format!(
+                "{{\"status\":\"accepted\",\"event\":{event},\"new\":{new},\"known\":{known}}}"
+            );
+            (
+                HeaderValue::from_static("application/json"),
+                Body::from(text),
+            )
+        }
+        (None, Acceptance::Duplicate { event }) => {
+            let text = format!("{{\"status\":\"duplicate\",\"event\":{event}}}");
+            (
+                HeaderValue::from_static("application/json"),
+                Body::from(text),
+            )
+        }
+    };
+    let mut response = Response::new(body);
+    *response.status_mut() = wanted.status;
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, content_type);
+    response
+}
