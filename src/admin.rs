@@ -1,1 +1,48 @@
-//! The operators' HTTP side.
+//! The operators' HTTP side. It listens on the loopback by default; off the loopback every request needs the token.
+//!
+//! | address | what |
+//! | --- | --- |
+//! | `GET /metrics` | metrics in the OpenMetrics text format |
+//! | `GET /api/v1/status` | sources, organisations and counts of deliveries, as JSON |
+//! | `GET /live` | the process runs |
+//!
+//! It shows no payload, contact detail or secret, and knows neither Quentli nor SQL.
+
+mod guard;
+mod metrics;
+mod status;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use axum::{Router, middleware, routing::get};
+use secrecy::SecretString;
+
+use crate::{
+    clock::Clock, delivery::Handle, event::OrganisationName, source::Sources, store::Store,
+    telemetry::Metrics,
+};
+
+/// What the operators' port shows.
+pub struct Admin {
+    pub store: Arc<dyn Store>,
+    pub sources: Sources,
+    pub metrics: Metrics,
+    pub clock: Clock,
+    pub organisations: BTreeMap<OrganisationName, Handle>,
+    /// Asked of everybody where it is set.
+    pub token: Option<SecretString>,
+}
+
+/// The routes of the operators' port.
+pub fn router(admin: Admin) -> Router {
+    let admin = Arc::new(admin);
+    Router::new()
+        .route("/metrics", get(metrics::page))
+        .route("/api/v1/status", get(status::page))
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&admin),
+            guard::check,
+        ))
+        .route("/live", get(async || "live\n"))
+        .with_state(admin)
+}

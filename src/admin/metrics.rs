@@ -1,0 +1,44 @@
+//! `GET /metrics`.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{body::Body, extract::State};
+use http::{HeaderValue, Response, header};
+
+use super::Admin;
+use crate::event::DeliveryState;
+
+pub(super) async fn page(State(admin): State<Arc<Admin>>) -> Response<Body> {
+    admin
+        .metrics
+        .store_writable(admin.store.is_writable().is_ok());
+    // A store that cannot be read leaves the last figures; the error counter and `store_writable` tell of it.
+    if let Ok(totals) = admin.store.totals().await {
+        admin
+            .metrics
+            .open_deliveries(DeliveryState::Waiting, totals.waiting);
+        admin
+            .metrics
+            .open_deliveries(DeliveryState::Looking, totals.looking);
+        admin
+            .metrics
+            .open_deliveries(DeliveryState::Dead, totals.dead);
+    }
+    for (name, handle) in &admin.organisations {
+        admin
+            .metrics
+            .organisation_state(name, handle.status().state.kind());
+        if let Ok(oldest) = admin.store.oldest_waiting(name).await {
+            let age = oldest.map_or(Duration::ZERO, |oldest| {
+                Duration::try_from(admin.clock.now().duration_since(oldest)).unwrap_or_default()
+            });
+            admin.metrics.oldest_waiting(name, age);
+        }
+    }
+    let mut response = Response::new(Body::from(admin.metrics.encode()));
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    response
+}

@@ -1,0 +1,122 @@
+//! `GET /api/v1/status`: one look at everything.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use axum::{Json, extract::State};
+use serde::Serialize;
+
+use super::Admin;
+use crate::{
+    delivery::State as DeliveringState,
+    event::End,
+    store::{StoreError, Totals},
+};
+
+#[derive(Serialize)]
+pub(super) struct Status {
+    version: &'static str,
+    store: StoreStatus,
+    sources: Vec<SourceStatus>,
+    organisations: BTreeMap<String, OrganisationStatus>,
+}
+
+#[derive(Serialize)]
+struct StoreStatus {
+    writable: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trouble: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    totals: Option<TotalsStatus>,
+}
+
+/// Of deliveries, `created` is the sum of `waiting`, `looking`, `dead` and all of `ended`.
+#[derive(Serialize)]
+struct TotalsStatus {
+    accepted: u64,
+    duplicate: u64,
+    known: u64,
+    created: u64,
+    waiting: u64,
+    looking: u64,
+    dead: u64,
+    ended: BTreeMap<&'static str, u64>,
+}
+
+#[derive(Serialize)]
+struct SourceStatus {
+    source: String,
+    receives: bool,
+    /// What is wrong with its file or its secrets, one line each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    trouble: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct OrganisationStatus {
+    state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    lanes: usize,
+    in_flight: usize,
+    looking: usize,
+}
+
+pub(super) async fn page(State(admin): State<Arc<Admin>>) -> Json<Status> {
+    let totals = admin.store.totals().await;
+    let trouble = admin.store.is_writable().err().or(match &totals {
+        Err(error) => Some(StoreError::Broken {
+            what: error.to_string(),
+        }),
+        Ok(_) => None,
+    });
+    let organisations = admin.organisations.iter().map(|(name, handle)| {
+        let status = handle.status();
+        let shown = OrganisationStatus {
+            state: status.state.kind().as_str(),
+            reason: match status.state {
+                DeliveringState::Paused { reason, .. } => Some(reason.as_str()),
+                _ => None,
+            },
+            lanes: status.lanes,
+            in_flight: status.in_flight,
+            looking: status.looking,
+        };
+        (name.to_string(), shown)
+    });
+    Json(Status {
+        version: env!("CARGO_PKG_VERSION"),
+        store: StoreStatus {
+            writable: trouble.is_none(),
+            trouble: trouble.map(|error| error.to_string()),
+            totals: totals.ok().map(|totals| show(&totals)),
+        },
+        sources: admin
+            .sources
+            .all()
+            .into_iter()
+            .map(|(source, trouble)| SourceStatus {
+                source,
+                receives: trouble.is_empty(),
+                trouble,
+            })
+            .collect(),
+        organisations: organisations.collect(),
+    })
+}
+
+fn show(totals: &Totals) -> TotalsStatus {
+    TotalsStatus {
+        accepted: totals.accepted,
+        duplicate: totals.duplicate,
+        known: totals.known_groups,
+        created: totals.created,
+        waiting: totals.waiting,
+        looking: totals.looking,
+        dead: totals.dead,
+        ended: End::ALL
+            .iter()
+            .map(|end| end.as_str())
+            .zip(totals.ended)
+            .collect(),
+    }
+}

@@ -1,0 +1,189 @@
+//! The parts, one function each.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use rand::{SeedableRng as _, rngs::StdRng};
+
+use super::Strictness;
+use crate::{
+    clock::Clock,
+    config::{Config, Environment, Organisation},
+    delivery::{self, Backoff, Dispatcher, Handle, Policy},
+    event::{OrganisationName, SourceName},
+    quentli::{self, ClientSettings},
+    source::{LoadError, Set, Sources},
+    store::{
+        Store,
+        sqlite::{OpenError, SqliteOptions, SqliteStore},
+    },
+    telemetry::Metrics,
+};
+
+/// Why the gateway did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("cannot open the store")]
+    Store(#[source] OpenError),
+    #[error("cannot load the sources")]
+    Sources(#[source] LoadError),
+    /// With `--strict`.
+    #[error("not every source loads, and `--strict` was asked for:\n{}", .0.join("\n"))]
+    Strict(Vec<String>),
+    #[error("cannot listen on {address} for {purpose}")]
+    Listen {
+        address: std::net::SocketAddr,
+        purpose: &'static str,
+        #[source]
+        error: std::io::Error,
+    },
+    #[error("cannot prepare calls to Quentli for the organisation `{organisation}`")]
+    Client {
+        organisation: OrganisationName,
+        #[source]
+        error: quentli::ClientError,
+    },
+}
+
+/// Loads the folder of sources and says loudly what does not receive.
+pub(super) fn load_sources(
+    config: &Config,
+    environment: &Environment,
+    metrics: &Metrics,
+    strictness: Strictness,
+) -> Result<Sources, StartError> {
+    let mut set =
+        Set::load(&config.mappings, environment, &config.base).map_err(StartError::Sources)?;
+    break_what_cannot_work(config, &mut set);
+    let mut lines = Vec::new();
+    for (name, trouble) in set.troubles() {
+        if let Some(name) = name {
+            metrics.source_loaded(name, false);
+        }
+        lines.extend(trouble.lines());
+    }
+    if strictness == Strictness::Strict && !lines.is_empty() {
+        return Err(StartError::Strict(lines));
+    }
+    for line in lines {
+        tracing::error!("a source does not receive (it answers 503): {line}");
+    }
+    for source in set.ready() {
+        metrics.source_loaded(source.name(), true);
+        if source.receive().verify.is_none() {
+            tracing::warn!(
+                source = source.name().as_str(),
+                "requests of this source are not verified (`verify: none`): whoever knows its address can change customers"
+            );
+        }
+    }
+    Ok(Sources::new(set))
+}
+
+/// A source may be without mistakes and still not fit the rest of the configuration.
+fn break_what_cannot_work(config: &Config, set: &mut Set) {
+    let misfit = |set: &Set| -> Vec<(SourceName, String)> {
+        let ready = set.ready().filter_map(|source| {
+            let name = source.name();
+            let organisation = source.organisation();
+            if !config.organisations.contains_key(organisation) {
+                return Some((
+                    name.clone(),
+                    format!("source `{name}`: gateway.yaml has no organisation `{organisation}` under `quentli`"),
+                ));
+            }
+            if source.receive().verify.signs_url() && config.public_url.is_none() {
+                return Some((
+                    name.clone(),
+                    format!(
+                        "source `{name}`: its signatures cover the public address; set `public_url` in gateway.yaml \
+                         or GATEWAY_PUBLIC_URL to what senders were given, such as `https://hooks.school.mx`"
+                    ),
+                ));
+            }
+            None
+        });
+        ready.collect()
+    };
+    for (name, reason) in misfit(set) {
+        set.break_source(&name, reason);
+    }
+}
+
+/// Opens the store; takes as long as its recovery after a crash.
+pub(super) async fn open_store(
+    config: &Config,
+    clock: &Clock,
+) -> Result<Arc<dyn Store>, StartError> {
+    let options = SqliteOptions {
+        disk_reserve: config.limits.disk_reserve.0,
+        ..SqliteOptions::default()
+    };
+    let (directory, clock) = (config.data.clone(), clock.clone());
+    let opened =
+        tokio::task::spawn_blocking(move || SqliteStore::open(&directory, options, clock)).await;
+    let store = opened
+        .expect("opening the store does not panic")
+        .map_err(StartError::Store)?;
+    for warning in store.warnings() {
+        tracing::warn!("{warning}");
+    }
+    Ok(Arc::new(store))
+}
+
+/// One dispatcher for each organisation, with the handle by which it is seen and steered.
+pub(super) fn dispatchers(
+    config: &Config,
+    store: &Arc<dyn Store>,
+    clock: &Clock,
+    metrics: &Metrics,
+) -> Result<BTreeMap<OrganisationName, (Dispatcher, Handle)>, StartError> {
+    let mut dispatchers = BTreeMap::new();
+    for (name, organisation) in &config.organisations {
+        let client = client(organisation, clock).map_err(|error| StartError::Client {
+            organisation: name.clone(),
+            error,
+        })?;
+        let parts = delivery::Parts {
+            organisation: name.clone(),
+            store: Arc::clone(store),
+            client,
+            clock: clock.clone(),
+            metrics: metrics.clone(),
+            settings: settings(config, organisation),
+            random: StdRng::from_rng(&mut rand::rng()),
+        };
+        dispatchers.insert(name.clone(), Dispatcher::new(parts));
+    }
+    Ok(dispatchers)
+}
+
+fn settings(config: &Config, organisation: &Organisation) -> delivery::Settings {
+    let defaults = delivery::Settings::default();
+    delivery::Settings {
+        rate: organisation.rate,
+        burst: organisation.rate,
+        concurrency: organisation.concurrency,
+        policy: Policy {
+            retry: Backoff {
+                base: config.retry.first_wait,
+                cap: config.retry.longest_wait,
+            },
+            retry_for: config.retry.budget,
+            missing_for: config.retry.missing_for,
+            ..defaults.policy
+        },
+        unchanged_for: config.unchanged_max_age,
+        ..defaults
+    }
+}
+
+fn client(
+    organisation: &Organisation,
+    clock: &Clock,
+) -> Result<quentli::Client, quentli::ClientError> {
+    quentli::Client::new(ClientSettings {
+        timeout: organisation.timeout,
+        clock: clock.clone(),
+        ..ClientSettings::new(organisation.url.clone(), organisation.key.clone())
+    })
+}

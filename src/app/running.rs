@@ -1,0 +1,224 @@
+//! From start to end: what runs beside what, and the order in which it stops.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use tokio::{net::TcpListener, task::JoinSet};
+
+use super::{
+    Strictness,
+    parts::{self, StartError},
+};
+use crate::{
+    admin::{self, Admin},
+    clock::Clock,
+    config::{Config, Environment},
+    delivery::Dispatcher,
+    ingress::{self, Ingress, ServerLimits},
+    lifecycle::Shutdown,
+    store::{Store, StoreError},
+    telemetry::Metrics,
+};
+
+/// How often the store is asked whether it is still well.
+const WATCH_INTERVAL: Duration = Duration::from_secs(1);
+
+/// A gateway whose ports are open and whose parts are built.
+pub struct App {
+    config: Config,
+    clock: Clock,
+    store: Arc<dyn Store>,
+    ingress: Arc<Ingress>,
+    admin: Admin,
+    dispatchers: Vec<Dispatcher>,
+    public_listener: TcpListener,
+    admin_listener: TcpListener,
+    listen: SocketAddr,
+    admin_listen: SocketAddr,
+}
+
+/// How a run ended.
+#[derive(Debug, thiserror::Error)]
+pub enum Ended {
+    /// What is on disk is not known; starting again finds out, and nothing acknowledged is lost.
+    #[error("the store failed; start the gateway again, which recovers it")]
+    Store(#[source] StoreError),
+}
+
+/// Builds everything and opens the ports. Webhooks are taken from here on only as far as the listen queue;
+/// [`App::run`] serves them.
+///
+/// # Errors
+/// Whatever keeps the gateway from running.
+pub async fn start(
+    config: Config,
+    environment: &Environment,
+    strictness: Strictness,
+    clock: Clock,
+) -> Result<App, StartError> {
+    let metrics = Metrics::new();
+    let sources = parts::load_sources(&config, environment, &metrics, strictness)?;
+    let store = parts::open_store(&config, &clock).await?;
+    let dispatchers = parts::dispatchers(&config, &store, &clock, &metrics)?;
+    let (public_listener, listen) = open_port(config.listen, "webhooks")?;
+    let (admin_listener, admin_listen) = open_port(config.admin.listen, "operators")?;
+    let ingress = Ingress::new(ingress::Parts {
+        sources: sources.clone(),
+        store: Arc::clone(&store),
+        clock: clock.clone(),
+        metrics: metrics.clone(),
+        public_url: config.public_url.clone(),
+        body_limit: config.limits.body.as_usize(),
+        body_timeout: config.limits.body_timeout,
+        requests: config.limits.requests,
+    });
+    let admin = Admin {
+        store: Arc::clone(&store),
+        sources,
+        metrics,
+        clock: clock.clone(),
+        organisations: dispatchers
+            .iter()
+            .map(|(name, (_, handle))| (name.clone(), handle.clone()))
+            .collect(),
+        token: config.admin.token.clone(),
+    };
+    Ok(App {
+        config,
+        clock,
+        store,
+        ingress,
+        admin,
+        dispatchers: dispatchers
+            .into_values()
+            .map(|(dispatcher, _)| dispatcher)
+            .collect(),
+        public_listener,
+        admin_listener,
+        listen,
+        admin_listen,
+    })
+}
+
+fn open_port(
+    address: SocketAddr,
+    purpose: &'static str,
+) -> Result<(TcpListener, SocketAddr), StartError> {
+    let failed = |error| StartError::Listen {
+        address,
+        purpose,
+        error,
+    };
+    let listener = ingress::listen(address).map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
+}
+
+impl App {
+    /// Where webhooks arrive, with the port that was picked.
+    pub const fn listen(&self) -> SocketAddr {
+        self.listen
+    }
+
+    /// Where operators look, with the port that was picked.
+    pub const fn admin_listen(&self) -> SocketAddr {
+        self.admin_listen
+    }
+
+    /// The store, for those who look at what happened.
+    pub fn store(&self) -> Arc<dyn Store> {
+        Arc::clone(&self.store)
+    }
+
+    /// Serves until shutdown, in this order: not ready, then (after the drain time) no new connections, requests
+    /// under way end, deliveries under way end and are recorded, the store closes.
+    ///
+    /// # Errors
+    /// The store failed, so that the process must end and start again.
+    pub async fn run(self, shutdown: Shutdown) -> Result<(), Ended> {
+        let limits = ServerLimits {
+            connections: self.config.limits.connections,
+            header_timeout: self.config.limits.header_timeout,
+        };
+        tracing::info!(listen = %self.listen, admin_listen = %self.admin_listen, "listening");
+
+        // The servers close later than the signal comes, and dispatchers later than the servers; each stage has
+        // tokens of its own, and hard shutdown reaches all of them.
+        let (serving, delivering) = (shutdown.stage(), shutdown.stage());
+        let mut dispatchers = JoinSet::new();
+        for dispatcher in self.dispatchers {
+            let (soft, hard) = (delivering.soft().clone(), delivering.hard().clone());
+            dispatchers.spawn(dispatcher.run(soft, hard));
+        }
+        let public = ingress::serve(
+            self.public_listener,
+            self.ingress.router(),
+            limits.clone(),
+            serving.clone(),
+        );
+        let operators = ingress::serve(
+            self.admin_listener,
+            admin::router(self.admin),
+            limits,
+            serving.clone(),
+        );
+
+        let watch = async {
+            let failure = tokio::select! {
+                () = shutdown.soft().cancelled() => None,
+                failure = failed_store(&self.store, &self.clock) => Some(failure),
+                failure = failed_dispatcher(&mut dispatchers) => Some(failure),
+            };
+            self.ingress.drain();
+            if failure.is_none() {
+                tokio::select! {
+                    () = self.clock.sleep(self.config.shutdown.drain) => {}
+                    () = shutdown.hard().cancelled() => {}
+                }
+            }
+            serving.begin();
+            failure
+        };
+        let (failure, (), ()) = tokio::join!(watch, public, operators);
+        delivering.begin();
+        let mut failure = failure;
+        while let Some(ended) = dispatchers.join_next().await {
+            if let Ok(Err(error)) = ended {
+                failure = failure.or(Some(error));
+            }
+        }
+        self.store.close().await;
+        if let Some(error) = failure {
+            return Err(Ended::Store(error));
+        }
+        tracing::info!("stopped");
+        Ok(())
+    }
+}
+
+/// Ends when the store has failed for good; a disk that is full for a while is no such failure.
+async fn failed_store(store: &Arc<dyn Store>, clock: &Clock) -> StoreError {
+    loop {
+        if let Err(error @ (StoreError::OutcomeUnknown { .. } | StoreError::Closed { .. })) =
+            store.is_writable()
+        {
+            return error;
+        }
+        clock.sleep(WATCH_INTERVAL).await;
+    }
+}
+
+/// Ends when a dispatcher has ended by itself, which only a failed store makes it do.
+async fn failed_dispatcher(dispatchers: &mut JoinSet<Result<(), StoreError>>) -> StoreError {
+    loop {
+        match dispatchers.join_next().await {
+            Some(Ok(Err(error))) => return error,
+            Some(Ok(Ok(()))) => {}
+            Some(Err(error)) => {
+                return StoreError::Broken {
+                    what: format!("a dispatcher ended: {error}"),
+                };
+            }
+            None => std::future::pending().await,
+        }
+    }
+}
