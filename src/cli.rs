@@ -1,1 +1,144 @@
-//! The command line.
+//! The command line: arguments, exit codes, and what each command prints.
+//!
+//! Results go to standard output, messages and the log to standard error. A command decides nothing that the library
+//! could decide; it reads arguments, calls, and shows.
+
+mod check;
+mod config;
+mod healthcheck;
+mod output;
+mod sandbox;
+mod send;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::Environment;
+
+/// How a command ended. The numbers above 1 follow `sysexits.h`, so that a supervisor can tell mistakes of a person
+/// from crashes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// All is well.
+    Fine,
+    /// The command did its work and the result is bad: findings, failed tests, a refused event.
+    Bad,
+    /// The arguments are wrong.
+    Usage,
+    /// Something that must be there or must answer is not: a file, a port, the gateway.
+    Unavailable,
+    /// The program met an error of its own, or of the machine.
+    Internal,
+    /// The configuration has mistakes.
+    Configuration,
+}
+
+impl Exit {
+    /// The process's exit code.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Fine => 0,
+            Self::Bad => 1,
+            Self::Usage => 64,
+            Self::Unavailable => 69,
+            Self::Internal => 70,
+            Self::Configuration => 78,
+        }
+    }
+}
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "quentli-gateway",
+    version,
+    about = "Brings signed webhooks from school systems and CRMs to Quentli as customer updates",
+    after_help = "Exit codes: 0 fine; 1 findings, failed tests or a refusal; 64 wrong usage; 69 something needed is \
+                  not there; 70 an error of the program or the machine; 78 mistakes in the configuration."
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Receive webhooks and deliver them
+    Serve(serve::Arguments),
+    /// Check source files without starting anything
+    Check(check::Arguments),
+    /// Run the tests that source files carry
+    Test(check::TestArguments),
+    /// Send a test event, signed as its source would sign it
+    Send(send::Arguments),
+    /// Show every setting in effect and where it came from
+    Config(config::Arguments),
+    /// Run a local stand-in for Quentli's customers API
+    Sandbox(sandbox::Arguments),
+    /// Show the whole way of an event: sandbox, gateway and signed events from four systems
+    Demo(crate::demo::Arguments),
+    /// Ask a running gateway whether it is ready; for container health checks
+    Healthcheck(healthcheck::Arguments),
+}
+
+/// Runs the command that the process was started with.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let code = if error.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Fine
+            };
+            // Nothing is left to do where even the help cannot be printed.
+            drop(error.print());
+            return ExitCode::from(code.code());
+        }
+    };
+    let environment = Environment::of_process();
+    // Another dependency may bring a second provider; then the choice must be made explicitly, once.
+    drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+    let exit = match arguments.command {
+        Command::Check(arguments) => check::check(&arguments),
+        Command::Test(arguments) => check::test(&arguments),
+        Command::Config(arguments) => config::run(&arguments, &environment),
+        Command::Serve(arguments) => block_on(serve::run(arguments, environment)),
+        Command::Send(arguments) => block_on(send::run(arguments, environment)),
+        Command::Sandbox(arguments) => block_on(sandbox::run(arguments)),
+        Command::Demo(arguments) => block_on(crate::demo::run(arguments)),
+        Command::Healthcheck(arguments) => block_on(healthcheck::run(arguments, environment)),
+    };
+    ExitCode::from(exit.code())
+}
+
+fn block_on(command: impl Future<Output = Exit>) -> Exit {
+    match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => {
+            let exit = runtime.block_on(command);
+            // Threads that still map or read a file must not hold up the end.
+            runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+            exit
+        }
+        Err(error) => {
+            output::error(&format!("cannot start: {error}"));
+            Exit::Internal
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Arguments::command().debug_assert();
+    }
+}

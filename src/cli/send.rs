@@ -1,0 +1,143 @@
+//! `send`: a test event, signed as its source would sign it.
+
+#![expect(
+    clippy::doc_markdown,
+    reason = "comments on arguments are the help that people read"
+)]
+
+use std::path::PathBuf;
+
+use url::Url;
+
+use super::{Exit, output};
+use crate::{
+    clock::Clock,
+    config::Environment,
+    sender::{Sender, TestEvent},
+    source::SourceFile,
+};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The source, as in its address /webhooks/<source>
+    #[arg(long, value_name = "NAME")]
+    source: String,
+    /// The body to send; `-` reads standard input. Its ending tells the content type: .json, .form or .xml
+    #[arg(long, value_name = "FILE")]
+    file: PathBuf,
+    /// The gateway
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    url: Url,
+    /// The address that senders were given, where it differs: some schemes sign it
+    /// [environment: GATEWAY_PUBLIC_URL] [default: the value of --url]
+    #[arg(long, value_name = "URL")]
+    public_url: Option<Url>,
+    /// The folder of source files [environment: GATEWAY_MAPPINGS] [default: mappings]
+    #[arg(long, value_name = "DIR")]
+    mappings: Option<PathBuf>,
+    /// The sender's number of the event; send it again with the same to see a duplicate [default: a new one]
+    #[arg(long, value_name = "ID")]
+    id: Option<String>,
+}
+
+pub(super) async fn run(arguments: Arguments, environment: Environment) -> Exit {
+    let folder = arguments
+        .mappings
+        .clone()
+        .or_else(|| environment.get("GATEWAY_MAPPINGS").map(PathBuf::from))
+        .unwrap_or_else(|| PathBuf::from("mappings"));
+    let path = folder.join(format!("{}.yaml", arguments.source));
+    let file = match SourceFile::read(&path) {
+        Ok(file) => file,
+        Err(error) => {
+            output::error(&format!(
+                "the source file {} cannot be read: {error}",
+                path.display()
+            ));
+            return Exit::Unavailable;
+        }
+    };
+    let Some(checked) = file.checked else {
+        output::findings(&file.findings);
+        return Exit::Bad;
+    };
+    let source = match checked.arm(&environment, std::path::Path::new("")) {
+        Ok(source) => source,
+        Err(error) => {
+            output::error(&output::chain(&error));
+            return Exit::Configuration;
+        }
+    };
+    let body = match read_body(&arguments.file) {
+        Ok(body) => body,
+        Err(error) => {
+            output::error(&format!(
+                "{} cannot be read: {error}",
+                arguments.file.display()
+            ));
+            return Exit::Unavailable;
+        }
+    };
+    let clock = Clock::system();
+    let event = TestEvent {
+        id: arguments.id.unwrap_or_else(|| {
+            format!(
+                "test-{}-{:08x}",
+                clock.now().as_millisecond(),
+                rand::random::<u32>()
+            )
+        }),
+        content_type: content_type(&arguments.file),
+        body: body.into(),
+    };
+    let from_environment = || {
+        environment
+            .get("GATEWAY_PUBLIC_URL")
+            .and_then(|text| Url::parse(text).ok())
+    };
+    let public = arguments
+        .public_url
+        .clone()
+        .or_else(from_environment)
+        .unwrap_or_else(|| arguments.url.clone());
+    let sent = match Sender::new() {
+        Ok(sender) => {
+            sender
+                .send(&source, &event, &arguments.url, &public, clock.now())
+                .await
+        }
+        Err(error) => Err(error),
+    };
+    match sent {
+        Ok(answer) => {
+            output::note(&format!("event {}: HTTP {}", event.id, answer.status));
+            output::line(answer.body.trim_end());
+            if (200..300).contains(&answer.status) {
+                Exit::Fine
+            } else {
+                Exit::Bad
+            }
+        }
+        Err(error) => {
+            output::error(&output::chain(&error));
+            Exit::Unavailable
+        }
+    }
+}
+
+fn read_body(file: &PathBuf) -> std::io::Result<Vec<u8>> {
+    if file.as_os_str() == "-" {
+        let mut body = Vec::new();
+        std::io::Read::read_to_end(&mut std::io::stdin(), &mut body)?;
+        return Ok(body);
+    }
+    std::fs::read(file)
+}
+
+fn content_type(file: &std::path::Path) -> &'static str {
+    match file.extension().and_then(|ending| ending.to_str()) {
+        Some("form") => "application/x-www-form-urlencoded",
+        Some("xml") => "text/xml; charset=utf-8",
+        _ => "application/json",
+    }
+}

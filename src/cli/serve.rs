@@ -1,0 +1,75 @@
+//! `serve`: receives and delivers until it is told to stop.
+
+use std::io::IsTerminal as _;
+
+use super::{Exit, config, output};
+use crate::{
+    app::{self, StartError, Strictness},
+    clock::Clock,
+    config::Environment,
+    lifecycle::{Shutdown, Signals},
+    telemetry::start_logs,
+};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    settings: config::Settings,
+    /// Do not start while any source file has a mistake or lacks a secret
+    #[arg(long)]
+    strict: bool,
+}
+
+pub(super) async fn run(arguments: Arguments, environment: Environment) -> Exit {
+    let Some(mut config) = config::load(arguments.settings, &environment) else {
+        return Exit::Configuration;
+    };
+    config.log.colour = std::io::stderr().is_terminal();
+    start_logs(&config.log);
+
+    let clock = Clock::system();
+    let grace = config.shutdown.drain + config.shutdown.grace;
+    let strictness = if arguments.strict {
+        Strictness::Strict
+    } else {
+        Strictness::Lenient
+    };
+    let signals = match Signals::listen() {
+        Ok(signals) => signals,
+        Err(error) => {
+            output::error(&format!("cannot listen for signals: {error}"));
+            return Exit::Internal;
+        }
+    };
+    let started = app::start(config, &environment, strictness, clock.clone()).await;
+    let app = match started {
+        Ok(app) => app,
+        Err(error) => {
+            output::error(&output::chain(&error));
+            return match error {
+                StartError::Sources(_) | StartError::Strict(_) | StartError::Client { .. } => {
+                    Exit::Configuration
+                }
+                StartError::Listen { .. } | StartError::Store(_) => Exit::Unavailable,
+            };
+        }
+    };
+    let shutdown = Shutdown::new();
+    let signals = signals.drive(shutdown.clone(), grace, clock);
+    tokio::pin!(signals);
+    let run = app.run(shutdown);
+    tokio::pin!(run);
+    let ended = tokio::select! {
+        ended = &mut run => ended,
+        // Hard shutdown has begun; the app drops what it holds and returns.
+        () = &mut signals => run.await,
+    };
+    match ended {
+        Ok(()) => Exit::Fine,
+        Err(error) => {
+            tracing::error!(error.chain = output::chain(&error), "the gateway ends");
+            output::error(&output::chain(&error));
+            Exit::Internal
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! The other side of a webhook: sends an event, signed as its source would sign it. For trying a source out, for the
+//! demonstration and for tests; nothing of it lies on the way of a real event.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use jiff::Timestamp;
+use serde::Deserialize;
+use url::Url;
+
+use crate::{
+    source::{Source, receive::DedupRule},
+    verify::{CannotSign, Outgoing},
+};
+
+/// The largest answer that is shown.
+const MAX_ANSWER_BYTES: usize = 64 * 1024;
+
+/// A client that posts events. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Sender {
+    http: reqwest::Client,
+}
+
+/// What is to be sent.
+#[derive(Clone, Debug)]
+pub struct TestEvent {
+    /// The sender's number of the event; the same number again is the same event.
+    pub id: String,
+    pub content_type: &'static str,
+    pub body: Bytes,
+}
+
+/// What came back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    pub status: u16,
+    /// At most 64 KiB.
+    pub body: String,
+}
+
+/// What the gateway's own answer to a stored event says.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+pub struct Stored {
+    /// `accepted` or `duplicate`.
+    pub status: String,
+    pub event: i64,
+}
+
+impl Answer {
+    /// The gateway's own words; `None` for a refusal, or where the source wants an answer of its own.
+    pub fn stored(&self) -> Option<Stored> {
+        serde_json::from_str(&self.body).ok()
+    }
+}
+
+/// Why nothing came back.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    #[error("cannot sign the event")]
+    Sign(#[source] CannotSign),
+    #[error("cannot make the client")]
+    Client(#[source] reqwest::Error),
+    #[error("no answer from {to}")]
+    NoAnswer {
+        to: String,
+        #[source]
+        error: reqwest::Error,
+    },
+}
+
+impl Sender {
+    /// # Errors
+    /// The system's certificates cannot be read.
+    pub fn new() -> Result<Self, SendError> {
+        let http = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(Duration::from_secs(30))
+            .connect_timeout(Duration::from_secs(5))
+            .no_proxy()
+            .user_agent(concat!("quentli-gateway-send/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(SendError::Client)?;
+        Ok(Self { http })
+    }
+
+    /// Signs and posts an event to the gateway at `gateway`, such as `http://127.0.0.1:8080`. `public` is the address
+    /// that the source was given, without a path, for schemes that sign it.
+    ///
+    /// # Errors
+    /// The source's settings have no private side for such an event, or nobody answers.
+    pub async fn send(
+        &self,
+        source: &Source,
+        event: &TestEvent,
+        gateway: &Url,
+        public: &Url,
+        now: Timestamp,
+    ) -> Result<Answer, SendError> {
+        let outgoing = sign(source, event, public, now).map_err(SendError::Sign)?;
+        self.post(outgoing, gateway).await
+    }
+
+    /// Posts what was signed before, to the same path at another host.
+    ///
+    /// # Errors
+    /// Nobody answers.
+    pub async fn post(&self, outgoing: Outgoing, gateway: &Url) -> Result<Answer, SendError> {
+        let path = path_of(&outgoing.url);
+        let to = format!("{}{path}", gateway.as_str().trim_end_matches('/'));
+        // The address may hold a token, so messages name the host only.
+        let shown = gateway.to_string();
+        let failed = |error: reqwest::Error| SendError::NoAnswer {
+            to: shown.clone(),
+            error: error.without_url(),
+        };
+        let request = self
+            .http
+            .request(outgoing.method, to)
+            .headers(outgoing.headers)
+            .body(outgoing.body);
+        let mut response = request.send().await.map_err(failed)?;
+        let mut body = Vec::new();
+        while let Some(piece) = response.chunk().await.map_err(failed)? {
+            let room = MAX_ANSWER_BYTES.saturating_sub(body.len());
+            body.extend(piece.iter().take(room));
+        }
+        Ok(Answer {
+            status: response.status().as_u16(),
+            body: String::from_utf8_lossy(&body).into_owned(),
+        })
+    }
+}
+
+/// The event as its source would send it.
+///
+/// # Errors
+/// The source's settings have no private side for such an event.
+pub fn sign(
+    source: &Source,
+    event: &TestEvent,
+    public: &Url,
+    now: Timestamp,
+) -> Result<Outgoing, CannotSign> {
+    let mut headers = HeaderMap::new();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static(event.content_type),
+    );
+    if let DedupRule::Header(name) = &source.receive().dedup {
+        set(&mut headers, name, &event.id);
+    }
+    let url = format!(
+        "{}/webhooks/{}",
+        public.as_str().trim_end_matches('/'),
+        source.name()
+    );
+    let outgoing = Outgoing {
+        method: Method::POST,
+        url,
+        headers,
+        body: event.body.clone(),
+    };
+    source.verifier().sign(outgoing, &event.id, now)
+}
+
+fn set(headers: &mut HeaderMap, name: &HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
+    }
+}
+
+fn path_of(url: &str) -> &str {
+    let after_scheme = url.split_once("://").map_or("", |(_, rest)| rest);
+    after_scheme
+        .find('/')
+        .and_then(|start| after_scheme.get(start..))
+        .unwrap_or("/")
+}
