@@ -1,0 +1,215 @@
+//! What people see on the command line.
+
+use quentli_gateway::sandbox::{Sandbox, Settings};
+use serde_json::json;
+
+use crate::support::{
+    executable::Setup,
+    school::{SECRET, SECRET_VARIABLE, SOURCE_FILE},
+};
+
+fn setup() -> Setup {
+    Setup::new("http://127.0.0.1:9")
+        .source("school", SOURCE_FILE)
+        .variable(SECRET_VARIABLE, SECRET)
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+#[test]
+fn mistakes_of_the_configuration_are_shown_all_at_once_and_end_with_78() {
+    let setup = setup()
+        .settings("lisen: 1\nlimits: {body: 1 potato, header_timeout: soon}\nquentli: {default: {key: sk_literal, rate: fast}}\n")
+        .without("QUENTLI_API_KEY")
+        .variable("GATEWAY_LOG_FORMAT", "pretty");
+    let output = setup.run(&["serve"]);
+    assert_eq!(output.status.code(), Some(78));
+    let shown = text(&output.stderr);
+    for expected in [
+        "gateway.yaml:1:1",
+        "did you mean `listen`?",
+        "`limits.body` takes a size such as `1 MiB` or `64 KiB`",
+        "`limits.header_timeout` takes a time such as `10s`",
+        "a secret is a reference, never the secret itself",
+        "`quentli.default.rate` takes a whole number from 1",
+        "GATEWAY_LOG_FORMAT=pretty",
+        "QUENTLI_API_KEY",
+    ] {
+        assert!(
+            shown.contains(expected),
+            "{expected:?} is missing in:\n{shown}"
+        );
+    }
+}
+
+#[test]
+fn wrong_usage_ends_with_64_and_help_with_0() {
+    let setup = setup();
+    assert_eq!(setup.run(&["serve", "--port", "1"]).status.code(), Some(64));
+    assert_eq!(setup.run(&[]).status.code(), Some(64));
+    let help = setup.run(&["--help"]);
+    assert_eq!(help.status.code(), Some(0));
+    assert!(text(&help.stdout).contains("Show the whole way of an event"));
+}
+
+#[test]
+fn config_shows_every_setting_its_origin_and_no_secret() {
+    let output = setup().run(&["config", "--listen", "127.0.0.1:7777"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let shown = text(&output.stdout);
+    let has = |key: &str, value: &str, origin: &str| {
+        shown.lines().any(|line| {
+            let words: Vec<&str> = line
+                .split("  ")
+                .map(str::trim)
+                .filter(|word| !word.is_empty())
+                .collect();
+            words == [key, value, origin]
+        })
+    };
+    assert!(has("listen", "127.0.0.1:7777", "--listen"), "{shown}");
+    assert!(has("limits.body", "1 MiB", "default"), "{shown}");
+    assert!(
+        has("quentli.default.rate", "5000", "gateway.yaml:1"),
+        "{shown}"
+    );
+    assert!(
+        has(
+            "quentli.default.key",
+            "(env:QUENTLI_API_KEY)",
+            "environment QUENTLI_API_KEY"
+        ),
+        "{shown}"
+    );
+    assert!(!shown.contains("sk_test_key"), "{shown}");
+}
+
+#[test]
+fn check_points_at_the_mistake_and_says_what_to_do() {
+    let setup = setup().source(
+        "school",
+        &SOURCE_FILE.replace(
+            "phoneNumber: contact.phone | phone",
+            "phoneNumbr: contact.phone | phone",
+        ),
+    );
+    let output = setup.run(&["check"]);
+    assert_eq!(output.status.code(), Some(1));
+    let shown = text(&output.stderr);
+    assert!(shown.contains("error[map/unknown-field]"), "{shown}");
+    assert!(shown.contains("mappings/school.yaml:"), "{shown}");
+    assert!(shown.contains("did you mean `phoneNumber`?"), "{shown}");
+    let short = setup.run(&["check", "--format", "short"]);
+    assert!(
+        text(&short.stdout).contains("error map/unknown-field: "),
+        "{}",
+        text(&short.stdout)
+    );
+    let json = setup.run(&["check", "--format", "json"]);
+    let json: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert!(
+        json.as_array()
+            .unwrap()
+            .iter()
+            .any(|found| found["code"] == "map/unknown-field"),
+        "{json}"
+    );
+}
+
+#[test]
+fn test_runs_the_tests_of_the_files() {
+    let output = setup().run(&["test"]);
+    assert_eq!(output.status.code(), Some(0));
+    let shown = text(&output.stdout);
+    assert!(
+        shown.contains("the usual case ... ok") && shown.ends_with("1 passed, 0 failed\n"),
+        "{shown}"
+    );
+    let broken = setup().source(
+        "school",
+        &SOURCE_FILE.replace("patch: {name: Ana,", "patch: {name: Ann,"),
+    );
+    let output = broken.run(&["test"]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stdout));
+    let shown = text(&output.stdout) + &text(&output.stderr);
+    assert!(
+        shown.contains("Ann") && shown.contains("Ana") && shown.contains("1 failed"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn a_source_that_does_not_load_is_said_loudly_and_strict_refuses_to_start() {
+    let setup = setup().source("broken", "mapping: 1\nsource: broken\n");
+    let output = setup.run(&["serve", "--strict"]);
+    assert_eq!(output.status.code(), Some(78), "{}", text(&output.stderr));
+    let shown = text(&output.stderr);
+    assert!(shown.contains("mappings/broken.yaml:1:1"), "{shown}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn send_signs_an_event_that_the_gateway_takes_and_healthcheck_sees_it_ready() {
+    let sandbox = Sandbox::new(Settings::default());
+    let quentli = sandbox.start("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let customer = sandbox.add(&json!({"name": "0", "username": "u"})).unwrap();
+    let setup = Setup::new(&quentli.url())
+        .source("school", SOURCE_FILE)
+        .variable(SECRET_VARIABLE, SECRET);
+    let gateway = setup.start();
+    let body =
+        json!({"type": "contact.updated", "contact": {"quentliId": customer, "name": "Ana"}});
+    std::fs::write(setup.folder().join("event.json"), body.to_string()).unwrap();
+    let url = gateway.url();
+    let send = |id: &str| {
+        setup.run(&[
+            "send",
+            "--source",
+            "school",
+            "--file",
+            "event.json",
+            "--url",
+            url.as_str(),
+            "--id",
+            id,
+        ])
+    };
+    let first = send("1");
+    assert_eq!(first.status.code(), Some(0), "{}", text(&first.stderr));
+    assert!(text(&first.stdout).contains("\"status\":\"accepted\""));
+    assert!(text(&send("1").stdout).contains("\"status\":\"duplicate\""));
+    gateway.settled().await;
+    assert_eq!(sandbox.customer(&customer).unwrap()["name"], "Ana");
+
+    let listen = gateway.listen.to_string();
+    assert_eq!(
+        setup
+            .run(&["healthcheck", "--listen", &listen])
+            .status
+            .code(),
+        Some(0)
+    );
+    gateway.terminate();
+    assert_eq!(
+        setup
+            .run(&["healthcheck", "--listen", &listen])
+            .status
+            .code(),
+        Some(69)
+    );
+    quentli.stop().await;
+}
+
+#[test]
+fn two_gateways_cannot_share_a_data_folder() {
+    let setup = setup();
+    let _first = setup.start();
+    let second = setup.run(&["serve"]);
+    assert_eq!(second.status.code(), Some(69), "{}", text(&second.stderr));
+    assert!(
+        text(&second.stderr).contains("data"),
+        "{}",
+        text(&second.stderr)
+    );
+}
