@@ -101,6 +101,9 @@ async fn failures_of_three_customers_open_the_breaker_and_a_probe_closes_it() {
     world
         .drive_until("the breaker to open", SECOND, is_open)
         .await;
+    world
+        .until("quiet", |world| world.handle().status().in_flight == 0)
+        .await;
     let changes = world.changes().len();
     world
         .accept(Update::by_id("d", &json!({"name": "Name"})))
