@@ -355,7 +355,7 @@ mod tests {
         let facts = Facts {
             attempts: 20,
             spent: HOUR,
-            age: HOUR * 24 * 7 - MINUTE,
+            age: (HOUR * 24 * 7).saturating_sub(MINUTE),
             ..facts()
         };
         assert_eq!(

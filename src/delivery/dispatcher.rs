@@ -6,7 +6,7 @@
 //! something happens.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::HashMap,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -23,19 +23,16 @@ use super::{
     Handle, Settings, State, Status,
     attempt::{Attempt, Context, TurnEnd},
     bindings::Bindings,
-    breaker::Breaker,
+    gate::{Gate, Standing},
     intake::Intake,
     lanes::{Lanes, Turn},
-    pace::Pace,
-    pause::Pause,
-    permits::{Message, Permits, Request, RequestKind, Word},
-    share::Share,
+    permits::{Message, Permits},
     status::{Desk, Wish},
 };
 use crate::{
     clock::Clock,
     event::{LaneKey, OrganisationName},
-    quentli::{CallError, CallErrorKind, Client},
+    quentli::{CallError, Client},
     store::{Store, StoreError},
     telemetry::{ApiCall, Metrics},
 };
@@ -68,13 +65,8 @@ pub struct Dispatcher {
     random: StdRng,
     intake: Intake,
     lanes: Lanes,
-    pace: Pace,
-    breaker: Breaker,
-    pause: Pause,
+    gate: Gate,
     inbox: mpsc::Receiver<Message>,
-    /// Requests that wait for leave: at most one for each attempt.
-    requests: VecDeque<Request>,
-    looks: Share,
     tasks: JoinSet<Result<Done, StoreError>>,
     under_way: HashMap<Id, Task>,
     /// Panics over the head of a lane.
@@ -128,12 +120,8 @@ impl Dispatcher {
             random,
             intake: Intake::new(arrivals),
             lanes: Lanes::default(),
-            pace: Pace::new(settings.rate, settings.burst),
-            breaker: Breaker::default(),
-            pause: Pause::default(),
+            gate: Gate::new(organisation.clone(), &settings),
             inbox,
-            requests: VecDeque::new(),
-            looks: Share::one_in(5),
             tasks: JoinSet::new(),
             under_way: HashMap::new(),
             panics: HashMap::new(),
@@ -199,10 +187,6 @@ impl Dispatcher {
         self.context.clock.elapsed()
     }
 
-    fn is_open(&self) -> bool {
-        !self.is_draining && self.pause.reason().is_none() && self.breaker.is_closed()
-    }
-
     /// Attempts under way, those included that only write down.
     fn attempts(&self) -> usize {
         self.under_way
@@ -214,16 +198,12 @@ impl Dispatcher {
     /// Whether a lane may be given a turn now.
     fn has_place(&self, now: Duration) -> bool {
         let places = usize::try_from(self.context.settings.concurrency.get()).unwrap_or(usize::MAX);
-        self.is_open() && self.pace.held_until(now).is_none() && self.attempts() < places
+        !self.is_draining && self.gate.standing(now) == Standing::Open && self.attempts() < places
     }
 
     /// Does what can be done now.
     fn work(&mut self) {
         let now = self.now();
-        if !self.is_open() {
-            // Dropping the questions tells the attempts to give their deliveries back.
-            self.requests.clear();
-        }
         while self.has_place(now)
             && let Some(turn) = self.lanes.next(now)
         {
@@ -232,73 +212,12 @@ impl Dispatcher {
                 attempt.run().await.map(Done::Turn)
             });
         }
-        self.grant_requests(now);
-        self.probe(now);
-    }
-
-    /// When there will be something to do that nobody tells of.
-    fn next_work(&self) -> Duration {
-        let now = self.now();
-        let mut times = Vec::with_capacity(4);
-        if !self.is_draining {
-            times.push(self.intake.next_at());
-        }
-        if !self.requests.is_empty() {
-            times.push(now.saturating_add(self.pace.wait(now)));
-        }
-        if self.has_place(now) {
-            times.extend(self.lanes.next_due());
-        } else if self.is_open() {
-            times.extend(self.pace.held_until(now));
-        }
-        if let Some(probe_at) = self.next_probe() {
-            times.push(probe_at.max(now.saturating_add(self.pace.wait(now))));
-        }
-        // With nothing else to wait for, the poll is soon enough.
-        times
-            .into_iter()
-            .min()
-            .unwrap_or_else(|| now.saturating_add(self.context.settings.poll))
-    }
-
-    fn grant_requests(&mut self, now: Duration) {
-        while !self.requests.is_empty() && self.pace.take(now) {
-            let first = |kind| {
-                self.requests
-                    .iter()
-                    .position(|request| request.kind == kind)
-            };
-            let place = match (first(RequestKind::Change), first(RequestKind::Look)) {
-                (Some(_), Some(look)) if self.looks.is_lessers_turn() => look,
-                (Some(change), _) => change,
-                (None, look) => look.unwrap_or_default(),
-            };
-            if let Some(request) = self.requests.remove(place) {
-                // An attempt that is gone does not need it any more.
-                request.reply.send(()).ok();
-            }
-        }
-    }
-
-    fn next_probe(&self) -> Option<Duration> {
         if self.is_draining {
-            return None;
+            self.gate.refuse_all();
+            return;
         }
-        match self.pause.reason() {
-            Some(_) => self.pause.probe_at(),
-            None => self.breaker.probe_at(),
-        }
-    }
-
-    fn probe(&mut self, now: Duration) {
-        let is_due = self.next_probe().is_some_and(|at| at <= now);
-        let is_under_way = self
-            .under_way
-            .values()
-            .any(|task| matches!(task, Task::Probe));
-        if is_due && !is_under_way && self.pace.take(now) {
-            self.pause.probe_started();
-            self.breaker.probe_started();
+        self.gate.grant(now);
+        if self.gate.starts_probe(now) {
             let context = Arc::clone(&self.context);
             self.spawn(Task::Probe, async move {
                 let started = context.clock.elapsed();
@@ -310,6 +229,20 @@ impl Dispatcher {
                 Ok(Done::Probe(answer))
             });
         }
+    }
+
+    /// When there will be something to do that nobody tells of.
+    fn next_work(&self) -> Duration {
+        let now = self.now();
+        if self.is_draining {
+            // Only what is on its way is waited for, and it tells when it ends.
+            return now.saturating_add(self.context.settings.poll);
+        }
+        let lane = self.lanes.next_due().filter(|_| self.has_place(now));
+        let next = self.intake.next_at();
+        lane.into_iter()
+            .chain(self.gate.next_at(now))
+            .fold(next, Duration::min)
     }
 
     fn spawn(
@@ -334,26 +267,10 @@ impl Dispatcher {
                 let is_granted = self.lanes.claim(lane, head, &customer, &siblings, now);
                 reply.send(is_granted).ok();
             }
-            Message::Request(request) => self.requests.push_back(request),
-            Message::Heard { of, word } => self.take_to_heart(of, word, now),
-        }
-    }
-
-    fn take_to_heart(&mut self, of: LaneKey, word: Word, now: Duration) {
-        match word {
-            Word::Answered => {
-                self.pace.answered();
-                self.breaker.succeeded();
-            }
-            Word::Throttled { retry_after } => self.pace.throttled(now, retry_after),
-            Word::Failed(failure) => {
+            Message::Request(request) => self.gate.ask(request),
+            Message::Heard { of, word } => {
                 let random = self.random.random();
-                if self.breaker.failed(of, failure, now, random) {
-                    tracing::warn!(
-                        organisation = %self.context.organisation,
-                        "Quentli is out of reach; nothing is sent until it answers again"
-                    );
-                }
+                self.gate.heard(of, word, now, random);
             }
         }
     }
@@ -370,8 +287,8 @@ impl Dispatcher {
             (Some(Task::Attempt(turn) | Task::Mourning(turn)), Some(Done::Turn(end))) => {
                 self.turn_ended(turn.lane, end);
             }
-            (Some(Task::Probe), Some(Done::Probe(answer))) => self.probe_ended(&answer),
-            (Some(Task::Probe), _) => self.probe_failed(),
+            (Some(Task::Probe), Some(Done::Probe(answer))) => self.probe_ended(Some(&answer)),
+            (Some(Task::Probe), _) => self.probe_ended(None),
             (Some(Task::Attempt(turn)), _) => self.attempt_panicked(turn),
             (Some(Task::Mourning(turn)), _) => self.turn_ended(turn.lane, TurnEnd::Broken),
             (None, _) => {}
@@ -392,7 +309,7 @@ impl Dispatcher {
             TurnEnd::GivenBack => self.lanes.given_back(lane),
             TurnEnd::KeyRefused => {
                 self.lanes.given_back(lane);
-                self.key_refused(now);
+                self.gate.key_refused(self.time_of(now), now);
             }
             TurnEnd::StoreAway => self.lanes.set_aside(lane, now.saturating_add(STORE_AWAY)),
             TurnEnd::Broken => self.lanes.set_aside(lane, now.saturating_add(BROKEN)),
@@ -419,77 +336,37 @@ impl Dispatcher {
         });
     }
 
-    fn key_refused(&mut self, now: Duration) {
-        if self.pause.refuse(self.time_of(now), now) {
-            tracing::error!(
-                organisation = %self.context.organisation,
-                "Quentli refuses the API key; deliveries are kept and nothing is sent until it takes the key"
-            );
-        }
-    }
-
-    fn probe_ended(&mut self, answer: &Result<(), CallError>) {
-        let now = self.now();
-        let word = Word::of(answer);
-        if let Word::Throttled { retry_after } = word {
-            self.pace.throttled(now, retry_after);
-        }
-        let was_open = !self.breaker.is_closed();
-        let random = self.random.random();
-        self.breaker
-            .probe_ended(!matches!(word, Word::Failed(_)), now, random);
-        if was_open && self.breaker.is_closed() {
-            tracing::info!(organisation = %self.context.organisation, "Quentli answers again");
-        }
-        if self.pause.probe_ended(answer.is_ok(), now) {
-            tracing::info!(organisation = %self.context.organisation, "Quentli takes the API key again");
-        }
-        let kind = answer.as_ref().err().map(|error| error.kind);
-        if matches!(
-            kind,
-            Some(CallErrorKind::Unauthorized | CallErrorKind::Forbidden)
-        ) {
-            self.key_refused(now);
-        }
-    }
-
-    fn probe_failed(&mut self) {
+    fn probe_ended(&mut self, answer: Option<&Result<(), CallError>>) {
         let now = self.now();
         let random = self.random.random();
-        self.breaker.probe_ended(false, now, random);
-        self.pause.probe_ended(false, now);
+        self.gate
+            .probe_ended(answer, self.time_of(now), now, random);
     }
 
     /// Does what a person asked for since the last time.
     fn obey(&mut self) {
         let wish = *self.desk.wish.borrow_and_update();
         if wish.resumed != self.wish.resumed {
-            self.pause.end();
-            self.breaker.close();
-            tracing::info!(organisation = %self.context.organisation, "delivery was told to go on");
+            self.gate.resume();
         }
         if wish.paused {
-            self.pause.ask(self.time_of(self.now()));
-            tracing::info!(organisation = %self.context.organisation, "delivery was told to pause");
+            self.gate.pause(self.time_of(self.now()));
         }
         self.wish = wish;
     }
 
     fn publish(&self) {
         let now = self.now();
-        let state = if let Some((since, reason)) = self.pause.reason() {
-            State::Paused { since, reason }
-        } else if let Some(since) = self.breaker.open_since() {
-            State::BreakerOpen {
-                since: self.time_of(since),
-                probe_at: self.time_of(self.breaker.probe_at().unwrap_or(now)),
-            }
-        } else if let Some(until) = self.pace.held_until(now) {
-            State::Throttled {
+        let state = match self.gate.standing(now) {
+            Standing::Open => State::Delivering,
+            Standing::HeldUntil(until) => State::Throttled {
                 until: self.time_of(until),
-            }
-        } else {
-            State::Delivering
+            },
+            Standing::Broken { since, probe_at } => State::BreakerOpen {
+                since: self.time_of(since),
+                probe_at: self.time_of(probe_at),
+            },
+            Standing::Paused { since, reason } => State::Paused { since, reason },
         };
         let status = Status {
             state,

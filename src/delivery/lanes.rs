@@ -13,11 +13,14 @@
 //! that is known they are *bound* and behave as one: only the lane with the earliest head may *claim* the customer,
 //! one at a time, and the others are *held* until it is their turn.
 
+mod customers;
+
 use std::{
     collections::{BTreeSet, HashMap},
     time::Duration,
 };
 
+use self::customers::Customers;
 use super::share::Share;
 use crate::{
     customer::CustomerId,
@@ -54,8 +57,7 @@ pub(super) struct Lanes {
     look_again: BTreeSet<Place>,
     /// Lanes with an attempt on its way, with what arrived in them meanwhile.
     in_flight: HashMap<LaneKey, Option<DeliveryPos>>,
-    bound: HashMap<LaneKey, CustomerId>,
-    customers: HashMap<CustomerId, Bound>,
+    customers: Customers,
     looks: Share,
     repeated_looks: Share,
 }
@@ -74,13 +76,6 @@ enum Standing {
     InFlight,
     /// Until the earlier lanes of the same customer are through.
     Held,
-}
-
-/// Lanes that lead to the same customer.
-#[derive(Debug, Default)]
-struct Bound {
-    lanes: Vec<LaneKey>,
-    claimed_by: Option<LaneKey>,
 }
 
 /// Half the size of a `Duration`. Rounded up, so that nothing is due too early.
@@ -105,8 +100,7 @@ impl Default for Lanes {
             look: BTreeSet::new(),
             look_again: BTreeSet::new(),
             in_flight: HashMap::new(),
-            bound: HashMap::new(),
-            customers: HashMap::new(),
+            customers: Customers::default(),
             looks: Share::one_in(5),
             repeated_looks: Share::one_in(5),
         }
@@ -221,20 +215,12 @@ impl Lanes {
         self.update(lane, |lane| lane.head = head);
         self.bind(lane, customer);
         for sibling in siblings {
-            if self.by_key.contains_key(sibling) && !self.bound.contains_key(sibling) {
+            if self.by_key.contains_key(sibling) && self.customers.of(*sibling).is_none() {
                 self.bind(*sibling, customer);
                 self.no_longer_missing(*sibling, now);
             }
         }
-        let is_first = self.first_of(customer) == Some(lane);
-        let Some(bound) = self.customers.get_mut(customer) else {
-            return false;
-        };
-        let is_free = bound.claimed_by.is_none_or(|other| other == lane);
-        if is_first && is_free {
-            bound.claimed_by = Some(lane);
-        }
-        is_first && is_free
+        self.first_of(customer) == Some(lane) && self.customers.claim(lane)
     }
 
     /// The head of a lane in flight ended or is dead; `next` is what the store then showed behind it.
@@ -277,6 +263,8 @@ impl Lanes {
     /// The head of a lane in flight was not tried, since its customer must be looked up first.
     pub(super) fn needs_look(&mut self, lane: LaneKey) {
         self.in_flight.remove(&lane);
+        // Else every fourth of many unknown customers would take a turn from those behind them.
+        self.looks.give_back();
         self.update(lane, |lane| lane.queue = Queue::Look);
         self.queue_again(lane);
     }
@@ -296,9 +284,8 @@ impl Lanes {
 
     /// The customer whom a lane in flight is at work on.
     pub(super) fn claimed_by(&self, lane: LaneKey) -> Option<&CustomerId> {
-        let customer = self.bound.get(&lane)?;
-        let bound = self.customers.get(customer)?;
-        (bound.claimed_by == Some(lane)).then_some(customer)
+        let customer = self.customers.of(lane)?;
+        (self.customers.claimant(customer) == Some(lane)).then_some(customer)
     }
 
     /// The head of a lane in flight waits until the earlier ones of the same customer are through.
@@ -311,51 +298,26 @@ impl Lanes {
     fn queue_again(&mut self, lane: LaneKey) {
         self.update(lane, |lane| lane.standing = Standing::Queued);
         self.enqueue(lane);
-        if let Some(bound) = self.bound_lanes_of(lane)
-            && bound.claimed_by == Some(lane)
-        {
-            bound.claimed_by = None;
-        }
+        self.customers.release(lane);
         self.settle_customer_of(lane);
     }
 
-    fn bound_lanes_of(&mut self, lane: LaneKey) -> Option<&mut Bound> {
-        let customer = self.bound.get(&lane)?;
-        self.customers.get_mut(customer)
-    }
-
     fn bind(&mut self, lane: LaneKey, customer: &CustomerId) {
-        if self.bound.get(&lane) == Some(customer) {
-            return;
+        if let Some(before) = self.customers.bind(lane, customer) {
+            self.settle(&before);
         }
-        self.unbind(lane);
-        self.bound.insert(lane, customer.clone());
-        self.customers
-            .entry(customer.clone())
-            .or_default()
-            .lanes
-            .push(lane);
     }
 
     fn unbind(&mut self, lane: LaneKey) {
-        let Some(customer) = self.bound.remove(&lane) else {
-            return;
-        };
-        if let Some(bound) = self.customers.get_mut(&customer) {
-            bound.lanes.retain(|other| *other != lane);
-            bound.claimed_by.take_if(|claimant| *claimant == lane);
-            if bound.lanes.is_empty() {
-                self.customers.remove(&customer);
-            }
+        if let Some(customer) = self.customers.unbind(lane) {
+            self.settle(&customer);
         }
-        self.settle(&customer);
     }
 
     /// The lane of a customer whose head is the earliest.
     fn first_of(&self, customer: &CustomerId) -> Option<LaneKey> {
-        let bound = self.customers.get(customer)?;
-        bound
-            .lanes
+        self.customers
+            .lanes(customer)
             .iter()
             .filter_map(|lane| Some((self.by_key.get(lane)?.head, *lane)))
             .min()
@@ -363,18 +325,14 @@ impl Lanes {
     }
 
     fn settle_customer_of(&mut self, lane: LaneKey) {
-        if let Some(customer) = self.bound.get(&lane).cloned() {
+        if let Some(customer) = self.customers.of(lane).cloned() {
             self.settle(&customer);
         }
     }
 
     /// Frees the customer's first lane if it is held and nobody is at work on the customer.
     fn settle(&mut self, customer: &CustomerId) {
-        let is_claimed = self
-            .customers
-            .get(customer)
-            .is_some_and(|bound| bound.claimed_by.is_some());
-        if is_claimed {
+        if self.customers.claimant(customer).is_some() {
             return;
         }
         if let Some(first) = self.first_of(customer)
@@ -478,7 +436,12 @@ mod tests {
     #[test]
     fn lanes_are_served_in_the_order_in_which_they_became_due() {
         let mut lanes = lanes(&[("c", 3), ("a", 1), ("b", 2)]);
-        lanes.open(lane("early"), DeliveryPos(9), NOW - MINUTE, false);
+        lanes.open(
+            lane("early"),
+            DeliveryPos(9),
+            NOW.saturating_sub(MINUTE),
+            false,
+        );
         lanes.open(lane("now"), DeliveryPos(4), NOW, false);
         lanes.open(lane("not yet"), DeliveryPos(0), NOW + MINUTE, false);
         assert_eq!(heads(&mut lanes, 10, NOW), [1, 2, 3, 9, 4]);
@@ -716,7 +679,7 @@ mod tests {
             }
             prop_assert!(store.values().all(Vec::is_empty), "left in the store: {store:?}");
             prop_assert_eq!(lanes.len(), 0);
-            prop_assert!(lanes.bound.is_empty() && lanes.customers.is_empty());
+            prop_assert!(lanes.customers.is_empty());
         }
     }
 }

@@ -23,6 +23,11 @@ impl Share {
         }
         turn
     }
+
+    /// The greater kind made no use of its turn after all.
+    pub(super) const fn give_back(&mut self) {
+        self.passed = self.passed.saturating_sub(1);
+    }
 }
 
 #[cfg(test)]
@@ -35,5 +40,14 @@ mod tests {
         let turns: Vec<bool> = (0..10).map(|_| share.is_lessers_turn()).collect();
         let t = true;
         assert_eq!(turns, [!t, !t, !t, !t, t, !t, !t, !t, !t, t]);
+    }
+
+    #[test]
+    fn a_turn_that_was_not_used_does_not_count() {
+        let mut share = Share::one_in(2);
+        assert!(!share.is_lessers_turn());
+        share.give_back();
+        assert!(!share.is_lessers_turn());
+        assert!(share.is_lessers_turn());
     }
 }

@@ -1,0 +1,203 @@
+//! Finding the customer: by several lines, gone and back, unknown, new.
+
+use quentli_gateway::{
+    customer::{FindBy, OnMissing, Patch},
+    sandbox::{Action, Fault},
+};
+use serde_json::json;
+
+use crate::support::{MINUTE, SECOND, Update, World, data, id_of};
+
+fn username(name: &str) -> FindBy {
+    FindBy::Username(name.to_owned())
+}
+
+fn email(name: &str) -> FindBy {
+    FindBy::Email(format!("{name}@x.mx"))
+}
+
+#[tokio::test]
+async fn the_lines_are_tried_in_order_and_a_match_is_remembered() {
+    let mut world = World::with_customers(&["ana"]).await;
+    let find = vec![username("nobody"), email("ana")];
+    let first = world
+        .accept(Update::by(find.clone(), &json!({"name": "One"})))
+        .await;
+    world.wait_for(first, "delivered").await;
+    assert_eq!(world.looks().len(), 2);
+    let by_email = vec![email("ana")];
+    let second = world
+        .accept(Update::by(by_email.clone(), &json!({"name": "Two"})))
+        .await;
+    world.wait_for(second, "delivered").await;
+    assert_eq!(world.looks().len(), 2, "it was looked up again");
+    world.clock.advance(MINUTE * 11);
+    let third = world
+        .accept(Update::by(by_email, &json!({"name": "Three"})))
+        .await;
+    world.wait_for(third, "delivered").await;
+    assert_eq!(world.looks().len(), 3, "it was remembered for too long");
+}
+
+#[tokio::test]
+async fn a_remembered_customer_that_is_gone_is_looked_for_again() {
+    let mut world = World::with_customers(&["ana"]).await;
+    let first = world
+        .accept(Update::by_username("ana", &json!({"name": "One"})))
+        .await;
+    world.wait_for(first, "delivered").await;
+    world.sandbox.clear();
+    world
+        .sandbox
+        .add(&json!({"id": "cus-other", "username": "ana"}))
+        .unwrap();
+    let second = world
+        .accept(Update::by_username("ana", &json!({"name": "Two"})))
+        .await;
+    world.wait_for(second, "delivered").await;
+    assert_eq!(world.sandbox.customer("cus-other").unwrap()["name"], "Two");
+    assert_eq!(world.attempts(second).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_binding_is_dropped_when_we_change_what_it_rests_on() {
+    let mut world = World::with_customers(&["ana"]).await;
+    let rename = world
+        .accept(Update::by_username("ana", &json!({"username": "ana2"})))
+        .await;
+    world.wait_for(rename, "delivered").await;
+    world
+        .sandbox
+        .add(&json!({"id": "cus-new", "username": "ana"}))
+        .unwrap();
+    let next = world
+        .accept(Update::by_username("ana", &json!({"name": "The new one"})))
+        .await;
+    world.wait_for(next, "delivered").await;
+    assert_eq!(
+        world.sandbox.customer("cus-new").unwrap()["name"],
+        "The new one"
+    );
+}
+
+#[tokio::test]
+async fn a_customer_whom_quentli_does_not_have_follows_the_mapping() {
+    let mut world = World::with_customers(&["ana"]).await;
+    let update =
+        |on_missing| Update::by_username("nobody", &json!({"name": "N"})).on_missing(on_missing);
+    let failed = world.accept(update(OnMissing::Fail)).await;
+    world.wait_for(failed, "dead customer-not-found").await;
+    let dropped = world.accept(update(OnMissing::Drop)).await;
+    world.wait_for(dropped, "dropped").await;
+    let gone = world
+        .accept(Update::by_id("gone", &json!({"name": "N"})).on_missing(OnMissing::Fail))
+        .await;
+    world.wait_for(gone, "dead customer-not-found").await;
+    let retried = world.accept(update(OnMissing::Retry)).await;
+    world.wait_for(retried, "looking").await;
+    let other = world
+        .accept(Update::by_username("ana", &json!({"name": "Ana"})))
+        .await;
+    world.wait_for(other, "delivered").await;
+}
+
+#[tokio::test]
+async fn a_customer_who_appears_later_gets_its_updates_in_order() {
+    let mut world = World::with_customers(&[]).await;
+    let mut events = Vec::new();
+    for name in ["One", "Two", "Three"] {
+        events.push(
+            world
+                .accept(Update::by_username("ana", &json!({"name": name})))
+                .await,
+        );
+    }
+    world.wait_for(events[0], "looking").await;
+    world.clock.advance(MINUTE * 60);
+    world.wait_for(events[0], "looking").await;
+    world.add_customer("ana");
+    world.drive_until_done(MINUTE).await;
+    let names: Vec<_> = world.changes().iter().map(data).collect();
+    assert_eq!(
+        names,
+        ["One", "Two", "Three"].map(|name| json!({"name": name}))
+    );
+}
+
+#[tokio::test]
+async fn a_customer_who_never_appears_is_looked_for_a_bounded_time() {
+    let mut world = World::with_customers(&[]).await;
+    let event = world
+        .accept(Update::by_username("nobody", &json!({"name": "N"})))
+        .await;
+    world.drive_until_done(MINUTE * 10).await;
+    assert_eq!(world.standing(event).await, "dead customer-not-found");
+    let week = MINUTE * 60 * 24 * 7;
+    let looked = world.clock.elapsed();
+    assert!(
+        looked >= week && looked <= week + MINUTE * 60 * 2,
+        "looked for {looked:?}"
+    );
+    assert!(world.looks().len() < 400, "{} looks", world.looks().len());
+}
+
+#[tokio::test]
+async fn a_new_customer_is_created_once_also_when_the_answer_is_lost() {
+    let mut world = World::with_customers(&[]).await;
+    let fields: Patch =
+        serde_json::from_value(json!({"username": "ana", "skipTaxInvoice": true})).unwrap();
+    let update =
+        |patch| Update::by_username("ana", &patch).on_missing(OnMissing::Create(fields.clone()));
+    world
+        .sandbox
+        .fault(Fault::once(Action::CutAfter).on_method("POST"))
+        .unwrap();
+    let first = world
+        .accept(update(json!({"name": "Ana", "replyWithAssistant": true})))
+        .await;
+    let second = world.accept(update(json!({"name": "Ana María"}))).await;
+    world.drive_until_done(SECOND).await;
+    world.wait_for(first, "delivered").await;
+    world.wait_for(second, "delivered").await;
+    assert_eq!(world.sandbox.customer_count(), 1);
+    let ana = world.sandbox.customer_by_username("ana").unwrap();
+    assert_eq!(ana["name"], "Ana María");
+    assert_eq!(ana["skipTaxInvoice"], true);
+    assert_eq!(ana["replyWithAssistant"], true);
+}
+
+#[tokio::test]
+async fn a_creation_that_is_refused_is_for_a_person() {
+    let mut world = World::with_customers(&["eva"]).await;
+    // Eva's address is taken, and the new user name is nobody's.
+    let patch = json!({"name": "Ana", "email": "eva@x.mx"});
+    let create = OnMissing::Create(Patch::new());
+    let event = world
+        .accept(Update::by_username("ana", &patch).on_missing(create))
+        .await;
+    world.wait_for(event, "dead refused").await;
+    assert_eq!(world.sandbox.customer_count(), 1);
+}
+
+#[tokio::test]
+async fn two_lanes_of_one_customer_are_one_lane() {
+    let mut world = World::new().await;
+    world.add_customer("ana");
+    for number in 0..30 {
+        let patch = json!({"metadata": [{"key": "n", "value": number.to_string()}]});
+        let update = match number % 3 {
+            0 => Update::by_username("ana", &patch),
+            1 => Update::by_email("ana", &patch),
+            _ => Update::by_id("ana", &patch),
+        };
+        world.accept(update).await;
+    }
+    let id = id_of("ana");
+    let slow = Fault::times(10, Action::Slow { milliseconds: 50 }).on_method("PATCH");
+    world.sandbox.fault(slow).unwrap();
+    world.deliver();
+    world.drive_until_done(SECOND / 20).await;
+    assert_eq!(world.sandbox.most_changes_in_flight(&id), 1);
+    let metadata = world.at_quentli("ana", "metadata");
+    assert_eq!(metadata, json!([{"key": "n", "value": "29"}]));
+}

@@ -1,0 +1,121 @@
+//! Nobody keeps anybody waiting.
+
+use serde_json::json;
+
+use crate::support::{SECOND, Update, World, number};
+
+async fn slow_world() -> World {
+    let mut world = World::new().await;
+    world.settings.rate = number(5);
+    world.settings.burst = number(1);
+    world
+}
+
+#[tokio::test]
+async fn many_updates_of_one_customer_keep_no_other_waiting() {
+    let mut world = slow_world().await;
+    for username in ["ana", "eva"] {
+        world.add_customer(username);
+    }
+    for name in 0..60 {
+        world
+            .accept(Update::by_id("ana", &json!({"name": name.to_string()})))
+            .await;
+    }
+    world.deliver();
+    world
+        .drive_until("the first", SECOND / 10, |world| world.changes().len() >= 2)
+        .await;
+    let before = world.changes().len();
+    let eva = world
+        .accept(Update::by_id("eva", &json!({"name": "Eva"})))
+        .await;
+    let is_evas = |world: &World| {
+        let changes = world.changes();
+        changes
+            .iter()
+            .position(|change| change.customer.as_deref() == Some("cus-eva"))
+    };
+    world
+        .drive_until("Eva's turn", SECOND / 10, |world| is_evas(world).is_some())
+        .await;
+    let place = is_evas(&world).unwrap();
+    assert!(
+        place <= before + 3,
+        "Eva came after {place} changes, of which {before} had left before"
+    );
+    world.wait_for(eva, "delivered").await;
+}
+
+#[tokio::test]
+async fn many_unknown_customers_keep_a_known_one_waiting_for_a_moment_only() {
+    let mut world = slow_world().await;
+    world.add_customer("ana");
+    for number in 0..60 {
+        world
+            .accept(Update::by_username(
+                &format!("nobody-{number}"),
+                &json!({"name": "N"}),
+            ))
+            .await;
+    }
+    world.deliver();
+    world
+        .drive_until("the first looks", SECOND / 10, |world| {
+            world.looks().len() >= 3
+        })
+        .await;
+    let before = world.sandbox.exchanges().len();
+    world
+        .accept(Update::by_id("ana", &json!({"name": "Ana"})))
+        .await;
+    world
+        .drive_until("Ana's turn", SECOND / 10, |world| {
+            !world.changes().is_empty()
+        })
+        .await;
+    let place = usize::try_from(world.changes()[0].number).unwrap();
+    assert!(
+        place <= before + 6,
+        "Ana came after {place} requests, of which {before} had left before"
+    );
+}
+
+#[tokio::test]
+async fn looks_take_a_fifth_while_changes_wait_and_the_rate_is_kept() {
+    let mut world = slow_world().await;
+    for number in 0..40 {
+        let username = format!("known-{number}");
+        world.add_customer(&username);
+        world
+            .accept(Update::by_id(&username, &json!({"name": "N"})))
+            .await;
+        world
+            .accept(Update::by_username(
+                &format!("nobody-{number}"),
+                &json!({"name": "N"}),
+            ))
+            .await;
+    }
+    world.deliver();
+    world
+        .drive_until("half of the changes", SECOND / 10, |world| {
+            world.changes().len() >= 20
+        })
+        .await;
+    let exchanges = world.sandbox.exchanges();
+    let looks = exchanges
+        .iter()
+        .filter(|exchange| exchange.method == "GET")
+        .count();
+    assert!(looks >= 1, "nobody was looked for");
+    assert!(
+        looks * 4 <= exchanges.len(),
+        "{looks} looks of {} requests",
+        exchanges.len()
+    );
+    for (first, later) in exchanges.iter().zip(&exchanges[6..]) {
+        let apart = later.at.duration_since(first.at);
+        assert!(apart.as_millis() >= 1000, "seven requests within {apart:?}");
+    }
+}
