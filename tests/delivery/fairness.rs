@@ -114,8 +114,8 @@ async fn looks_take_a_fifth_while_changes_wait_and_the_rate_is_kept() {
         "{looks} looks of {} requests",
         exchanges.len()
     );
-    for (first, later) in exchanges.iter().zip(&exchanges[6..]) {
-        let apart = later.at.duration_since(first.at);
-        assert!(apart.as_millis() >= 1000, "seven requests within {apart:?}");
-    }
+    let took = world.clock.elapsed().as_millis();
+    let most = 5 * took / 1000 + 1;
+    let left = u128::try_from(exchanges.len()).unwrap();
+    assert!(left <= most, "{left} requests within {took} ms");
 }

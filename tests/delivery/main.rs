@@ -10,6 +10,7 @@
 
 mod customers;
 mod fairness;
+mod log;
 mod order;
 mod outage;
 mod outcomes;

@@ -72,6 +72,7 @@ pub(crate) struct Delivering {
 impl World {
     /// A world in which the pace limits nothing and no dispatcher is at work yet.
     pub(crate) async fn new() -> Self {
+        crate::log::start();
         let clock = Clock::manual("2026-03-02T12:00:00Z".parse().unwrap());
         let sandbox = Sandbox::new(sandbox::Settings {
             clock: clock.clone(),
@@ -241,6 +242,29 @@ impl World {
         });
         let reached = reached.await;
         assert!(reached.is_ok(), "waited for `{standing}`, it is `{last}`");
+    }
+
+    /// Waits until a delivery has so many attempts written down.
+    pub(crate) async fn until_attempts(&self, event: EventSeq, attempts: usize) {
+        let reached = tokio::time::timeout(PATIENCE, async {
+            while self.attempts(event).await.len() < attempts {
+                tokio::time::sleep(GLANCE).await;
+            }
+        });
+        assert!(reached.await.is_ok(), "waited for {attempts} attempts");
+    }
+
+    /// Names of the parts that Quentli confirmed of a customer.
+    pub(crate) async fn confirmed(&self, username: &str) -> Vec<String> {
+        let customer = id_of(username).parse().unwrap();
+        let organisation = OrganisationName::default_name();
+        let applied = self.store.applied(&organisation, &customer).await.unwrap();
+        let mut names: Vec<String> = applied
+            .iter()
+            .map(|applied| applied.part.to_string())
+            .collect();
+        names.sort();
+        names
     }
 
     /// Waits until something holds, without letting time pass.
