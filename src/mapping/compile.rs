@@ -318,9 +318,9 @@ impl Compiler<'_> {
                 .iter()
                 .map(|word| format!("`{word}`"))
                 .collect::<Vec<_>>()
-                .join(" or ");
+                .join(", ");
             self.error(
-                Diagnostic::error(codes::WRONG_VALUE, format!("`{key}` is {shown}"))
+                Diagnostic::error(codes::WRONG_VALUE, format!("`{key}` is one of {shown}"))
                     .at(node.span, "none of these")
                     .maybe_help(did_you_mean(written, known)),
             );

@@ -15,7 +15,8 @@ use super::{
     compiled::{Expr, ExprKind, Join, PipeStep, Table, Template, TemplatePart, Transform},
     expression::Operator,
     function::Function,
-    limits, number,
+    limits::{self, TEXT_BYTES_PER_STEP},
+    number,
     transform::{self, text},
     tree::Tree,
     value::Value,
@@ -250,12 +251,7 @@ pub(super) fn pipe_step<'a>(
             Ok(input)
         };
     }
-    let size = match &input {
-        Value::List(elements) => elements.len(),
-        Value::Tree(Tree::List(elements)) => elements.len(),
-        _ => 1,
-    };
-    scope.run.spend(size, step.span)?;
+    scope.run.spend(input.size(), step.span)?;
     transform::apply(&step.transform, input, scope.run.tables).map_err(|message| Fault {
         span: step.span,
         call: Some(step.function.name()),
@@ -289,6 +285,7 @@ fn joined<'a>(join: &'a Join, scope: &Scope<'_, 'a>, span: Span) -> Result<Value
             if any {
                 out.push_str(&join.separator);
             }
+            scope.run.spend(text.len() / TEXT_BYTES_PER_STEP, span)?;
             out.push_str(&text);
             any = true;
             any_variable |= !is_constant;
@@ -320,6 +317,9 @@ fn filled<'a>(template: &'a Template, scope: &Scope<'_, 'a>) -> Result<Value<'a>
                 let text = value.into_text().map_err(|other| {
                     Fault::new(expr.span, format!("expected a text, got {}", other.kind()))
                 })?;
+                scope
+                    .run
+                    .spend(text.len() / TEXT_BYTES_PER_STEP, expr.span)?;
                 out.push_str(&text);
                 let value = Value::Text(Cow::Borrowed(out.as_str()));
                 transform::check_size(&value).map_err(|message| Fault::new(expr.span, message))?;
@@ -337,19 +337,21 @@ fn compare(
     span: Span,
 ) -> Result<bool, Fault> {
     match operator {
-        Operator::Equal => Ok(left.equals(&right)),
-        Operator::NotEqual => Ok(!left.equals(&right)),
+        Operator::Equal | Operator::NotEqual => {
+            run.spend(left.size().min(right.size()), span)?;
+            Ok(left.equals(&right) == (operator == Operator::Equal))
+        }
         Operator::In => {
             if right.has_no_value() {
                 return Ok(false);
             }
+            run.spend(right.size(), span)?;
             let elements = right.elements().map_err(|other| {
                 Fault::new(
                     span,
                     format!("`in` needs a list on its right, got {}", other.kind()),
                 )
             })?;
-            run.spend(elements.len(), span)?;
             Ok(elements.iter().any(|element| left.equals(element)))
         }
         Operator::Less | Operator::LessOrEqual | Operator::Greater | Operator::GreaterOrEqual => {

@@ -17,6 +17,8 @@ pub(super) const UPDATES_PER_EVENT: usize = 5_000;
 pub(super) const TEXT_CHARS: usize = 10_000;
 /// Entries of a list that a transform or a field gives.
 pub(super) const LIST_ENTRIES: usize = 1_000;
-/// Steps of evaluation in one event: expressions evaluated and list elements or object keys passed. No honest event
-/// comes near it; it stops one that would make lists search each other.
+/// Steps of evaluation in one event: expressions evaluated, list elements and object keys passed, text read. No
+/// honest event comes near it; it stops one that would make lists search each other.
 pub(super) const STEPS_PER_EVENT: u64 = 20_000_000;
+/// Bytes of text that cost one step.
+pub(super) const TEXT_BYTES_PER_STEP: usize = 16;

@@ -8,12 +8,7 @@ mod language;
 mod properties;
 
 use super::*;
-use crate::{
-    customer::Patch,
-    diag::{render_lines, render_report},
-    event::ItemOutcome,
-    yaml,
-};
+use crate::{customer::Patch, diag::render_lines, event::ItemOutcome, yaml};
 
 fn no_samples(_: &str) -> io::Result<Vec<u8>> {
     Err(io::ErrorKind::NotFound.into())
@@ -46,15 +41,35 @@ fn compiled(text: &str) -> Mapping {
 
 /// A file with these keys at its top and this rule body, and a test that passes whatever the rule does.
 fn file(top: &str, rule: &str) -> String {
-    let rule: String = rule.lines().map(|line| format!("    {line}\n")).collect();
+    let lines = indented(rule, "    ");
+    let allow = if rule.contains("tags:") {
+        "allow: [tags]"
+    } else {
+        ""
+    };
+    let item = "{skipped: true}";
+    let event = match top.strip_prefix("items: ") {
+        None => item.to_owned(),
+        Some("$[]") => format!("[{item}]"),
+        Some(path) => {
+            let name = path.trim_start_matches("$.").trim_end_matches("[]");
+            format!("{{{name}: [{item}]}}")
+        }
+    };
     format!(
-        "mapping: 1\nsource: s\notherwise: drop\nallow: [tags]\n{top}\nrules:\n  - name: skipped\n    when: skipped == true\n    drop: skipped\n  - name: r\n{rule}tests:\n  - name: t\n    event: {{skipped: true}}\n    expect: [{{drop: skipped}}]\n"
+        "mapping: 1\nsource: s\notherwise: drop\n{allow}\n{top}\nrules:\n  - name: skipped\n    when: skipped == true\n    drop: skipped\n  - name: r\n{lines}tests:\n  - name: t\n    event: {event}\n    expect: [{{drop: skipped}}]\n"
     )
+}
+
+/// The lines of a text, each moved to the right.
+fn indented(text: &str, by: &str) -> String {
+    let lines = text.lines().flat_map(|line| [by, line, "\n"]);
+    lines.collect()
 }
 
 /// The mapping of one rule that sets these fields of customer `c`.
 fn setting(top: &str, set: &str) -> String {
-    let set: String = set.lines().map(|line| format!("  {line}\n")).collect();
+    let set = indented(set, "  ");
     file(top, &format!("customer: {{id: \"'c'\"}}\nset:\n{set}"))
 }
 
@@ -79,12 +94,9 @@ fn mapped(mapping: &Mapping, body: &str) -> Vec<ItemOutcome> {
 fn shown(outcome: &ItemOutcome) -> String {
     match outcome {
         ItemOutcome::Update(update) => {
-            let warnings = update
-                .warnings
-                .iter()
-                .map(|warning| format!(" [{warning}]"))
-                .collect::<String>();
-            format!("{}{warnings}", json(&update.patch))
+            let mut shown = vec![json(&update.patch)];
+            shown.extend(update.warnings.iter().map(|warning| format!("[{warning}]")));
+            shown.join(" ")
         }
         ItemOutcome::Drop { reason, .. } => format!("drop: {reason}"),
         ItemOutcome::Fail(failure) => format!("fail: {}", failure.reason),

@@ -166,7 +166,7 @@ fn single<'a>(
         (Transform::Bool, Value::Bool(_)) | (Transform::Number, Value::Number(_)) => {
             return Ok(value);
         }
-        (Transform::DateTime(_) | Transform::Unix(_), Value::DateTime(_)) => return Ok(value),
+        (Transform::DateTime(_), Value::DateTime(_)) => return Ok(value),
         (Transform::DateTime(_), Value::Number(_)) => {
             return Err(format!(
                 "{} is a number; use `unix_s` or `unix_ms`",

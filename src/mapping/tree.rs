@@ -8,6 +8,8 @@ mod json;
 
 use std::{borrow::Cow, fmt::Write as _};
 
+use super::limits::TEXT_BYTES_PER_STEP;
+
 pub(super) use form::read_form;
 pub(super) use json::{number_length, read_json};
 
@@ -77,6 +79,19 @@ impl<'a> Object<'a> {
 }
 
 impl Tree<'_> {
+    /// How much there is to it: one for each value inside, and more for long texts.
+    pub(super) fn size(&self) -> usize {
+        match self {
+            Self::Null | Self::Bool(_) | Self::Number(_) => 1,
+            Self::Text(text) => 1 + text.len() / TEXT_BYTES_PER_STEP,
+            Self::List(elements) => 1 + elements.iter().map(Self::size).sum::<usize>(),
+            Self::Object(object) => {
+                let values = object.entries.iter().map(|(_, value)| value.size());
+                1 + values.sum::<usize>()
+            }
+        }
+    }
+
     /// Adds the value as compact JSON.
     pub(super) fn write_json(&self, out: &mut String) {
         match self {

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 
 use super::{
+    limits::TEXT_BYTES_PER_STEP,
     number,
     transform::{datetime, text},
     tree::{Tree, write_json_text},
@@ -111,6 +112,16 @@ impl<'a> Value<'a> {
             }
             (Self::Tree(left), Self::Tree(right)) => left == right,
             _ => false,
+        }
+    }
+
+    /// How much there is to it: one for each value inside, and more for long texts.
+    pub(super) fn size(&self) -> usize {
+        match self {
+            Self::Text(text) | Self::Number(text) => 1 + text.len() / TEXT_BYTES_PER_STEP,
+            Self::List(elements) => 1 + elements.iter().map(Self::size).sum::<usize>(),
+            Self::Tree(tree) => tree.size(),
+            Self::Absent | Self::Null | Self::Bool(_) | Self::DateTime(_) => 1,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::{Compiler, KEYS};
 use crate::{
-    diag::{Diagnostic, did_you_mean},
+    diag::{Diagnostic, Span, did_you_mean},
     mapping::{
         codes,
         compiled::{Customer, Expr, ExprKind, Find, FindKey, Missing},
@@ -10,6 +10,9 @@ use crate::{
     },
     yaml::{KeyReader, Node},
 };
+
+/// What to do without `create`.
+const ON_MISSING: &str = "use `retry`, `fail` or `drop`";
 
 impl Compiler<'_> {
     pub(super) fn customer(&mut self, node: &Node, level: usize) -> Option<Customer> {
@@ -28,13 +31,13 @@ impl Compiler<'_> {
             );
         }
         if let Some(create) = create {
-            self.not_available("`create`", create.key_span);
+            self.not_available("`create`", create.key_span, ON_MISSING);
         }
         let id = self.optional(id, |this, node| this.identifier("customer.id", node, level));
         let find = self.optional(find, |this, node| this.find_lines(node, level));
         let on_missing = match on_missing {
             Some(entry) if entry.value.as_text() == Some("create") => {
-                self.not_available("`on_missing: create`", entry.value.span);
+                self.not_available("`on_missing: create`", entry.value.span, ON_MISSING);
                 None
             }
             Some(entry) => self.word(
@@ -85,7 +88,11 @@ impl Compiler<'_> {
             "email" => FindKey::Email,
             key => match key.strip_prefix("metadata.").filter(|key| !key.is_empty()) {
                 Some(_) if !self.find_by_metadata => {
-                    self.not_available("`find` by metadata", entry.key_span);
+                    self.not_available(
+                        "`find` by metadata",
+                        entry.key_span,
+                        "find customers by `id`, `username` or `email`",
+                    );
                     return None;
                 }
                 Some(key) => FindKey::Metadata(key.to_owned()),
@@ -124,11 +131,11 @@ impl Compiler<'_> {
         Some(typed.expr)
     }
 
-    fn not_available(&mut self, what: &str, span: crate::diag::Span) {
+    fn not_available(&mut self, what: &str, span: Span, help: &str) {
         self.error(
             Diagnostic::error(codes::NOT_AVAILABLE, format!("{what} is not available yet"))
                 .at(span, "not available yet")
-                .help("find customers by `id`, `username` or `email`"),
+                .help(help),
         );
     }
 }

@@ -284,7 +284,7 @@ impl Compiler<'_> {
                 let message = if level == 0 {
                     "there is nothing above the item".to_owned()
                 } else {
-                    format!("`^` goes up at most {level} times here")
+                    format!("only {level} level(s) are above this place")
                 };
                 self.error(
                     Diagnostic::error(codes::UNKNOWN_LEVEL, message)

@@ -206,10 +206,7 @@ impl Compiler<'_> {
                 "text, a number, or true and false",
             ),
             Function::UnixS | Function::UnixMs | Function::Number => (
-                matches!(
-                    single,
-                    Type::Number | Type::Text | Type::Any | Type::Null | Type::DateTime
-                ),
+                matches!(single, Type::Number | Type::Text | Type::Any | Type::Null),
                 "a number or text",
             ),
             Function::DateTime => (
@@ -484,8 +481,8 @@ impl Compiler<'_> {
                 kind: Written::Literal(literal),
                 ..
             }) => {
-                let (other, gives) = constant(literal);
-                (Otherwise::Value(other), value.or(gives))
+                let (other, otherwise) = constant(literal);
+                (Otherwise::Value(other), value.or(otherwise))
             }
             Some(written) => {
                 self.wrong_arguments(

@@ -30,7 +30,10 @@ impl Compiler<'_> {
         let Some(nodes) = node.as_list().filter(|nodes| !nodes.is_empty()) else {
             self.rule_error(
                 node.span,
-                format!("`rules` is a list of rules, but here is {}", node.shape()),
+                match node.as_list() {
+                    Some(_) => "`rules` has no rule".to_owned(),
+                    None => format!("`rules` is a list of rules, but here is {}", node.shape()),
+                },
                 "write `- name: …` below it",
             );
             return Vec::new();

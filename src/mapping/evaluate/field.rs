@@ -53,33 +53,32 @@ pub(in crate::mapping) fn field_value<'a>(
 ) -> Result<Option<FieldValue>, FieldFault> {
     match &rule.value {
         FieldValueRule::Single(form) => {
-            let given = tolerate(form, warnings, rule.field.as_str(), || given(form, scope))?;
-            match given {
-                Given::Nothing => Ok(None),
-                given => single(rule.field, form, given, warnings),
-            }
+            let value = tolerate(form, warnings, rule.field.as_str(), || {
+                single(rule.field, form, given(form, scope)?)
+            })?;
+            Ok(value.flatten())
         }
         FieldValueRule::List(entries) => tags(entries, scope, warnings),
         FieldValueRule::Keyed(entries) => metadata(entries, scope, warnings),
     }
 }
 
-/// Turns a fault into a warning where the form says so.
-fn tolerate<'a>(
+/// Turns a fault into a warning and nothing, where the form says so.
+fn tolerate<T>(
     form: &Form,
     warnings: &mut Vec<String>,
     field: &str,
-    give: impl FnOnce() -> Result<Given<'a>, Fault>,
-) -> Result<Given<'a>, FieldFault> {
+    give: impl FnOnce() -> Result<T, Fault>,
+) -> Result<Option<T>, FieldFault> {
     match give() {
-        Ok(given) => Ok(given),
+        Ok(given) => Ok(Some(given)),
         Err(fault) => {
             let fault = FieldFault::new(field, fault);
             match form.on_error {
                 OnError::Fail => Err(fault),
                 OnError::Skip => {
                     warnings.push(fault.reason());
-                    Ok(Given::Nothing)
+                    Ok(None)
                 }
             }
         }
@@ -108,6 +107,8 @@ fn given<'a>(form: &'a Form, scope: &Scope<'_, 'a>) -> Result<Given<'a>, Fault> 
         return Err(Fault::new(form.span, "required, but it has no value"));
     }
     transform::check_size(&value).map_err(|message| Fault::new(form.span, message))?;
+    // It will be kept: what an event may give is bounded as well as what it may do.
+    scope.run.spend(value.size(), form.span)?;
     Ok(match value {
         Value::Absent => Given::Nothing,
         Value::Null => match form.on_null {
@@ -138,25 +139,13 @@ fn source<'a>(source_form: &'a Source, scope: &Scope<'_, 'a>) -> Result<Value<'a
     }
 }
 
-fn single(
-    field: Field,
-    form: &Form,
-    given: Given<'_>,
-    warnings: &mut Vec<String>,
-) -> Result<Option<FieldValue>, FieldFault> {
-    let mut value = None;
-    let taken = tolerate(form, warnings, field.as_str(), || {
-        value = match given {
-            Given::Nothing => None,
-            Given::Clear if field.is_nullable() => Some(FieldValue::Null),
-            Given::Clear => {
-                return Err(Fault::new(form.span, "Quentli cannot clear this field"));
-            }
-            Given::Value(given) => Some(converted(field, form.target, form.span, given)?),
-        };
-        Ok(Given::Nothing)
-    });
-    taken.map(|_| value)
+fn single(field: Field, form: &Form, given: Given<'_>) -> Result<Option<FieldValue>, Fault> {
+    match given {
+        Given::Nothing => Ok(None),
+        Given::Clear if field.is_nullable() => Ok(Some(FieldValue::Null)),
+        Given::Clear => Err(Fault::new(form.span, "Quentli cannot clear this field")),
+        Given::Value(value) => converted(field, form.target, form.span, value).map(Some),
+    }
 }
 
 /// The value in the form that Quentli takes.
@@ -197,21 +186,19 @@ fn entry_text<'a>(form: &Form, value: Value<'a>) -> Result<Cow<'a, str>, Fault> 
         .map_err(|other| Fault::new(form.span, format!("expected a text, got {}", other.kind())))
 }
 
-/// Runs `give` on the entry's element, or on each of its `each`.
-fn each_element<'a>(
+/// The elements of an entry's `each`; `None` stands for the current element, where there is no `each`.
+fn selected<'a>(
     field: &str,
     entry: &'a Entry,
     scope: &Scope<'_, 'a>,
-    mut give: impl FnMut(&Scope<'_, 'a>) -> Result<(), FieldFault>,
-) -> Result<(), FieldFault> {
+    warnings: &mut Vec<String>,
+) -> Result<Vec<Option<Value<'a>>>, FieldFault> {
     let Some(each) = &entry.each else {
-        return give(scope);
+        return Ok(vec![None]);
     };
-    let found = elements(each, scope).map_err(|fault| FieldFault::new(field, fault))?;
-    for element in found.unwrap_or_default() {
-        give(&scope.inner(element))?;
-    }
-    Ok(())
+    let found = tolerate(&entry.form, warnings, field, || elements(each, scope))?;
+    let found = found.flatten().unwrap_or_default();
+    Ok(found.into_iter().map(Some).collect())
 }
 
 fn tags<'a>(
@@ -224,12 +211,13 @@ fn tags<'a>(
     // A list that was written without entries is sent even so.
     let mut meant_empty = false;
     for entry in entries {
-        let form = &entry.form;
-        each_element(FIELD, entry, scope, |scope| {
-            let taken = tolerate(form, warnings, FIELD, || {
-                let value = match given(form, scope)? {
-                    Given::Value(value) => value,
-                    Given::Nothing | Given::Clear => return Ok(Given::Nothing),
+        for element in selected(FIELD, entry, scope, warnings)? {
+            let form = &entry.form;
+            let inner = element.map(|element| scope.inner(element));
+            let scope = inner.as_ref().unwrap_or(scope);
+            tolerate(form, warnings, FIELD, || {
+                let Given::Value(value) = given(form, scope)? else {
+                    return Ok(());
                 };
                 meant_empty |= matches!(&value, Value::List(elements) if elements.is_empty());
                 let values = match value.elements() {
@@ -237,27 +225,36 @@ fn tags<'a>(
                     Err(single) => vec![single],
                 };
                 for value in values {
-                    if value.has_no_value() && form.on_blank != OnBlank::Keep
-                        || matches!(value, Value::Absent | Value::Null)
-                    {
-                        continue;
-                    }
-                    let tag = entry_text(form, value)?;
-                    scope.run.spend(tags.len(), form.span)?;
-                    if tags.iter().any(|known| *known == tag) {
-                        continue;
-                    }
-                    if tags.len() == limits::LIST_ENTRIES {
-                        return Err(too_many(form));
-                    }
-                    tags.push(tag.into_owned());
+                    add_tag(form, value, scope, &mut tags)?;
                 }
-                Ok(Given::Nothing)
-            });
-            taken.map(drop)
-        })?;
+                Ok(())
+            })?;
+        }
     }
     Ok((meant_empty || !tags.is_empty()).then_some(FieldValue::Tags(tags)))
+}
+
+fn add_tag<'a>(
+    form: &Form,
+    value: Value<'a>,
+    scope: &Scope<'_, 'a>,
+    tags: &mut Vec<String>,
+) -> Result<(), Fault> {
+    if matches!(value, Value::Absent | Value::Null)
+        || (value.is_blank() && form.on_blank != OnBlank::Keep)
+    {
+        return Ok(());
+    }
+    let tag = entry_text(form, value)?;
+    scope.run.spend(tags.len(), form.span)?;
+    if tags.iter().any(|known| *known == tag) {
+        return Ok(());
+    }
+    if tags.len() == limits::LIST_ENTRIES {
+        return Err(too_many(form));
+    }
+    tags.push(tag.into_owned());
+    Ok(())
 }
 
 fn metadata<'a>(
@@ -267,35 +264,44 @@ fn metadata<'a>(
 ) -> Result<Option<FieldValue>, FieldFault> {
     let mut found: Vec<MetadataEntry> = Vec::new();
     for entry in entries {
-        let form = &entry.form;
         let field = match &entry.key {
             Some(EntryKey::Literal(key)) => Cow::Owned(format!("metadata.{key}")),
             Some(EntryKey::From(_)) | None => Cow::Borrowed("metadata"),
         };
-        each_element(&field, entry, scope, |scope| {
-            let taken = tolerate(form, warnings, &field, || {
-                let value = match given(form, scope)? {
-                    Given::Nothing => return Ok(Given::Nothing),
-                    Given::Clear => None,
-                    Given::Value(value) => Some(entry_text(form, value)?.into_owned()),
-                };
-                let key = metadata_key(entry, scope)?;
-                scope.run.spend(found.len(), form.span)?;
-                let is_full = found.len() == limits::LIST_ENTRIES;
-                match found.iter_mut().find(|known| known.key == key) {
-                    Some(known) => known.value = value,
-                    None if is_full => return Err(too_many(form)),
-                    None => found.push(MetadataEntry {
-                        key: key.into_owned(),
-                        value,
-                    }),
-                }
-                Ok(Given::Nothing)
-            });
-            taken.map(drop)
-        })?;
+        for element in selected(&field, entry, scope, warnings)? {
+            let inner = element.map(|element| scope.inner(element));
+            let scope = inner.as_ref().unwrap_or(scope);
+            tolerate(&entry.form, warnings, &field, || {
+                add_metadata(entry, scope, &mut found)
+            })?;
+        }
     }
     Ok((!found.is_empty()).then_some(FieldValue::Metadata(found)))
+}
+
+fn add_metadata<'a>(
+    entry: &'a Entry,
+    scope: &Scope<'_, 'a>,
+    found: &mut Vec<MetadataEntry>,
+) -> Result<(), Fault> {
+    let form = &entry.form;
+    let value = match given(form, scope)? {
+        Given::Nothing => return Ok(()),
+        Given::Clear => None,
+        Given::Value(value) => Some(entry_text(form, value)?.into_owned()),
+    };
+    let key = metadata_key(entry, scope)?;
+    scope.run.spend(found.len(), form.span)?;
+    let is_full = found.len() == limits::LIST_ENTRIES;
+    match found.iter_mut().find(|known| known.key == key) {
+        Some(known) => known.value = value,
+        None if is_full => return Err(too_many(form)),
+        None => found.push(MetadataEntry {
+            key: key.into_owned(),
+            value,
+        }),
+    }
+    Ok(())
 }
 
 /// The key exactly as it is written or given.

@@ -540,12 +540,13 @@ mod tests {
                     Start::Element(levels) => format!("@{}", "^".repeat(levels)),
                 };
                 for step in &path.steps {
-                    text += &match step {
+                    let step = match step {
                         Step::Key(key) => format!(".{key}"),
                         Step::Index(index) => format!("[{index}]"),
                         Step::Every => "[]".to_owned(),
                         Step::Where(key, value) => format!("[{key}={}]", literal(value)),
                     };
+                    text.push_str(&step);
                 }
                 text
             }
@@ -613,7 +614,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_told_with_place_and_help() {
-        let mut told = String::new();
+        let mut told = Vec::new();
         for text in [
             "",
             "a | trim ?? b",
@@ -643,12 +644,12 @@ mod tests {
                 .help
                 .map(|help| format!(" ({help})"))
                 .unwrap_or_default();
-            told += &format!(
-                "{text}\n  {:?} {}: {}{help}\n",
+            told.push(format!(
+                "{text}\n  {:?} {}: {}{help}",
                 error.at, error.code, error.message
-            );
+            ));
         }
-        insta::assert_snapshot!(told, @r#"
+        insta::assert_snapshot!(told.join("\n"), @r#"
 
           0..0 map/syntax: an expression is missing here
         a | trim ?? b
@@ -660,7 +661,7 @@ mod tests {
         a[2
           1..2 map/unclosed: `]` is missing: this is never closed
         a |
-          4..4 map/syntax: expected a transform after `|`, but the expression ends here
+          3..3 map/syntax: expected a transform after `|`, but the expression ends here
         a ??
           4..4 map/syntax: expected a value, but the expression ends here
         a b

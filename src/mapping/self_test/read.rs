@@ -1,6 +1,6 @@
 //! Reads the tests of a file. What stands under `event` and `expect` is plain data, never an expression.
 
-use std::{io, str::FromStr};
+use std::{io, path::Path, str::FromStr};
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -127,7 +127,10 @@ fn sample(
             return None;
         }
     };
-    let (content_type, fault) = if path.ends_with(".form") {
+    let is_form = Path::new(path)
+        .extension()
+        .is_some_and(|extension| extension == "form");
+    let (content_type, fault) = if is_form {
         let fault = read_form(&body).err();
         (
             Some("application/x-www-form-urlencoded"),

@@ -44,26 +44,3 @@ fn a_failing_test_tells_each_differing_field_with_the_rule_that_ran() {
     m.yaml:136:9: error map/test-failed: test `pings are dropped`: outcome 1: outcome: expected fail: connection test, got drop: connection test (rule `connection test`)
     "#);
 }
-
-#[test]
-fn misspelt_paths_unreached_rules_and_unused_parts_are_warned_about() {
-    let text = HUBSPOT
-        .replace("from: propertyValue | lower | email", "from: propertyVal | lower | email")
-        .replace("tables:\n", "allow: [tags, name]\ntables:\n  unused: {a: b}\n")
-        .replace("otherwise: drop  ", "otherwise: drop\nphone_region: MX  #")
-        .replace("phone_region: MX\nitems", "items")
-        .replace("  - name: contact property changed", "  - name: never\n    when: exists(nothing.here[].x)\n    drop: never\n  - name: contact property changed");
-    let (mapping, lines) = read(&text);
-    assert!(
-        mapping.is_none(),
-        "the changed file no longer passes its own test"
-    );
-    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
-    insta::assert_snapshot!(lines.join("\n"), @r"
-    m.yaml:11:9: warning map/unused: no rule sets `tags`
-    m.yaml:11:15: warning map/unused: `name` needs no permission
-    m.yaml:13:3: warning map/unused: no rule uses the table `unused`
-    m.yaml:61:11: error map/test-failed: test `three changes of one contact become one update`: outcome 2: outcome: expected nothing, got drop: nothing to change (rule `contact property changed`)
-    m.yaml:69:79: error map/test-failed: test `three changes of one contact become one update`: outcome 1: email: expected null, got nothing (rule `contact property changed`)
-    ");
-}

@@ -1,1 +1,254 @@
-//! x
+//! Every function, as a file uses it.
+
+use super::*;
+
+const BODY: &str = r#"{
+    "s": " Ana  LUNA ", "n": 5, "t": true, "nil": null, "e": "", "l": ["b", "a", null, "b", " "], "el": [],
+    "phone": "55 1234 5678", "when": "15/01/2025 04:30", "mail": "ANA@X.MX", "code": "PRI", "no": "No",
+    "phones": ["5512345678", null, "5550001111"], "nums": [1, 2]
+}"#;
+
+const TABLES: &str = "tables:\n  level: {PRI: Primaria, '5': Quinto, true: Sí}\n  size: {PRI: 10}";
+
+#[test]
+fn every_function_does_what_the_catalogue_says() {
+    let rows = [
+        (Function::Trim, "s | trim", r#""Ana  LUNA""#),
+        (Function::Lower, "s | lower", r#""ana  luna""#),
+        (Function::Upper, "s | upper", r#""ANA  LUNA""#),
+        (Function::Title, "s | title", r#""Ana  Luna""#),
+        (Function::Squeeze, "s | squeeze", r#""Ana LUNA""#),
+        (Function::Replace, "code | replace('R', '')", r#""PI""#),
+        (Function::StripPrefix, "code | strip_prefix('P')", r#""RI""#),
+        (
+            Function::StripPrefix,
+            "code | strip_prefix('x')",
+            r#""PRI""#,
+        ),
+        (Function::StripSuffix, "code | strip_suffix('RI')", r#""P""#),
+        (
+            Function::RequirePrefix,
+            "code | require_prefix('P')",
+            r#""PRI""#,
+        ),
+        (
+            Function::RequirePrefix,
+            "code | require_prefix('x')",
+            "error: require_prefix: 'PRI' does not begin with 'x'",
+        ),
+        (Function::Digits, "phone | digits", r#""5512345678""#),
+        (Function::Digits, "n | digits", r#""5""#),
+        (Function::MaxLen, "code | max_len(2)", r#""PR""#),
+        (
+            Function::Split,
+            "join('+', when | split('/'))",
+            r#""15+01+2025 04:30""#,
+        ),
+        (
+            Function::Split,
+            "join('+', ' a,, b ,c' | split(','))",
+            r#""a+b+c""#,
+        ),
+        (Function::Text, "n | text", r#""5""#),
+        (
+            Function::Text,
+            "t | text",
+            "error: text: expected a text, got true or false",
+        ),
+        (Function::Number, "'$ 1,234.50' | number", r#""1234.50""#),
+        (
+            Function::Number,
+            "code | number",
+            "error: number: 'PRI' is not a number",
+        ),
+        (Function::Phone, "phone | phone", r#""+525512345678""#),
+        (
+            Function::Phone,
+            "'(212) 555-2368' | phone('US')",
+            r#""+12125552368""#,
+        ),
+        (
+            Function::Phone,
+            "code | phone",
+            "error: phone: 'PRI' is not a phone number",
+        ),
+        (
+            Function::Phone,
+            "join(' ', phones | phone)",
+            r#""+525512345678 +525550001111""#,
+        ),
+        (Function::Email, "mail | email", r#""ANA@x.mx""#),
+        (
+            Function::Email,
+            "code | email",
+            "error: email: 'PRI' is not an e-mail address",
+        ),
+        (
+            Function::DateTime,
+            "when | datetime('DD/MM/YYYY HH:mm')",
+            r#""2025-01-15T10:30:00.000Z""#,
+        ),
+        (
+            Function::DateTime,
+            "when | datetime('DD/MM/YYYY HH:mm', tz='UTC')",
+            r#""2025-01-15T04:30:00.000Z""#,
+        ),
+        (
+            Function::DateTime,
+            "when | datetime",
+            "error: datetime: '15/01/2025 04:30' is not a date and time",
+        ),
+        (
+            Function::DateTime,
+            "n | datetime",
+            "error: datetime: 5 is a number; use `unix_s` or `unix_ms`",
+        ),
+        (
+            Function::UnixS,
+            "1736937000 | unix_s",
+            r#""2025-01-15T10:30:00.000Z""#,
+        ),
+        (
+            Function::UnixMs,
+            "'1736937000123' | unix_ms",
+            r#""2025-01-15T10:30:00.123Z""#,
+        ),
+        (
+            Function::UnixMs,
+            "code | unix_ms",
+            "error: unix_ms: 'PRI' is not a time since 1970",
+        ),
+        (Function::Lookup, "code | lookup(level)", r#""Primaria""#),
+        (Function::Lookup, "' PRI ' | lookup(level)", r#""Primaria""#),
+        (Function::Lookup, "n | lookup(level)", r#""Quinto""#),
+        (Function::Lookup, "t | lookup(level)", r#""Sí""#),
+        (Function::Lookup, "code | lookup(size)", r#""10""#),
+        (
+            Function::Lookup,
+            "no | lookup(level)",
+            "error: lookup: table `level` has no entry 'No'",
+        ),
+        (Function::Lookup, "no | lookup(level, else=skip)", "absent"),
+        (Function::Lookup, "no | lookup(level, else=null)", "null"),
+        (Function::Lookup, "no | lookup(level, else='?')", r#""?""#),
+        (Function::Default, "none | default('d')", r#""d""#),
+        (Function::Default, "nil | default(code)", r#""PRI""#),
+        (Function::Default, "e | default('d') | upper", r#""D""#),
+        (Function::Default, "code | default('d')", r#""PRI""#),
+        (Function::First, "l | first", r#""b""#),
+        (Function::First, "el | first", "absent"),
+        (
+            Function::First,
+            "s | first",
+            "error: first: expected a list, got a text",
+        ),
+        (Function::Last, "nums | last", r#""2""#),
+        (Function::Unique, "join(',', l | unique)", r#""b,a""#),
+        (Function::Compact, "l | compact | count", r#""3""#),
+        (Function::Count, "l | count", r#""5""#),
+        (Function::Count, "none | count", r#""0""#),
+        (
+            Function::Count,
+            "code | count",
+            "error: count: expected a list, got a text",
+        ),
+        (
+            Function::Join,
+            "join(', ', code, none, e, nil, n, l)",
+            r#""PRI, 5, b, a, b""#,
+        ),
+        (Function::Join, "join(', ', none, e)", "absent"),
+        (
+            Function::Join,
+            "join(', ', t)",
+            "error: join: expected a text, got true or false",
+        ),
+        (Function::Concat, "concat('tut-', n)", r#""tut-5""#),
+        (Function::Concat, "concat('tut-', none)", r#""tut-""#),
+        (Function::Concat, "concat(none, e)", "absent"),
+    ];
+    for (function, expression, text) in rows {
+        assert!(expression.contains(function.name()));
+        assert_eq!(text_of(TABLES, expression, BODY), text, "{expression}");
+    }
+    let conditions = [
+        (Function::Bool, "no | bool", false),
+        (Function::Bool, "t | bool", true),
+        (Function::Bool, "1 | bool", true),
+        (Function::Exists, "exists(nil)", true),
+        (Function::IsNull, "is_null(nil)", true),
+        (Function::IsBlank, "is_blank(e)", true),
+        (Function::StartsWith, "code | starts_with('PR')", true),
+        (Function::EndsWith, "code | ends_with('PR')", false),
+        (Function::Contains, "code | contains('R')", true),
+        (Function::Contains, "l | contains('a')", true),
+        (Function::Contains, "l[] | contains('z')", false),
+        (Function::Contains, "nums | contains('2')", true),
+        (Function::Matches, "code | matches('^[A-Z]{3}$')", true),
+        (Function::Matches, "code | matches('^x')", false),
+    ];
+    for (function, condition, expected) in conditions {
+        assert!(condition.contains(function.name()));
+        assert_eq!(holds(condition, BODY), expected, "{condition}");
+    }
+    let shown: Vec<Function> = rows
+        .iter()
+        .map(|row| row.0)
+        .chain(conditions.iter().map(|row| row.0))
+        .collect();
+    for function in Function::ALL {
+        assert!(shown.contains(&function), "{function:?} has no row");
+    }
+}
+
+#[test]
+fn absent_null_and_blank_pass_through_transforms() {
+    for transform in [
+        "trim",
+        "lower",
+        "title",
+        "squeeze",
+        "replace('a', 'b')",
+        "strip_prefix('a')",
+        "require_prefix('a')",
+        "digits",
+        "max_len(2)",
+        "text",
+        "number",
+        "phone",
+        "email",
+        "datetime",
+        "unix_s",
+        "lookup(level)",
+        "unique",
+        "compact",
+    ] {
+        for (input, output) in [("none", "absent"), ("nil", "null")] {
+            let expression = format!("{input} | {transform}");
+            // A list has no text to be seen in metadata, but nothing and null pass there as well.
+            let expression = if matches!(transform, "unique" | "compact") {
+                format!("{expression} | first")
+            } else {
+                expression
+            };
+            assert_eq!(text_of(TABLES, &expression, BODY), output, "{expression}");
+        }
+        if !matches!(transform, "unique" | "compact") {
+            let expression = format!("e | {transform}");
+            assert_eq!(text_of(TABLES, &expression, BODY), r#""""#, "{expression}");
+        }
+    }
+}
+
+#[test]
+fn a_list_goes_through_transforms_of_text_element_by_element() {
+    for (expression, text) in [
+        ("join(',', l | upper)", r#""B,A,B""#),
+        ("join(',', l[] | upper | unique)", r#""B,A""#),
+        ("join(',', nums | lookup(level, else=skip))", "absent"),
+        ("join(',', ['a;b', 'c'] | split(';'))", r#""a,b,c""#),
+        ("['x', none, 'y'] | count", r#""2""#),
+    ] {
+        assert_eq!(text_of(TABLES, expression, BODY), text, "{expression}");
+    }
+}
