@@ -93,7 +93,7 @@ fn named(code: &str) -> BTreeSet<String> {
                 '}' => depth -= 1,
                 ',' if depth == 0 => begins = true,
                 c if begins && c.is_alphabetic() => {
-                    found.insert(word(&list[at..]));
+                    found.insert(word(list.get(at..).unwrap()));
                     begins = false;
                 }
                 _ => {}
