@@ -193,13 +193,8 @@ async fn a_refused_key_keeps_everything_and_a_good_one_lets_it_go() {
         200,
         "Quentli's trouble does not take the gateway out of a balancer"
     );
-    let loud = world
-        .gateway
-        .log()
-        .iter()
-        .filter(|line| line.contains("ERROR"))
-        .count();
-    assert_eq!(loud, 1, "said once: {:#?}", world.gateway.log());
+    let loud = world.gateway.logged("ERROR").await;
+    assert_eq!(loud.len(), 1, "said once: {loud:#?}");
 
     world.sandbox.set_keys(Keys::Any);
     let world = world.restart();

@@ -70,6 +70,8 @@ async fn no_personal_data_and_no_secret_reaches_log_or_metrics() {
     );
 
     let metrics = gateway.metrics().await;
+    gateway.signal("TERM");
+    gateway.logged("\"stopped\"").await;
     let log = gateway.log().join("\n");
     assert!(log.contains("webhook") && metrics.contains("quentli_gateway_requests_total"));
     for (what, text) in [("log", log), ("metrics", metrics)] {

@@ -89,15 +89,7 @@ async fn a_second_signal_stops_at_once_and_loses_nothing() {
     })
     .await;
     gateway.signal("TERM");
-    until("the first signal to be heard", async || {
-        let log = gateway.log();
-        if log.iter().any(|line| line.contains("shutting down")) {
-            Ok(())
-        } else {
-            Err(log.len())
-        }
-    })
-    .await;
+    gateway.logged("shutting down").await;
     gateway.signal("INT");
     let begun = std::time::Instant::now();
     gateway.wait();

@@ -205,6 +205,24 @@ impl Gateway {
         self.log.lock().unwrap().clone()
     }
 
+    /// Waits for lines of the log; they come by another way than answers do, and may come later.
+    pub(crate) async fn logged(&self, what: &str) -> Vec<String> {
+        until(&format!("a log line with {what:?}"), async || {
+            let log = self.log();
+            let found: Vec<String> = log
+                .iter()
+                .filter(|line| line.contains(what))
+                .cloned()
+                .collect();
+            if found.is_empty() {
+                Err(log)
+            } else {
+                Ok(found)
+            }
+        })
+        .await
+    }
+
     /// `SIGKILL`, at once.
     pub(crate) fn kill(mut self) {
         signal(self.process, "KILL");
