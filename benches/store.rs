@@ -1,7 +1,7 @@
 //! Durable inserts per second: the store beside a plain log file with the same plumbing (tasks, bounded channel, one
 //! thread, group commit, one sync for each group), so that the ratio says what the store costs on any machine.
 //!
-//! `cargo bench --bench store [-- DIRECTORY]`; the directory should be on the disk in question. Both sides run in
+//! `cargo bench --bench store [-- DIRECTORY [PRODUCERS...]]`; the directory should be on the disk in question. Both sides run in
 //! turns; the middle one of three runs is shown. Run it on a quiet machine: with other work on the cores every wait
 //! becomes a multiple of a scheduler's tick, and figures fall by an order of magnitude.
 
@@ -46,10 +46,17 @@ const RUN_FOR: Duration = Duration::from_millis(1500);
 const CUSTOMERS: u64 = 10_000;
 
 fn main() {
-    let directory = std::env::args()
+    let mut arguments = std::env::args()
         .skip(1)
-        .find(|argument| !argument.starts_with('-'))
+        // Cargo adds `--bench`.
+        .filter(|argument| !argument.starts_with('-'));
+    let directory = arguments
+        .next()
         .map_or_else(|| PathBuf::from(env!("CARGO_TARGET_TMPDIR")), PathBuf::from);
+    let mut counts: Vec<u64> = arguments.map(|count| count.parse().unwrap()).collect();
+    if counts.is_empty() {
+        counts.extend(PRODUCERS);
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -57,7 +64,7 @@ fn main() {
         .unwrap();
     println!("events of {BODY_BYTES} bytes, each with one key and one delivery; per second");
     println!("producers      log    store  ratio  store, with ends  ratio of ends");
-    for producers in PRODUCERS {
+    for producers in counts {
         let mut runs = [const { Vec::new() }; 3];
         for _ in 0..RUNS {
             let [log, store, cycle] = &mut runs;
