@@ -44,6 +44,14 @@ impl DataDirectory {
         let this = Self { path, _lock: lock };
         // SQLite would make it readable for others; its journals take the rights of the file.
         private_file(&this.database()).map_err(failed("make the database file in"))?;
+        // What was just made must be found again after a power cut, before anything in it is promised.
+        File::open(this.path())
+            .and_then(|directory| directory.sync_all())
+            .map_err(failed("sync"))?;
+        // A parent that may be passed but not read was not made here.
+        if let Some(parent) = this.path().parent().and_then(|path| File::open(path).ok()) {
+            parent.sync_all().map_err(failed("sync the parent of"))?;
+        }
         Ok(this)
     }
 

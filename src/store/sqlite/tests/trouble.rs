@@ -108,7 +108,7 @@ async fn a_file_locked_by_another_program_refuses_and_goes_on_later() {
 async fn calls_behind_a_full_queue_are_refused_and_ends_wait() {
     let directory = tempfile::tempdir().unwrap();
     let queue = NonZeroUsize::new(1).unwrap();
-    let busy = Duration::from_secs(5);
+    let busy = Duration::from_mins(1);
     let options = SqliteOptions {
         queue,
         busy,
