@@ -3,12 +3,22 @@
 mod body;
 mod diagnostics;
 mod examples;
+mod expressions;
+mod fields;
 mod functions;
-mod language;
 mod properties;
+mod rules;
 
 use super::*;
 use crate::{customer::Patch, diag::render_lines, event::ItemOutcome, yaml};
+
+/// An event with a value of every kind.
+const FAMILY: &str = r#"{
+    "s": "x", "n": 5, "d": 8450.00, "t": true, "nil": null, "e": "", "sp": " \u00a0", "l": ["a", "b", null, "b"],
+    "el": [], "o": {"k": "v", "tipo de plan": "anual", "dup": 1, "dup": 2},
+    "phones": [{"type": "home", "number": "1"}, {"type": "mobile", "number": "2"}, {"type": "mobile", "number": "3"}],
+    "grid": [{"row": [1, 2]}, {"row": [3]}, {}]
+}"#;
 
 fn no_samples(_: &str) -> io::Result<Vec<u8>> {
     Err(io::ErrorKind::NotFound.into())
