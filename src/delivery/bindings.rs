@@ -4,158 +4,140 @@
 //! own changes touches the property it rests on, and when Quentli no longer knows the customer. That nobody was
 //! found is remembered too, much shorter, and counts only for deliveries accepted before it was asked.
 //!
-//! The memory is bounded: beyond its capacity the oldest entries go. Entries of one kind all live equally long, so
-//! the oldest is always the next to expire and a queue is all the book-keeping there is.
+//! The memory is bounded by caches that may drop anything at any time, so a binding is believed only where both its
+//! halves are there: the line leads to the customer, and the customer is known to be led to by the line. Ages are
+//! judged by our own clock; the caches' own expiry only gives memory back.
 
-use std::{
-    collections::{HashMap, VecDeque},
-    time::Duration,
-};
+use std::time::Duration;
 
 use jiff::Timestamp;
+use moka::sync::Cache;
 
 use crate::customer::{CustomerId, Field, FieldValue, FindBy, Patch};
 
 const FOUND_FOR: Duration = Duration::from_mins(10);
 const MISSED_FOR: Duration = Duration::from_secs(30);
-const CAPACITY: usize = 50_000;
+const CAPACITY: u64 = 50_000;
 
 /// What is remembered of look-ups.
-#[derive(Debug, Default)]
-pub(super) struct Bindings {
-    found: Remembered<CustomerId>,
-    missed: Remembered<Timestamp>,
-    /// The lines that lead to a customer, to forget them together.
-    lines: HashMap<CustomerId, Vec<FindBy>>,
-}
-
 #[derive(Debug)]
-struct Remembered<T> {
-    entries: HashMap<FindBy, (Duration, T)>,
-    /// In the order of learning. An entry that was learnt again or forgotten leaves a place behind, which is
-    /// recognised by its time.
-    order: VecDeque<(Duration, FindBy)>,
+pub(super) struct Bindings {
+    found: Cache<FindBy, Learnt<CustomerId>>,
+    missed: Cache<FindBy, Learnt<Timestamp>>,
+    /// The lines that lead to a customer, to forget them together.
+    lines: Cache<CustomerId, Vec<FindBy>>,
 }
 
-impl<T> Default for Remembered<T> {
+/// Something, and when it was learnt by our own clock.
+#[derive(Clone, Debug)]
+struct Learnt<T> {
+    at: Duration,
+    what: T,
+}
+
+impl Default for Bindings {
     fn default() -> Self {
         Self {
-            entries: HashMap::new(),
-            order: VecDeque::new(),
+            found: cache(FOUND_FOR),
+            missed: cache(MISSED_FOR),
+            lines: cache(FOUND_FOR),
         }
     }
 }
 
+fn cache<K, V>(lives_for: Duration) -> Cache<K, V>
+where
+    K: std::hash::Hash + Eq + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+{
+    Cache::builder()
+        .max_capacity(CAPACITY)
+        .time_to_live(lives_for)
+        .build()
+}
+
 impl Bindings {
     /// The customer that this line led to lately.
-    pub(super) fn customer(&mut self, line: &FindBy, now: Duration) -> Option<&CustomerId> {
-        self.expire(now);
-        self.found.entries.get(line).map(|(_, customer)| customer)
+    pub(super) fn customer(&self, line: &FindBy, now: Duration) -> Option<CustomerId> {
+        let Learnt { at, what: customer } = self.found.get(line)?;
+        let is_current = now.saturating_sub(at) <= FOUND_FOR;
+        let is_whole = self
+            .lines
+            .get(&customer)
+            .is_some_and(|lines| lines.contains(line));
+        (is_current && is_whole).then_some(customer)
     }
 
     /// Whether lately, and after `accepted_at`, nobody was found by this line.
-    pub(super) fn is_missing(
-        &mut self,
-        line: &FindBy,
-        accepted_at: Timestamp,
-        now: Duration,
-    ) -> bool {
-        self.expire(now);
+    pub(super) fn is_missing(&self, line: &FindBy, accepted_at: Timestamp, now: Duration) -> bool {
         self.missed
-            .entries
             .get(line)
-            .is_some_and(|(_, asked_at)| *asked_at >= accepted_at)
+            .is_some_and(|Learnt { at, what: asked_at }| {
+                now.saturating_sub(at) <= MISSED_FOR && asked_at >= accepted_at
+            })
     }
 
     /// A line led to a customer.
     pub(super) fn found(&mut self, line: &FindBy, customer: &CustomerId, now: Duration) {
         self.forget_line(line);
-        self.missed.entries.remove(line);
-        self.lines
-            .entry(customer.clone())
-            .or_default()
-            .push(line.clone());
-        self.found.learn(line, customer.clone(), now);
-        self.expire(now);
+        self.missed.invalidate(line);
+        let mut lines = self.lines.get(customer).unwrap_or_default();
+        lines.push(line.clone());
+        self.lines.insert(customer.clone(), lines);
+        self.found.insert(
+            line.clone(),
+            Learnt {
+                at: now,
+                what: customer.clone(),
+            },
+        );
     }
 
     /// A line, looked for at `asked_at`, led to nobody.
     pub(super) fn missed(&mut self, line: &FindBy, asked_at: Timestamp, now: Duration) {
         self.forget_line(line);
-        self.missed.learn(line, asked_at, now);
-        self.expire(now);
+        self.missed.insert(
+            line.clone(),
+            Learnt {
+                at: now,
+                what: asked_at,
+            },
+        );
     }
 
     /// Somebody whom these lines lead to may exist by now.
     pub(super) fn may_exist(&mut self, lines: &[FindBy]) {
         for line in lines {
-            self.missed.entries.remove(line);
+            self.missed.invalidate(line);
         }
     }
 
     /// Quentli does not know the customer any more.
     pub(super) fn forget(&mut self, customer: &CustomerId) {
         for line in self.lines.remove(customer).unwrap_or_default() {
-            self.found.entries.remove(&line);
+            self.found.invalidate(&line);
         }
     }
 
     /// We sent this change for the customer: what rests on the properties it sets is not known any more, whether it
     /// leads to this customer or, for the new values, to nobody or another.
     pub(super) fn changed(&mut self, customer: &CustomerId, patch: &Patch) {
-        let touched: Vec<FindBy> = self
-            .lines
-            .get(customer)
-            .into_iter()
-            .flatten()
-            .filter(|line| sets(patch, line))
-            .cloned()
-            .collect();
+        let lines = self.lines.get(customer).unwrap_or_default();
+        let touched: Vec<FindBy> = lines.into_iter().filter(|line| sets(patch, line)).collect();
         for line in touched.iter().chain(&new_lines(patch)) {
             self.forget_line(line);
-            self.missed.entries.remove(line);
+            self.missed.invalidate(line);
         }
     }
 
     fn forget_line(&mut self, line: &FindBy) {
-        if let Some((_, customer)) = self.found.entries.remove(line)
-            && let Some(lines) = self.lines.get_mut(&customer)
-        {
+        let Some(Learnt { what: customer, .. }) = self.found.remove(line) else {
+            return;
+        };
+        if let Some(mut lines) = self.lines.remove(&customer) {
             lines.retain(|other| other != line);
-            if lines.is_empty() {
-                self.lines.remove(&customer);
-            }
-        }
-    }
-
-    fn expire(&mut self, now: Duration) {
-        while let Some(line) = self.found.next_expired(FOUND_FOR, now) {
-            self.forget_line(&line);
-        }
-        while let Some(line) = self.missed.next_expired(MISSED_FOR, now) {
-            self.missed.entries.remove(&line);
-        }
-    }
-}
-
-impl<T> Remembered<T> {
-    fn learn(&mut self, line: &FindBy, value: T, now: Duration) {
-        self.entries.insert(line.clone(), (now, value));
-        self.order.push_back((now, line.clone()));
-    }
-
-    /// Takes the oldest place out of the queue where its entry must go; skips places whose entry is gone or newer.
-    fn next_expired(&mut self, lives_for: Duration, now: Duration) -> Option<FindBy> {
-        loop {
-            let (learnt, line) = self.order.front()?;
-            let is_current = self.entries.get(line).is_some_and(|(at, _)| at == learnt);
-            let is_old = now.saturating_sub(*learnt) > lives_for || self.order.len() > CAPACITY;
-            if is_current && !is_old {
-                return None;
-            }
-            let (_, line) = self.order.pop_front()?;
-            if is_current {
-                return Some(line);
+            if !lines.is_empty() {
+                self.lines.insert(customer, lines);
             }
         }
     }
@@ -225,12 +207,11 @@ mod tests {
         bindings.found(&username("ana"), &id("cus_1"), Duration::ZERO);
         assert_eq!(
             bindings.customer(&username("ana"), MINUTE * 10),
-            Some(&id("cus_1"))
+            Some(id("cus_1"))
         );
         assert_eq!(bindings.customer(&username("Ana"), MINUTE), None);
         assert_eq!(bindings.customer(&email("ana"), MINUTE), None);
         assert_eq!(bindings.customer(&username("ana"), MINUTE * 11), None);
-        assert!(bindings.lines.is_empty(), "something is left of it");
     }
 
     #[test]
@@ -240,7 +221,7 @@ mod tests {
         bindings.found(&username("ana"), &id("cus_2"), MINUTE * 6);
         assert_eq!(
             bindings.customer(&username("ana"), MINUTE * 15),
-            Some(&id("cus_2"))
+            Some(id("cus_2"))
         );
         assert_eq!(bindings.customer(&username("ana"), MINUTE * 17), None);
     }
@@ -256,7 +237,7 @@ mod tests {
         assert_eq!(bindings.customer(&email("ana@x.mx"), MINUTE), None);
         assert_eq!(
             bindings.customer(&username("eva"), MINUTE),
-            Some(&id("cus_2"))
+            Some(id("cus_2"))
         );
     }
 
@@ -332,12 +313,16 @@ mod tests {
         for _ in 0..CAPACITY + 10 {
             bindings.found(&email("same@x.mx"), &id("cus_1"), Duration::ZERO);
         }
-        assert!(bindings.found.entries.len() <= CAPACITY);
-        assert!(bindings.found.order.len() <= CAPACITY);
-        assert!(bindings.lines.len() <= CAPACITY);
+        bindings.found.run_pending_tasks();
+        bindings.lines.run_pending_tasks();
+        assert!(bindings.found.entry_count() <= CAPACITY);
+        assert!(bindings.lines.entry_count() <= CAPACITY);
+        let lines = bindings.lines.get(&id("cus_1")).unwrap_or_default();
+        assert!(lines.len() <= 2, "learning again adds nothing: {lines:?}");
+        bindings.found(&email("same@x.mx"), &id("cus_1"), Duration::ZERO);
         assert_eq!(
             bindings.customer(&email("same@x.mx"), MINUTE),
-            Some(&id("cus_1"))
+            Some(id("cus_1"))
         );
     }
 }

@@ -56,7 +56,7 @@ impl Attempt {
         let context = Arc::clone(&self.context);
         for line in &delivery.customer.find {
             let now = context.clock.elapsed();
-            let known = context.bindings().customer(line, now).cloned();
+            let known = context.bindings().customer(line, now);
             if let Some(customer) = known {
                 return Ok(Sought::Found {
                     customer,
