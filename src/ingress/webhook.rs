@@ -169,9 +169,9 @@ impl Ingress {
                     .verified(source.name(), verified.secret_name().unwrap_or("none"));
                 Ok(verified)
             }
-            Err((_, refusal)) => {
+            Err((received, refusal)) => {
                 let problem = if refusal.is_unverifiable() {
-                    Problem::Unreadable
+                    unverifiable(&received)
                 } else {
                     Problem::NotVerified
                 };
@@ -196,6 +196,19 @@ impl Ingress {
             }
         }
         Problem::StoreUnavailable.into()
+    }
+}
+
+/// The signature or token stands inside a JSON body that cannot be read: because it is another kind of body, or
+/// because it is broken.
+fn unverifiable(received: &Received) -> Problem {
+    let kind = received
+        .headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok());
+    match kind {
+        Some(kind) if !kind.to_ascii_lowercase().contains("json") => Problem::UnsupportedMediaType,
+        _ => Problem::Unreadable,
     }
 }
 

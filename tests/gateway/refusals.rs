@@ -179,3 +179,36 @@ async fn one_answer_for_every_cause_and_the_cause_in_log_and_metric() {
     );
     world.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_even_be_verified_is_a_bad_request_or_an_unsupported_type() {
+    let file = "\nmapping: 1\nsource: inside\nreceive:\n  verify: {type: token, token_source: 'json:token'}\n  secrets: [{env: SCHOOL_SECRET}]\notherwise: drop\nrules:\n  - {name: all, drop: nothing to do}\ntests:\n  - {name: all, event: {a: 1}, expect: [{drop: nothing to do}]}\n";
+    let world = World::with(|setup| setup.source("inside", file)).await;
+    let post = |kind: &str, body: &str| {
+        let request = client().post(format!("{}webhooks/inside", world.gateway.url()));
+        request.header("content-type", kind).body(body.to_owned())
+    };
+    let cases = [
+        ("application/json", "{\"token\":", 400, "unreadable"),
+        (
+            "application/x-www-form-urlencoded",
+            "token=x",
+            415,
+            "unsupported-media-type",
+        ),
+        (
+            "application/json",
+            "{\"token\":\"wrong\"}",
+            401,
+            "not-verified",
+        ),
+    ];
+    for (kind, body, status, name) in cases {
+        let refusal = send(post(kind, body)).await;
+        assert_eq!(
+            (refusal.status, refusal.kind),
+            (status, format!("/problems/{name}"))
+        );
+    }
+    world.end().await;
+}
