@@ -160,6 +160,12 @@ fn holds(condition: &str, body: &str) -> bool {
 }
 
 #[test]
+fn a_mapping_is_shared_between_threads() {
+    fn shared<T: Send + Sync + 'static>() {}
+    shared::<Mapping>();
+}
+
+#[test]
 fn a_mapping_says_what_it_is() {
     let text = setting("", "name: n");
     let mapping = compiled(&text);

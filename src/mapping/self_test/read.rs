@@ -80,6 +80,7 @@ fn read_test(node: &Node, read_sample: ReadSample<'_>, out: &mut Collector) -> O
         None => Some(Vec::new()),
     };
     let now = match now {
+        // Nothing lies in the future, unless the test says when it is.
         None => Some(Timestamp::MAX),
         Some((text, node)) => {
             let now = Timestamp::from_str(text).ok();

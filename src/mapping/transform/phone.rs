@@ -34,7 +34,7 @@ pub(in crate::mapping) fn warm_up() {
 pub(in crate::mapping) fn phone(written: &str, Region(region): Region) -> Option<String> {
     let mut bare: String = trim(written)
         .chars()
-        .filter(|c| !c.is_whitespace() && !matches!(c, '-' | '.' | '(' | ')' | '\u{200b}'))
+        .filter(|c| !is_decoration(*c))
         .collect();
     if bare.starts_with("00") {
         bare.replace_range(..2, "+");
@@ -62,6 +62,16 @@ pub(in crate::mapping) fn phone(written: &str, Region(region): Region) -> Option
     };
     let number = number.ok()?;
     phonenumber::is_valid(&number).then(|| number.format().mode(Mode::E164).to_string())
+}
+
+/// What people and copied text put around digits: spaces, dashes, dots, parentheses and invisible marks.
+fn is_decoration(c: char) -> bool {
+    c.is_whitespace()
+        || matches!(
+            c,
+            '-' | '.' | '(' | ')' | '\u{2010}'..='\u{2015}' | '\u{200b}'..='\u{200f}'
+                | '\u{202a}'..='\u{202e}' | '\u{2060}' | '\u{feff}'
+        )
 }
 
 /// The ten digits of `521…`, the form of mobile numbers until 2019.
@@ -106,6 +116,7 @@ mod tests {
             "0052 55 1234 5678",
             "00521 55 1234 5678",
             "\u{a0}55\u{a0}1234 5678\u{200b}",
+            "\u{202a}+52 55 1234\u{2011}5678\u{202c}",
         ] {
             assert_eq!(
                 phone(written, Region::DEFAULT).as_deref(),

@@ -108,8 +108,6 @@ pub(in crate::mapping) fn email(text: &str) -> Option<String> {
     let fits = !local.is_empty()
         && local.chars().count() <= 64
         && text.len() <= 254
-        && !local.starts_with('.')
-        && !local.ends_with('.')
         && !text.chars().any(|c| {
             is_space(c) || c.is_control() || matches!(c, ',' | ';' | '<' | '>' | '"' | '(' | ')')
         })
@@ -229,7 +227,8 @@ mod tests {
             ("a@b..mx", None),
             ("Ana <a@b.mx>", None),
             ("a@b.mx, c@d.mx", None),
-            (".a@b.mx", None),
+            ("a.@b.mx", Some("a.@b.mx")),
+            ("a@-b.mx", None),
         ] {
             assert_eq!(email(from).as_deref(), to, "{from}");
         }
