@@ -9,8 +9,11 @@ use super::Admin;
 use crate::{
     delivery::State as DeliveringState,
     event::End,
-    store::{StoreError, Totals},
+    store::{DeliveryRecord, Standing, StoreError, Totals},
 };
+
+/// How many dead deliveries are listed.
+const LATEST_DEAD: u32 = 50;
 
 #[derive(Serialize)]
 pub(super) struct Status {
@@ -18,6 +21,20 @@ pub(super) struct Status {
     store: StoreStatus,
     sources: Vec<SourceStatus>,
     organisations: BTreeMap<String, OrganisationStatus>,
+    /// The latest, newest first.
+    dead: Vec<DeadDelivery>,
+}
+
+/// A delivery that a person must look at, without what the event says.
+#[derive(Serialize)]
+struct DeadDelivery {
+    event: i64,
+    item: u32,
+    number: u32,
+    source: String,
+    rule: Option<String>,
+    customer: Option<String>,
+    reason: String,
 }
 
 #[derive(Serialize)]
@@ -83,7 +100,13 @@ pub(super) async fn page(State(admin): State<Arc<Admin>>) -> Json<Status> {
         };
         (name.to_string(), shown)
     });
+    let dead = admin
+        .store
+        .dead(None, LATEST_DEAD)
+        .await
+        .unwrap_or_default();
     Json(Status {
+        dead: dead.into_iter().map(DeadDelivery::from).collect(),
         version: env!("CARGO_PKG_VERSION"),
         store: StoreStatus {
             writable: trouble.is_none(),
@@ -102,6 +125,26 @@ pub(super) async fn page(State(admin): State<Arc<Admin>>) -> Json<Status> {
             .collect(),
         organisations: organisations.collect(),
     })
+}
+
+impl From<DeliveryRecord> for DeadDelivery {
+    fn from(record: DeliveryRecord) -> Self {
+        let reason = match &record.standing {
+            Standing::Open { reason, .. } => reason.as_deref().unwrap_or_default(),
+            Standing::Ended { .. } => "",
+        };
+        // Behind the code stands what was wrong in words, which may quote the event.
+        let code = reason.split_once(':').map_or(reason, |(code, _)| code);
+        Self {
+            event: record.event.0,
+            item: record.item,
+            number: record.number,
+            source: record.source.to_string(),
+            rule: record.rule,
+            customer: record.customer.map(|customer| customer.to_string()),
+            reason: code.to_owned(),
+        }
+    }
 }
 
 fn show(totals: &Totals) -> TotalsStatus {

@@ -238,6 +238,21 @@ async fn a_verified_request_is_stored_and_acknowledged_whatever_it_says() {
         "{totals}"
     );
     assert!(world.sandbox.exchanges().is_empty(), "nothing was sent");
+    let dead = world.gateway.status().await["dead"].clone();
+    let reasons: Vec<_> = dead
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|dead| dead["reason"].clone())
+        .collect();
+    let unmapped = json!("mapping");
+    assert_eq!(reasons.len(), 6, "{dead}");
+    assert_eq!(
+        reasons.iter().filter(|reason| **reason == unmapped).count(),
+        5,
+        "{dead}"
+    );
+    assert!(reasons.contains(&json!("no-customer-reference")), "{dead}");
     world.end().await;
 }
 
