@@ -16,3 +16,6 @@ mod outage;
 mod outcomes;
 mod restart;
 mod support;
+
+#[path = "../support/schema.rs"]
+mod schema;

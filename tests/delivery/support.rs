@@ -61,6 +61,16 @@ pub(crate) struct World {
     directory: TempDir,
 }
 
+/// Whatever a test is about, all that went to Quentli and came from it must fit the published schema.
+impl Drop for World {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let problems = crate::schema::Checker::new().problems(&self.sandbox.exchanges());
+            assert!(problems.is_empty(), "{problems:#?}");
+        }
+    }
+}
+
 /// A dispatcher at work.
 pub(crate) struct Delivering {
     pub(crate) handle: Handle,

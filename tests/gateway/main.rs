@@ -11,7 +11,7 @@ mod limits;
 mod refusals;
 mod sources;
 
-#[path = "../sandbox/schema.rs"]
+#[path = "../support/schema.rs"]
 mod schema;
 #[path = "../support/support.rs"]
 mod support;

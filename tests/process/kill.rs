@@ -147,5 +147,6 @@ async fn killed_between_acknowledgement_and_delivery_nothing_is_lost_or_reordere
         acknowledged > rounds,
         "the test must have sent something: {acknowledged}"
     );
+    crate::fits_the_schema(&sandbox);
     quentli.stop().await;
 }

@@ -11,5 +11,15 @@ mod kill;
 mod privacy;
 mod stop;
 
+#[path = "../support/schema.rs"]
+mod schema;
 #[path = "../support/support.rs"]
 mod support;
+
+use quentli_gateway::sandbox::Sandbox;
+
+/// All that went to Quentli and came from it must fit the published schema.
+fn fits_the_schema(sandbox: &Sandbox) {
+    let problems = schema::Checker::new().problems(&sandbox.exchanges());
+    assert!(problems.is_empty(), "{problems:#?}");
+}

@@ -85,5 +85,6 @@ async fn no_personal_data_and_no_secret_reaches_log_or_metrics() {
             }
         }
     }
+    crate::fits_the_schema(&sandbox);
     quentli.stop().await;
 }

@@ -56,6 +56,7 @@ async fn sigterm_finishes_what_is_under_way_and_keeps_the_rest() {
     assert_eq!(totals["ended"]["delivered"], 5, "{totals}");
     assert_eq!(sandbox.exchanges().len(), 5);
     assert!(gateway.terminate().success());
+    crate::fits_the_schema(&sandbox);
     quentli.stop().await;
 }
 
@@ -103,5 +104,6 @@ async fn a_second_signal_stops_at_once_and_loses_nothing() {
     let totals = gateway.settled().await;
     assert_eq!(totals["ended"]["delivered"], 1, "{totals}");
     assert_eq!(sandbox.customer(&customer).unwrap()["name"], "1");
+    crate::fits_the_schema(&sandbox);
     quentli.stop().await;
 }

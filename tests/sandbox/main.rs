@@ -12,5 +12,7 @@ mod control;
 mod faults;
 mod foreign;
 mod proxy;
-mod schema;
 mod support;
+
+#[path = "../support/schema.rs"]
+mod schema;
