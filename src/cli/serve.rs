@@ -8,7 +8,7 @@ use crate::{
     clock::Clock,
     config::Environment,
     lifecycle::{Shutdown, Signals},
-    telemetry::start_logs,
+    telemetry::{LogFormat, start_logs},
 };
 
 #[derive(Debug, clap::Args)]
@@ -24,7 +24,12 @@ pub(super) async fn run(arguments: Arguments, environment: Environment) -> Exit 
     let Some(mut config) = config::load(arguments.settings, &environment) else {
         return Exit::Configuration;
     };
-    config.log.colour = std::io::stderr().is_terminal();
+    if std::io::stderr().is_terminal() {
+        config.log.colour = true;
+        if !config.is_set("log.format") {
+            config.log.format = LogFormat::Human;
+        }
+    }
     start_logs(&config.log);
 
     let clock = Clock::system();

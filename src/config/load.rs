@@ -149,6 +149,12 @@ impl Config {
         }
         Ok(Self { shown, ..config })
     }
+
+    /// Whether any layer set a key, so that it is not the default that is in effect.
+    pub fn is_set(&self, key: &str) -> bool {
+        let is_set = |shown: &Shown| shown.key == key && shown.origin != Origin::Default;
+        self.shown.iter().any(is_set)
+    }
 }
 
 fn read_file(
@@ -215,7 +221,7 @@ impl Reader<'_> {
         let organisations = self.organisations();
         let limits = Limits {
             body: self.bytes("limits.body", ByteCount(1 << 20)),
-            requests: self.count("limits.requests", 1024),
+            requests: self.count("limits.requests", 256),
             connections: self.count("limits.connections", 4096),
             header_timeout: self.duration("limits.header_timeout", Duration::from_secs(10)),
             body_timeout: self.duration("limits.body_timeout", Duration::from_secs(30)),

@@ -6,6 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use axum::{
@@ -13,6 +14,7 @@ use axum::{
     extract::{Path, State},
 };
 use http::{HeaderValue, Method, Request, Response, header};
+use tokio::time::timeout;
 
 use super::{Ingress, accepted, body};
 use crate::{
@@ -26,6 +28,9 @@ use crate::{
 
 /// Bodies above this size are mapped off the network threads.
 const MAP_IN_PLACE_BYTES: usize = 64 * 1024;
+
+/// How long a request waits for its turn where too many are under way, before it is refused.
+const TURN_WAIT: Duration = Duration::from_secs(1);
 
 /// Why a request is refused: what the sender is told, and what the log and the metric say.
 struct Refusal {
@@ -117,7 +122,7 @@ impl Ingress {
         if request.method() != Method::POST {
             return Err(Problem::MethodNotAllowed.into());
         }
-        let Ok(_under_way) = self.under_way.try_acquire() else {
+        let Ok(Ok(_under_way)) = timeout(TURN_WAIT, self.under_way.acquire()).await else {
             return Err(Problem::Busy.into());
         };
 
