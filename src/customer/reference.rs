@@ -22,6 +22,17 @@ impl CustomerId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// For the log: the identifier where it looks like one of Quentli's, and else only that there is one, since a
+    /// mapping may have taken it from an address or a name.
+    pub fn for_log(&self) -> &str {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+        if self.0.bytes().all(is_plain) {
+            &self.0
+        } else {
+            "(not shown)"
+        }
+    }
 }
 
 impl FromStr for CustomerId {
@@ -137,6 +148,13 @@ mod tests {
                 "{bad:?} was taken as an identifier"
             );
         }
+    }
+
+    #[test]
+    fn what_does_not_look_like_an_identifier_stays_out_of_the_log() {
+        let for_log = |text: &str| text.parse::<CustomerId>().unwrap().for_log().to_owned();
+        assert_eq!(for_log("cus_1234-x"), "cus_1234-x");
+        assert_eq!(for_log("ana@example.com"), "(not shown)");
     }
 
     #[test]

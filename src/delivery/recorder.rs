@@ -116,7 +116,7 @@ impl Context {
                 self.write(|| self.store.bury(&self.organisation, bury.clone()))
                     .await?;
                 self.count(AttemptOutcome::Dead, kind);
-                self.metrics.buried(&delivery.source, code);
+                self.metrics.buried(&delivery.source, code, 1);
                 self.say_dead(&account, code);
                 Ok(Recorded::Ended)
             }
@@ -140,7 +140,7 @@ impl Context {
             source = %delivery.source,
             event.id = %delivery.event,
             delivery.id = %delivery.pos,
-            customer.id = customer.as_ref().map(CustomerId::as_str),
+            customer.id = customer.as_ref().map(CustomerId::for_log),
             outcome = end.as_str(),
             "delivery ended without a change"
         );
@@ -162,7 +162,7 @@ impl Context {
             .write(|| self.store.finish(&self.organisation, finish.clone()))
             .await?;
         if was_open {
-            self.metrics.ended(&delivery.source, end);
+            self.metrics.ended(&delivery.source, end, 1);
         }
         Ok(())
     }
@@ -205,7 +205,7 @@ impl Context {
             event.id = %account.delivery.event,
             delivery.id = %account.delivery.pos,
             attempt.number = account.delivery.attempts.saturating_add(1),
-            customer.id = account.customer.as_ref().map(CustomerId::as_str),
+            customer.id = account.customer.as_ref().map(CustomerId::for_log),
             http.status = account.error.and_then(|error| error.status),
             error.kind = account.error.map(|error| error.kind.as_str()),
             outcome,
@@ -222,7 +222,7 @@ impl Context {
             event.id = %account.delivery.event,
             delivery.id = %account.delivery.pos,
             attempt.number = account.delivery.attempts.saturating_add(1),
-            customer.id = account.customer.as_ref().map(CustomerId::as_str),
+            customer.id = account.customer.as_ref().map(CustomerId::for_log),
             http.status = account.error.and_then(|error| error.status),
             error.kind = account.error.map(|error| error.kind.as_str()),
             outcome = "dead",
