@@ -100,6 +100,10 @@ pub enum Acceptance {
         event: EventSeq,
         new: u32,
         known: u32,
+        /// Deliveries of the new groups that need a person at once.
+        dead: u32,
+        /// Deliveries of the new groups that ended at once.
+        dropped: u32,
     },
     /// Every group was known; nothing was stored but the count. `event` is the one that holds the first key.
     Duplicate { event: EventSeq },
@@ -347,7 +351,7 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// The counters, all sources together. Reads no table that grows with the number of events.
     async fn totals(&self) -> Result<Totals, StoreError>;
 
-    /// When the oldest waiting delivery of an organisation was accepted.
+    /// When the oldest waiting delivery of an organisation was accepted, but for those behind one that is looking.
     async fn oldest_waiting(
         &self,
         organisation: &OrganisationName,

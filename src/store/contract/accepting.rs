@@ -62,7 +62,10 @@ pub(in crate::store) async fn known_groups_are_left_out_and_counted(home: &dyn H
         group(3, vec![waiting(2, 0, "u3")]),
     ]);
     let answer = store.accept(batch.clone()).await.unwrap();
-    let Acceptance::Accepted { event, new, known } = answer else {
+    let Acceptance::Accepted {
+        event, new, known, ..
+    } = answer
+    else {
         panic!("{answer:?}");
     };
     assert_eq!((new, known), (2, 1));
@@ -91,7 +94,10 @@ pub(in crate::store) async fn a_key_given_twice_in_one_event_is_taken_once(home:
         ]))
         .await
         .unwrap();
-    let Acceptance::Accepted { event, new, known } = answer else {
+    let Acceptance::Accepted {
+        event, new, known, ..
+    } = answer
+    else {
         panic!("{answer:?}");
     };
     assert_eq!((new, known), (1, 1));

@@ -142,6 +142,8 @@ impl Run<'_> {
             event: seq,
             new,
             known,
+            dead,
+            dropped,
         } = answer
         else {
             let all_known = sketches
@@ -173,6 +175,12 @@ impl Run<'_> {
         model.known_groups += u64::from(known);
         let records = self.store.deliveries_of(seq).await.unwrap();
         let starts: Vec<_> = fresh.into_iter().flatten().collect();
+        let count = |is_such: fn(&Start) -> bool| {
+            let such = starts.iter().filter(|(_, _, start)| is_such(start)).count();
+            u32::try_from(such).unwrap()
+        };
+        assert_eq!(dead, count(|start| matches!(start, Start::Dead)));
+        assert_eq!(dropped, count(|start| matches!(start, Start::Dropped)));
         assert_eq!(records.len(), starts.len());
         for (record, (item, number, start)) in records.iter().zip(starts) {
             assert_eq!((record.item, record.number), (*item, *number));

@@ -25,6 +25,14 @@ const INSERT_DROPPED: &str = "
     INSERT INTO history (event, item, number, source, organisation, \"end\", at, attempts, rule, reason, warnings)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8, ?9, ?10)";
 
+/// How many deliveries of these groups have such a fate.
+fn fates(groups: &[&GroupRows], is_such: impl Fn(&FateRow) -> bool) -> usize {
+    let deliveries = groups.iter().flat_map(|group| &group.deliveries);
+    deliveries
+        .filter(|delivery| is_such(&delivery.fate))
+        .count()
+}
+
 impl Group<'_> {
     pub(super) fn accept(&mut self, event: &EventRows) -> Result<Acceptance, Fault> {
         let seq = self.sum.numbers.event;
@@ -54,6 +62,8 @@ impl Group<'_> {
             event: EventSeq(seq),
             new: count(new.len()),
             known: count(known),
+            dead: count(fates(&new, |fate| matches!(fate, FateRow::Dead { .. }))),
+            dropped: count(fates(&new, |fate| matches!(fate, FateRow::Dropped { .. }))),
         })
     }
 

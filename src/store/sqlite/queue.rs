@@ -22,9 +22,14 @@ const TAKE: &str = "
     FROM delivery INDEXED BY delivery_lane
     WHERE organisation = ?1 AND lane = ?2 AND state <> 'dead' ORDER BY pos LIMIT ?3";
 
+/// Without those behind a customer that is looked for: they cannot be sent, whatever is done.
 const OLDEST_WAITING: &str = "
     SELECT accepted_at FROM delivery INDEXED BY delivery_waiting
-    WHERE organisation = ?1 AND state = 'waiting' ORDER BY pos LIMIT 1";
+    WHERE organisation = ?1 AND state = 'waiting'
+      AND NOT EXISTS (SELECT 1 FROM delivery AS ahead INDEXED BY delivery_lane
+                      WHERE ahead.organisation = delivery.organisation AND ahead.lane = delivery.lane
+                        AND ahead.pos < delivery.pos AND ahead.state <> 'dead' AND ahead.state = 'looking')
+    ORDER BY pos LIMIT 1";
 
 pub(super) fn arrived(
     connection: &Connection,
