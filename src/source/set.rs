@@ -67,15 +67,13 @@ pub enum LoadError {
     Folder(PathBuf, #[source] io::Error),
     #[error("the folder {} holds no source file (`<source>.yaml`)", .0.display())]
     Empty(PathBuf),
-    #[error("cannot read the source file {}", .0.display())]
-    File(PathBuf, #[source] io::Error),
 }
 
 impl Set {
     /// Loads all files of a folder and reads their secrets; relative secret files start at `base`.
     ///
     /// # Errors
-    /// The folder or a file cannot be read, or there is none. Mistakes in files are in the set.
+    /// The folder cannot be read or holds no source file. What is wrong with a file is in the set.
     pub fn load(folder: &Path, environment: &Environment, base: &Path) -> Result<Self, LoadError> {
         let files =
             find_files(folder).map_err(|error| LoadError::Folder(folder.to_path_buf(), error))?;
@@ -84,13 +82,24 @@ impl Set {
         }
         let mut set = Self::default();
         for path in files {
-            let file =
-                SourceFile::read(&path).map_err(|error| LoadError::File(path.clone(), error))?;
-            let name = path
+            let shown = path.display();
+            if !is_source_file(&path) {
+                let line = format!("{shown}: a source file's name ends in `.yaml`; rename it");
+                set.put(None, Entry::Broken(Trouble::NotArmed(line)));
+                continue;
+            }
+            let stem = path
                 .file_stem()
                 .and_then(|stem| stem.to_str())
-                .and_then(|stem| stem.parse().ok());
-            set.add(name, file, environment, base);
+                .unwrap_or_default();
+            let name = stem.parse().ok();
+            match SourceFile::read(&path) {
+                Ok(file) => set.add(name, file, environment, base),
+                Err(error) => {
+                    let line = format!("{shown}: the file cannot be read: {error}");
+                    set.put(name, Entry::Broken(Trouble::NotArmed(line)));
+                }
+            }
         }
         Ok(set)
     }
@@ -109,6 +118,10 @@ impl Set {
                 Err(error) => Entry::Broken(Trouble::NotArmed(arm_line(&error))),
             },
         };
+        self.put(name, entry);
+    }
+
+    fn put(&mut self, name: Option<SourceName>, entry: Entry) {
         match (name, entry) {
             (Some(name), entry) => {
                 self.sources.insert(name, entry);
@@ -210,10 +223,17 @@ pub fn find_files(path: &Path) -> io::Result<Vec<PathBuf>> {
             file.extension().and_then(|ending| ending.to_str()),
             Some("yaml" | "yml")
         );
-        if is_yaml && !name.starts_with('.') && std::fs::metadata(&file)?.is_file() {
+        // A link that leads nowhere is a file that cannot be read, and is reported as that.
+        let is_folder = std::fs::metadata(&file).is_ok_and(|metadata| metadata.is_dir());
+        if is_yaml && !name.starts_with('.') && !is_folder {
             files.push(file);
         }
     }
     files.sort();
     Ok(files)
+}
+
+/// Whether the file's name ends as a source file's must, so that no two files can claim one address.
+pub(super) fn is_source_file(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending == "yaml")
 }

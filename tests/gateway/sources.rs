@@ -83,3 +83,36 @@ async fn verification_switched_off_is_warned_about_at_every_start() {
     assert_eq!(answer.status(), 200);
     world.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_cannot_be_read_or_has_another_ending_stops_nobody_else() {
+    let world = World::with(|setup| {
+        std::fs::write(
+            setup.source_path("latin"),
+            b"mapping: 1\nsource: espa\xf1a\n",
+        )
+        .unwrap();
+        std::os::unix::fs::symlink("nowhere", setup.source_path("dangling")).unwrap();
+        let other = setup.source_path("school").with_extension("yml");
+        std::fs::write(other, "mapping: 1\nsource: school\n").unwrap();
+        setup
+    })
+    .await;
+    let url = world.gateway.url();
+    let answer = world
+        .school
+        .rename(&url, "1", &world.customer, "A")
+        .await
+        .unwrap();
+    assert_eq!(answer.status, 200);
+    let log = world.gateway.log().join("\n");
+    for expected in [
+        "latin.yaml: the file cannot be read",
+        "dangling.yaml: the file cannot be read",
+        "school.yml: a source file's name ends in",
+    ] {
+        assert!(log.contains(expected), "{expected} is missing in:\n{log}");
+    }
+    world.gateway.settled().await;
+    world.end().await;
+}
