@@ -14,21 +14,24 @@ mod server;
 mod webhook;
 
 use std::{
+    any::Any,
     num::NonZeroU32,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
-use axum::{Router, routing::any};
+use axum::{Router, body::Body, routing::any};
+use http::Response;
 use tokio::sync::Semaphore;
+use tower_http::catch_panic::{CatchPanicLayer, ResponseForPanic};
 use url::Url;
 
 pub use server::{ServerLimits, listen, serve};
 
-use crate::{clock::Clock, source::Sources, store::Store, telemetry::Metrics};
+use crate::{clock::Clock, problem::Problem, source::Sources, store::Store, telemetry::Metrics};
 
 /// What the public port needs.
 pub struct Parts {
@@ -39,6 +42,8 @@ pub struct Parts {
     pub public_url: Option<Url>,
     /// The largest body that is taken, in bytes.
     pub body_limit: usize,
+    /// What the bodies of all requests under way may take together, in bytes.
+    pub body_budget: usize,
     /// From the head of a request to the end of its body.
     pub body_timeout: Duration,
     /// Requests that are read, verified and stored at once.
@@ -53,7 +58,10 @@ pub struct Ingress {
     metrics: Metrics,
     public_url: Option<Url>,
     body_limit: usize,
+    body_budget: Semaphore,
     body_timeout: Duration,
+    /// When it was last said why events are not stored, by [`Clock::elapsed`] in milliseconds.
+    trouble_told_at: AtomicU64,
     under_way: Semaphore,
     ready: AtomicBool,
     request_ids: webhook::RequestIds,
@@ -68,6 +76,8 @@ impl Ingress {
             metrics: parts.metrics,
             public_url: parts.public_url,
             body_limit: parts.body_limit,
+            body_budget: Semaphore::new(parts.body_budget.min(Semaphore::MAX_PERMITS)),
+            trouble_told_at: AtomicU64::new(0),
             body_timeout: parts.body_timeout,
             under_way: Semaphore::new(usize::try_from(parts.requests.get()).unwrap_or(usize::MAX)),
             ready: AtomicBool::new(true),
@@ -89,6 +99,24 @@ impl Ingress {
             .route("/ready", any(pages::ready))
             .route("/problems/{name}", any(pages::problem))
             .fallback(pages::not_found)
+            .layer(CatchPanicLayer::custom(Panics(Arc::clone(self))))
             .with_state(Arc::clone(self))
+    }
+}
+
+/// Answers for a handler that panicked, which is a bug of ours; the panic itself is in the log.
+#[derive(Clone)]
+struct Panics(Arc<Ingress>);
+
+impl ResponseForPanic for Panics {
+    type ResponseBody = Body;
+
+    fn response_for_panic(&mut self, _: Box<dyn Any + Send>) -> Response<Body> {
+        let request_id = self.0.request_ids.next();
+        tracing::error!(
+            request.id = request_id,
+            "a request met a bug of the gateway"
+        );
+        Problem::Internal.response(&request_id, None)
     }
 }

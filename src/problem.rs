@@ -170,11 +170,8 @@ impl Problem {
                     HeaderValue::from_static("Signature"),
                 );
             }
-            Self::MethodNotAllowed => {
-                headers.insert(header::ALLOW, HeaderValue::from_static("POST"));
-            }
             // The rest of the body is not read, so the connection cannot be used again.
-            Self::BodyTimeout | Self::BodyTooLarge => {
+            Self::BodyTimeout | Self::BodyTooLarge | Self::Busy => {
                 headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
             _ => {}

@@ -68,6 +68,7 @@ pub async fn start(
         metrics: metrics.clone(),
         public_url: config.public_url.clone(),
         body_limit: config.limits.body.as_usize(),
+        body_budget: config.limits.memory.as_usize(),
         body_timeout: config.limits.body_timeout,
         requests: config.limits.requests,
     });

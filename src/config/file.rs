@@ -55,6 +55,7 @@ impl FileSettings {
         );
         let limits = [
             "body",
+            "memory",
             "requests",
             "connections",
             "header_timeout",

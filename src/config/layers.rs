@@ -97,7 +97,13 @@ impl Layers {
                 } else {
                     "environment"
                 };
-                let text = format!("{name}={}", written.text);
+                // An address may hold a password, which does not belong on a screen.
+                let shown = if written.text.contains('@') {
+                    "(hidden)"
+                } else {
+                    &written.text
+                };
+                let text = format!("{name}={shown}");
                 let span = Span::new(name.len() + 1, text.len());
                 let mut found = Collector::new(SourceText::new(place, text));
                 found.add(diagnostic.at(span, ""));

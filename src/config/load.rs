@@ -87,6 +87,8 @@ pub struct Organisation {
 pub struct Limits {
     /// The largest body that is taken.
     pub body: ByteCount,
+    /// What the bodies of all requests under way may take together; at least `body`.
+    pub memory: ByteCount,
     /// Requests that are read, verified and stored at once.
     pub requests: NonZeroU32,
     /// Connections open at once.
@@ -221,12 +223,32 @@ impl Reader<'_> {
         let organisations = self.organisations();
         let limits = Limits {
             body: self.bytes("limits.body", ByteCount(1 << 20)),
+            memory: self.bytes("limits.memory", ByteCount(64 << 20)),
             requests: self.count("limits.requests", 256),
-            connections: self.count("limits.connections", 4096),
+            connections: self.count("limits.connections", 1024),
             header_timeout: self.duration("limits.header_timeout", Duration::from_secs(10)),
             body_timeout: self.duration("limits.body_timeout", Duration::from_secs(30)),
             disk_reserve: self.bytes("limits.disk_reserve", ByteCount(256 << 20)),
         };
+        if limits.memory < limits.body {
+            let diagnostic = Diagnostic::error(
+                "config/value",
+                format!(
+                    "`limits.memory` ({}) is less than `limits.body` ({})",
+                    limits.memory, limits.body
+                ),
+            )
+            .help(
+                "no body of the largest size could ever be taken; raise the one or lower the other",
+            );
+            let written = self
+                .settings
+                .get("limits.memory")
+                .or_else(|| self.settings.get("limits.body"));
+            if let Some(written) = written {
+                self.layers.report(diagnostic, &written);
+            }
+        }
         let retry = RetrySettings {
             budget: self.duration("retry.for", Duration::from_hours(72)),
             first_wait: self.duration("retry.first_wait", Duration::from_secs(1)),
@@ -418,7 +440,10 @@ impl Reader<'_> {
                 &dotted("url"),
                 written,
                 BaseUrl::default(),
-                str::parse::<BaseUrl>,
+                |text| {
+                    text.parse::<BaseUrl>()
+                        .map_err(|error| format!("Quentli's address: {error}"))
+                },
                 ToString::to_string,
             );
             let rate = self.count(&dotted("rate"), 5);

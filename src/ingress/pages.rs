@@ -5,7 +5,7 @@ use std::sync::{Arc, atomic::Ordering};
 
 use axum::{
     body::Body,
-    extract::{Path, State},
+    extract::{Path, State, rejection::PathRejection},
 };
 use http::{HeaderValue, Method, Response, StatusCode, header};
 
@@ -14,6 +14,15 @@ use crate::problem::Problem;
 
 fn is_read(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD)
+}
+
+fn only_read(request_id: &str) -> Response<Body> {
+    let mut response: Response<Body> =
+        Problem::MethodNotAllowed.response(request_id, Some("use GET"));
+    response
+        .headers_mut()
+        .insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+    response
 }
 
 fn text(status: StatusCode, kind: &'static str, text: &'static str) -> Response<Body> {
@@ -31,7 +40,7 @@ fn text(status: StatusCode, kind: &'static str, text: &'static str) -> Response<
 /// The process runs.
 pub(super) async fn live(method: Method, State(ingress): State<Arc<Ingress>>) -> Response<Body> {
     if !is_read(&method) {
-        return Problem::MethodNotAllowed.response(&ingress.request_ids.next(), Some("use GET"));
+        return only_read(&ingress.request_ids.next());
     }
     text(StatusCode::OK, "text/plain; charset=utf-8", "live\n")
 }
@@ -41,7 +50,7 @@ pub(super) async fn live(method: Method, State(ingress): State<Arc<Ingress>>) ->
 pub(super) async fn ready(method: Method, State(ingress): State<Arc<Ingress>>) -> Response<Body> {
     let id = ingress.request_ids.next();
     if !is_read(&method) {
-        return Problem::MethodNotAllowed.response(&id, Some("use GET"));
+        return only_read(&id);
     }
     if !ingress.ready.load(Ordering::Relaxed) {
         return Problem::NotReady.response(&id, Some("the gateway is stopping"));
@@ -57,9 +66,10 @@ pub(super) async fn ready(method: Method, State(ingress): State<Arc<Ingress>>) -
 
 /// The page of a kind of refusal.
 pub(super) async fn problem(
-    Path(name): Path<String>,
+    name: Result<Path<String>, PathRejection>,
     State(ingress): State<Arc<Ingress>>,
 ) -> Response<Body> {
+    let name = name.map(|Path(name)| name).unwrap_or_default();
     match Problem::ALL
         .into_iter()
         .find(|problem| problem.name() == name)

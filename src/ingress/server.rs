@@ -20,7 +20,7 @@ use tokio_util::task::TaskTracker;
 use crate::lifecycle::Shutdown;
 
 /// The largest head of a request, in bytes; header fields are at most hyper's 100.
-const MAX_HEAD_BYTES: usize = 64 * 1024;
+const MAX_HEAD_BYTES: usize = 32 * 1024;
 /// Connections that wait for the accept loop.
 const BACKLOG: u32 = 1024;
 

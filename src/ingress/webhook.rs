@@ -11,14 +11,14 @@ use std::{
 
 use axum::{
     body::Body,
-    extract::{Path, State},
+    extract::{Path, State, rejection::PathRejection},
 };
 use http::{HeaderValue, Method, Request, Response, header};
-use tokio::time::timeout;
+use tokio::{sync::SemaphorePermit, time::timeout};
 
 use super::{Ingress, accepted, body};
 use crate::{
-    event::{Failure, ItemOutcome, Mapped, MappedItem, SourceName},
+    event::{End, Failure, ItemOutcome, Mapped, MappedItem, SourceName},
     problem::Problem,
     source::{Lookup, Source, receive::Answer},
     store::{Acceptance, StoreError},
@@ -31,6 +31,9 @@ const MAP_IN_PLACE_BYTES: usize = 64 * 1024;
 
 /// How long a request waits for its turn where too many are under way, before it is refused.
 const TURN_WAIT: Duration = Duration::from_secs(1);
+
+/// How often at most it is said why events are not stored.
+const TELL_EVERY_MS: u64 = 10_000;
 
 /// Why a request is refused: what the sender is told, and what the log and the metric say.
 struct Refusal {
@@ -56,12 +59,12 @@ struct Stored {
 /// `POST /webhooks/{source}`.
 pub(super) async fn receive(
     State(ingress): State<Arc<Ingress>>,
-    Path(name): Path<String>,
+    name: Result<Path<String>, PathRejection>,
     request: Request<Body>,
 ) -> Response<Body> {
     let started = ingress.clock.elapsed();
     let request_id = ingress.request_ids.next();
-    let name: Option<SourceName> = name.parse().ok();
+    let name: Option<SourceName> = name.ok().and_then(|Path(name)| name.parse().ok());
     let result = ingress.handle(name.as_ref(), request).await;
 
     let took = ingress.clock.elapsed().saturating_sub(started);
@@ -70,20 +73,31 @@ pub(super) async fn receive(
     let source = known.as_ref().map_or("unknown", |name| name.as_str());
     match result {
         Ok(stored) => {
-            let (word, event, new, known_groups) = match stored.acceptance {
-                Acceptance::Accepted { event, new, known } => {
-                    (RequestResult::Accepted, event, new, known)
-                }
-                Acceptance::Duplicate { event } => (RequestResult::Duplicate, event, 0, 0),
+            let (word, event, counts) = match stored.acceptance {
+                Acceptance::Accepted {
+                    event,
+                    new,
+                    known,
+                    dead,
+                    dropped,
+                } => (RequestResult::Accepted, event, [new, known, dead, dropped]),
+                Acceptance::Duplicate { event } => (RequestResult::Duplicate, event, [0; 4]),
             };
-            ingress.metrics.request(known.as_ref(), word, "", took);
+            let [new, known_items, dead, dropped] = counts;
+            let name = stored.source.name();
+            ingress.metrics.request(Some(name), word, "", took);
+            // Nothing can be sent for these, so no dispatcher will ever see and count them.
+            ingress.metrics.ended(name, End::Dropped, dropped);
+            ingress.metrics.buried(name, "mapping", dead);
             tracing::info!(
                 request.id = request_id,
                 source,
                 event.id = event.0,
                 result = word.as_str(),
                 items.new = new,
-                items.known = known_groups,
+                items.known = known_items,
+                deliveries.dead = dead,
+                deliveries.dropped = dropped,
                 duration_ms,
                 "webhook"
             );
@@ -103,7 +117,13 @@ pub(super) async fn receive(
                 duration_ms,
                 "webhook"
             );
-            refusal.problem.response(&request_id, None)
+            let mut response: Response<Body> = refusal.problem.response(&request_id, None);
+            if refusal.problem == Problem::MethodNotAllowed {
+                response
+                    .headers_mut()
+                    .insert(header::ALLOW, HeaderValue::from_static("POST"));
+            }
+            response
         }
     }
 }
@@ -126,7 +146,7 @@ impl Ingress {
             return Err(Problem::Busy.into());
         };
 
-        let received = self.read(request).await?;
+        let (received, _share) = self.read(request).await?;
         let verified = self.verify(&source, received)?;
         let (verified, mapped) = map(&source, verified).await;
         let event = accepted::new_event(&source, verified, mapped);
@@ -138,9 +158,21 @@ impl Ingress {
         Ok(Stored { source, acceptance })
     }
 
-    async fn read(&self, request: Request<Body>) -> Result<Received, Problem> {
+    /// The request with its whole body, and the body's share of the memory.
+    async fn read(
+        &self,
+        request: Request<Body>,
+    ) -> Result<(Received, Option<SemaphorePermit<'_>>), Problem> {
         let (head, body) = request.into_parts();
-        let body = body::read(&head.headers, body, self.body_limit, self.body_timeout).await?;
+        let limit = self.body_limit;
+        let (body, share) = body::read(
+            &head.headers,
+            body,
+            limit,
+            self.body_timeout,
+            &self.body_budget,
+        )
+        .await?;
         let path_and_query = head
             .uri
             .path_and_query()
@@ -156,14 +188,15 @@ impl Ingress {
                 .unwrap_or_default();
             format!("https://{host}{path_and_query}")
         };
-        Ok(Received {
+        let received = Received {
             method: head.method,
             path_and_query,
             public_url,
             headers: head.headers,
             body,
             received_at: self.clock.now(),
-        })
+        };
+        Ok((received, share))
     }
 
     fn verify(&self, source: &Source, received: Received) -> Result<Verified, Refusal> {
@@ -188,12 +221,23 @@ impl Ingress {
         }
     }
 
+    /// Whether it is time to say again why events are not stored: each refused request has a line of its own anyway.
+    fn should_tell(&self) -> bool {
+        let now = u64::try_from(self.clock.elapsed().as_millis())
+            .unwrap_or(u64::MAX)
+            .max(1);
+        let told = self.trouble_told_at.load(Ordering::Relaxed);
+        let is_time = told == 0 || now.saturating_sub(told) > TELL_EVERY_MS;
+        is_time && self.trouble_told_at.swap(now, Ordering::Relaxed) == told
+    }
+
     fn not_stored(&self, error: &StoreError) -> Refusal {
         self.metrics.store_error();
         match error {
-            StoreError::Unavailable { .. } => {
-                tracing::warn!(error.chain = %error, "an event was not stored");
+            StoreError::Unavailable { .. } if self.should_tell() => {
+                tracing::warn!(error.chain = %error, "events are not stored");
             }
+            StoreError::Unavailable { .. } => {}
             StoreError::OutcomeUnknown { .. }
             | StoreError::Closed { .. }
             | StoreError::Broken { .. } => {
@@ -280,7 +324,12 @@ impl RequestIds {
 fn answer(wanted: &Answer, acceptance: &Acceptance) -> Response<Body> {
     let (content_type, body) = match (&wanted.content_type, acceptance) {
         (Some(kind), _) => (kind.clone(), Body::from(wanted.body.clone())),
-        (None, Acceptance::Accepted { event, new, known }) => {
+        (
+            None,
+            Acceptance::Accepted {
+                event, new, known, ..
+            },
+        ) => {
             let text = format!(
                 "{{\"status\":\"accepted\",\"event\":{event},\"new\":{new},\"known\":{known}}}"
             );

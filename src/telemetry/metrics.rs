@@ -333,23 +333,29 @@ impl Metrics {
             .set(i64::from(loaded));
     }
 
-    pub fn ended(&self, source: &SourceName, end: End) {
+    pub fn ended(&self, source: &SourceName, end: End, deliveries: u32) {
+        if deliveries == 0 {
+            return;
+        }
         self.ended
             .get_or_create(&EndLabels {
                 source: Word::Source(source.clone()),
                 end: Word::Fixed(end.as_str()),
             })
-            .inc();
+            .inc_by(u64::from(deliveries));
     }
 
-    /// A delivery became dead; `reason` is [`crate::event::DeadReason::code`].
-    pub fn buried(&self, source: &SourceName, reason: &'static str) {
+    /// Deliveries became dead; `reason` is [`crate::event::DeadReason::code`].
+    pub fn buried(&self, source: &SourceName, reason: &'static str, deliveries: u32) {
+        if deliveries == 0 {
+            return;
+        }
         self.buried
             .get_or_create(&DeadLabels {
                 source: Word::Source(source.clone()),
                 reason: Word::Fixed(reason),
             })
-            .inc();
+            .inc_by(u64::from(deliveries));
     }
 
     /// One attempt; `error` is the kind of trouble, or empty.
@@ -455,8 +461,8 @@ mod tests {
         );
         metrics.verified(&source, "CRM_SECRET");
         metrics.source_loaded(&source, true);
-        metrics.ended(&source, End::Delivered);
-        metrics.buried(&source, "mapping");
+        metrics.ended(&source, End::Delivered, 1);
+        metrics.buried(&source, "mapping", 1);
         metrics.attempt(&organisation, AttemptOutcome::Retry, "throttled");
         metrics.call(&organisation, ApiCall::Update, Duration::from_millis(30));
         metrics.organisation_state(&organisation, OrganisationState::Delivering);

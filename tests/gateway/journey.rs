@@ -238,6 +238,9 @@ async fn a_verified_request_is_stored_and_acknowledged_whatever_it_says() {
         "{totals}"
     );
     assert!(world.sandbox.exchanges().is_empty(), "nothing was sent");
+    let metrics = world.gateway.metrics().await;
+    let line = "quentli_gateway_deliveries_buried_total{source=\"school\",reason=\"mapping\"} 6";
+    assert!(metrics.contains(line), "{metrics}");
     let dead = world.gateway.status().await["dead"].clone();
     let reasons: Vec<_> = dead
         .as_array()

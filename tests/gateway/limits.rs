@@ -73,3 +73,61 @@ async fn a_body_without_announced_length_is_held_to_the_same_limit() {
     assert!(said.starts_with("HTTP/1.1 413"), "{said}");
     world.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unfinished_bodies_cannot_take_more_memory_than_they_may() {
+    let settings = "limits: {body: 64 KiB, memory: 128 KiB}\n";
+    let world = World::with(|setup| setup.settings(settings)).await;
+    let mut unfinished = Vec::new();
+    let part = "x".repeat(60_000);
+    let head = "POST /webhooks/school HTTP/1.1\r\nHost: x\r\nContent-Length: 65000\r\n\r\n";
+    let mut refused = String::new();
+    for _ in 0..4 {
+        let mut stream = TcpStream::connect(world.gateway.listen).await.unwrap();
+        stream
+            .write_all(format!("{head}{part}").as_bytes())
+            .await
+            .unwrap();
+        unfinished.push(stream);
+    }
+    for stream in &mut unfinished {
+        let mut said = [0; 2048];
+        if let Ok(Ok(count)) = timeout(Duration::from_millis(500), stream.read(&mut said)).await {
+            refused = String::from_utf8_lossy(&said[..count]).into_owned();
+        }
+    }
+    assert!(
+        refused.starts_with("HTTP/1.1 503") && refused.contains("/problems/busy"),
+        "{refused}"
+    );
+    drop(unfinished);
+    // What was refused or given up holds nothing: honest requests come through again.
+    let url = world.gateway.url();
+    crate::support::until("an honest request to be taken", async || {
+        let answer = world
+            .school
+            .rename(&url, "1", &world.customer, "A")
+            .await
+            .unwrap();
+        if answer.status == 200 {
+            Ok(())
+        } else {
+            Err(answer)
+        }
+    })
+    .await;
+    world.gateway.settled().await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn broken_framing_is_a_bad_request() {
+    let world = World::new().await;
+    let mut stream = TcpStream::connect(world.gateway.listen).await.unwrap();
+    let broken =
+        "POST /webhooks/school HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n";
+    stream.write_all(broken.as_bytes()).await.unwrap();
+    let said = until_closed(stream).await;
+    assert!(said.starts_with("HTTP/1.1 400"), "{said}");
+    world.end().await;
+}

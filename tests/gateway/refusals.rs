@@ -62,6 +62,13 @@ async fn every_refusal_is_a_problem_with_its_page_and_stores_nothing() {
             false,
         ),
         (
+            client().post(at("webhooks/%ff")),
+            404,
+            "unknown-source",
+            false,
+        ),
+        (client().get(at("problems/%ff")), 404, "not-found", false),
+        (
             client().get(at("webhooks/school")),
             405,
             "method-not-allowed",
