@@ -7,13 +7,17 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::{Exit, config, output};
+use super::{Exit, output};
 use crate::config::Environment;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    #[command(flatten)]
-    settings: config::Settings,
+    /// The configuration file that says where the gateway listens [default: gateway.yaml where it exists]
+    #[arg(long, value_name = "FILE")]
+    config: Option<std::path::PathBuf>,
+    /// Where the gateway listens [default: as for `serve`]
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<String>,
     /// How long to wait for the answer, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 3)]
     timeout: u64,
@@ -22,10 +26,9 @@ pub(super) struct Arguments {
 pub(super) async fn run(arguments: Arguments, environment: Environment) -> Exit {
     // A port of its own to ask at is all it needs: mistakes elsewhere in the configuration are not its business.
     let address = arguments
-        .settings
         .listen
         .or_else(|| environment.get("GATEWAY_LISTEN").map(str::to_owned))
-        .or_else(|| listen_of_file(arguments.settings.config, &environment))
+        .or_else(|| listen_of_file(arguments.config, &environment))
         .unwrap_or_else(|| "0.0.0.0:8080".to_owned());
     let Ok(mut address) = address.parse::<SocketAddr>() else {
         output::error(&format!("`{address}` is not an address and a port"));

@@ -176,9 +176,7 @@ fn read_name(root: &Node, stem: &str, out: &mut Collector) -> Option<SourceName>
                     format!("the file of the source `{text}` is `{text}.yaml`"),
                 )
                 .at(node.span, "another name than the file's")
-                .help(format!(
-                    "write `source: {stem}`, or rename the file; the address is /webhooks/{text}"
-                )),
+                .help(rename_help(stem, text)),
             );
             None
         }
@@ -189,6 +187,16 @@ fn read_name(root: &Node, stem: &str, out: &mut Collector) -> Option<SourceName>
             );
             None
         }
+    }
+}
+
+fn rename_help(stem: &str, name: &str) -> String {
+    if stem.parse::<SourceName>().is_ok() {
+        format!("write `source: {stem}`, or rename the file; the address is /webhooks/{name}")
+    } else {
+        format!(
+            "rename the file to `{name}.yaml`; its name is the end of the address, /webhooks/{name}"
+        )
     }
 }
 
