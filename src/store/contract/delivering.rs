@@ -435,6 +435,16 @@ pub(in crate::store) async fn the_oldest_waiting_is_the_first_that_still_waits(h
     let looking = retry(positions[2], DeliveryState::Looking);
     store.retry(&organisation, looking).await.unwrap();
     assert_eq!(store.oldest_waiting(&organisation).await.unwrap(), None);
+    // Behind a customer that is looked for nothing can be sent; another customer's delivery can.
+    for (number, username) in [(3, "u1"), (4, "u2")] {
+        let mut sent = event(vec![group(number, vec![waiting(0, 0, username)])]);
+        sent.received_at = time(i64::try_from(number).unwrap());
+        accept(&*store, sent).await;
+    }
+    assert_eq!(
+        store.oldest_waiting(&organisation).await.unwrap(),
+        Some(time(4))
+    );
 }
 
 pub(in crate::store) async fn the_dead_are_listed_newest_first_and_by_source(home: &dyn Home) {
