@@ -6,6 +6,7 @@
     reason = "tests: a surprise ends the test"
 )]
 
+mod hubspot;
 mod journey;
 mod limits;
 mod refusals;

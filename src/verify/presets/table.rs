@@ -91,7 +91,7 @@ require_headers: [{name: X-HubSpot-Signature-Version, value: v1}]
             "eventId",
             "objectId",
             "occurredAt",
-            "propertyName",
+            "propertyName ?? '-'",
         ]),
     },
     Preset {
@@ -110,7 +110,7 @@ timestamp: {source: "header:X-HubSpot-Request-Timestamp", format: unix_ms, toler
             "eventId",
             "objectId",
             "occurredAt",
-            "propertyName",
+            "propertyName ?? '-'",
         ]),
     },
     Preset {
