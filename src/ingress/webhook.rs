@@ -13,7 +13,7 @@ use axum::{
     body::Body,
     extract::{Path, State, rejection::PathRejection},
 };
-use http::{HeaderValue, Method, Request, Response, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use tokio::{sync::SemaphorePermit, time::timeout};
 
 use super::{Ingress, accepted, body};
@@ -322,34 +322,39 @@ impl RequestIds {
 
 /// What a stored request is answered: what its source wants, or, where it wants nothing particular, what was stored.
 fn answer(wanted: &Answer, acceptance: &Acceptance) -> Response<Body> {
-    let (content_type, body) = match (&wanted.content_type, acceptance) {
-        (Some(kind), _) => (kind.clone(), Body::from(wanted.body.clone())),
-        (
-            None,
-            Acceptance::Accepted {
-                event, new, known, ..
-            },
-        ) => {
-            let text = format!(
-                "{{\"status\":\"accepted\",\"event\":{event},\"new\":{new},\"known\":{known}}}"
-            );
-            (
-                HeaderValue::from_static("application/json"),
-                Body::from(text),
-            )
-        }
-        (None, Acceptance::Duplicate { event }) => {
-            let text = format!("{{\"status\":\"duplicate\",\"event\":{event}}}");
-            (
-                HeaderValue::from_static("application/json"),
-                Body::from(text),
-            )
-        }
-    };
-    let mut response = Response::new(body);
+    let mut response = Response::new(Body::empty());
     *response.status_mut() = wanted.status;
+    let (content_type, body) = match &wanted.content_type {
+        Some(content_type) => (content_type.clone(), Body::from(wanted.body.clone())),
+        // RFC 9110, sections 15.3.5 and 15.3.6: these have no body.
+        None if matches!(
+            wanted.status,
+            StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT
+        ) =>
+        {
+            return response;
+        }
+        None => (
+            HeaderValue::from_static("application/json"),
+            Body::from(summary(acceptance)),
+        ),
+    };
+    *response.body_mut() = body;
     response
         .headers_mut()
         .insert(header::CONTENT_TYPE, content_type);
     response
+}
+
+fn summary(acceptance: &Acceptance) -> String {
+    match acceptance {
+        Acceptance::Accepted {
+            event, new, known, ..
+        } => {
+            format!("{{\"status\":\"accepted\",\"event\":{event},\"new\":{new},\"known\":{known}}}")
+        }
+        Acceptance::Duplicate { event } => {
+            format!("{{\"status\":\"duplicate\",\"event\":{event}}}")
+        }
+    }
 }

@@ -116,3 +116,37 @@ async fn a_file_that_cannot_be_read_or_has_another_ending_stops_nobody_else() {
     world.gateway.settled().await;
     world.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_is_answered_as_it_wants() {
+    let source = |name: &str, answer: &str| {
+        format!(
+            "mapping: 1\nsource: {name}\nreceive: {{verify: none{answer}}}\notherwise: drop\nrules:\n  - {{name: all, drop: nothing to do}}\ntests:\n  - {{name: all, event: {{a: 1}}, expect: [{{drop: nothing to do}}]}}\n"
+        )
+    };
+    let strict = ", answer: {content_type: application/json, body: '{\"status\":\"ok\"}'}";
+    let world = World::with(|setup| {
+        setup
+            .source("plain", &source("plain", ""))
+            .source("strict", &source("strict", strict))
+            .source("short", &source("short", ", answer: {status: 204}"))
+    })
+    .await;
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    for (name, status, body) in [
+        (
+            "plain",
+            200,
+            "{\"status\":\"accepted\",\"event\":1,\"new\":1,\"known\":0}",
+        ),
+        ("strict", 200, "{\"status\":\"ok\"}"),
+        ("short", 204, ""),
+    ] {
+        let address = format!("{}webhooks/{name}", world.gateway.url());
+        let mut answer = client.post(address).body("{}").send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), status, "{name}");
+        let said = answer.chunk().await.unwrap().unwrap_or_default();
+        assert_eq!(said, body, "{name}");
+    }
+    world.end().await;
+}

@@ -23,7 +23,7 @@ pub struct Answer {
 }
 
 impl Default for Answer {
-    /// 200 without a body.
+    /// 200, and no body of its own: the sender is told in JSON what was stored.
     fn default() -> Self {
         Self {
             status: StatusCode::OK,
