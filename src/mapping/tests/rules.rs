@@ -219,6 +219,35 @@ fn dedup_expressions_give_the_parts_of_a_key_as_text() {
 }
 
 #[test]
+fn a_dedup_part_without_content_is_a_missing_part() {
+    let dedup = [("id".to_owned(), Span::new(0, 1))];
+    let (mapping, _) = read_with(&file("items: $[]", "drop: x"), &dedup);
+    let body = r#"[{"id": ""}, {"id": " \u00a0"}, {"id": []}, {"id": {}}, {"id": [[]]}, {"id": 0}, {"id": false}]"#;
+    let mapped = mapping.unwrap().map(&Input {
+        body: body.as_bytes(),
+        content_type: None,
+        now: now(),
+    });
+    let parts: Vec<Option<&str>> = mapped
+        .items
+        .iter()
+        .map(|item| item.dedup[0].as_deref())
+        .collect();
+    assert_eq!(
+        parts,
+        [
+            None,
+            None,
+            None,
+            None,
+            Some("[[]]"),
+            Some("0"),
+            Some("false")
+        ]
+    );
+}
+
+#[test]
 fn a_mistake_in_a_dedup_expression_is_marked_where_it_was_written() {
     let text = file("receive: {dedup: [id | lowr]}", "drop: x");
     let at = text.find("id | lowr").unwrap();
