@@ -85,6 +85,15 @@ pub struct Mapping {
     tests: Vec<Test>,
 }
 
+/// What came of a file.
+#[derive(Debug)]
+pub struct Compiled {
+    /// `None` where the file has errors; a test that fails is one.
+    pub mapping: Option<Mapping>,
+    /// What came of the file's tests; `None` where other errors kept them from running.
+    pub tests: Option<TestReport>,
+}
+
 /// A path as it is written, for coverage.
 #[derive(Debug)]
 struct PathInfo {
@@ -95,8 +104,31 @@ struct PathInfo {
 }
 
 /// Reads, checks and compiles the tree of a mapping file and runs its tests. Everything that is wrong is added to
-/// `out`, with warnings; an error gives `None`.
-pub fn compile(root: &Node, options: &CompileOptions<'_>, out: &mut Collector) -> Option<Mapping> {
+/// `out`, with warnings.
+pub fn compile(root: &Node, options: &CompileOptions<'_>, out: &mut Collector) -> Compiled {
+    let Some(mapping) = compile_untested(root, options, out) else {
+        return Compiled {
+            mapping: None,
+            tests: None,
+        };
+    };
+    let report = mapping.run_tests();
+    let has_passed = self_test::report_failures(&report, out);
+    if has_passed {
+        coverage::report(&mapping, out);
+    }
+    Compiled {
+        mapping: has_passed.then_some(mapping),
+        tests: Some(report),
+    }
+}
+
+/// All but running the tests; `None` where an error was found.
+fn compile_untested(
+    root: &Node,
+    options: &CompileOptions<'_>,
+    out: &mut Collector,
+) -> Option<Mapping> {
     let (compiled, tests) = compile::compile_file(root, options, out);
     let tests = match tests {
         Some(entry) => self_test::read(&entry.value, options.read_sample, out),
@@ -107,7 +139,7 @@ pub fn compile(root: &Node, options: &CompileOptions<'_>, out: &mut Collector) -
         return None;
     }
     let file = Arc::clone(out.file());
-    let mapping = Mapping {
+    Some(Mapping {
         hash: MappingHash::of(file.text().as_bytes()),
         file,
         name: compiled.name,
@@ -118,12 +150,7 @@ pub fn compile(root: &Node, options: &CompileOptions<'_>, out: &mut Collector) -
         dedup: compiled.dedup,
         paths: compiled.paths,
         tests,
-    };
-    if !self_test::report_failures(&mapping.run_tests(), out) {
-        return None;
-    }
-    coverage::report(&mapping, out);
-    Some(mapping)
+    })
 }
 
 impl Mapping {

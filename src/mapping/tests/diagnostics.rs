@@ -448,7 +448,7 @@ fn a_report_marks_the_place_in_the_source_line() {
         read_sample: &no_samples,
         find_by_metadata: false,
     };
-    assert!(compile(&root, &options, &mut out).is_none());
+    assert!(compile(&root, &options, &mut out).mapping.is_none());
     let report = crate::diag::render_report(&out.finish(), crate::diag::Style::Plain);
     insta::assert_snapshot!(report, @r"
     error[map/wrong-type]: `phoneNumber` needs a phone number, but this gives text
