@@ -17,22 +17,32 @@ const TWO_LISTS: &str = "a name is both a list of `[]` and an object or numbered
 
 /// Why a form body cannot be read. It never quotes the body.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{what} in pair {pair}")]
-pub(in crate::mapping) struct FormError {
-    what: &'static str,
-    /// Which `name=value`, from 1.
-    pair: usize,
+pub(in crate::mapping) enum FormError {
+    /// Read as a form it would be one odd name, and no rule would know it.
+    #[error(
+        "the body looks like JSON, but the content type says it is a form; the sender must say `application/json`"
+    )]
+    LooksLikeJson,
+    #[error("{what} in pair {pair}")]
+    Pair {
+        what: &'static str,
+        /// Which `name=value`, from 1.
+        pair: usize,
+    },
 }
 
 /// Reads a form body. An empty body is an object without keys.
 pub(in crate::mapping) fn read_form(body: &[u8]) -> Result<Tree<'_>, FormError> {
+    if matches!(body.trim_ascii_start().first(), Some(b'{' | b'[')) {
+        return Err(FormError::LooksLikeJson);
+    }
     let mut root = Names::default();
     let mut parts = Parts { left: FORM_PARTS };
     let pairs = body
         .split(|byte| *byte == b'&')
         .filter(|pair| !pair.is_empty());
     for (index, pair) in pairs.enumerate() {
-        let fault = |what| FormError {
+        let fault = |what| FormError::Pair {
             what,
             pair: index + 1,
         };
@@ -298,6 +308,18 @@ mod tests {
             told(deep.as_bytes()),
             "nested deeper than 64 levels in pair 1"
         );
+    }
+
+    #[test]
+    fn json_under_the_content_type_of_forms_is_refused() {
+        for body in ["{\"a\": 1}", " \r\n\t{}", "[1]", "{"] {
+            assert_eq!(
+                read_form(body.as_bytes()),
+                Err(FormError::LooksLikeJson),
+                "{body}"
+            );
+        }
+        assert_eq!(json("a={\"b\":1}&%7B=1"), r#"{"a":"{\"b\":1}","{":"1"}"#);
     }
 
     #[test]
