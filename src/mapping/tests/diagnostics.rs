@@ -382,6 +382,11 @@ fn tests_have_a_form() {
 }
 
 #[test]
+fn a_transform_like_no_other_points_to_the_list_of_them() {
+    insta::assert_snapshot!(said(&setting("", "name: n | zzzzzzzz")), @r#"m.yaml:13:17: error map/unknown-transform: no transform `zzzzzzzz` (docs/MAPPING.md lists them under "Transforms")"#);
+}
+
+#[test]
 fn limits_hold_at_load() {
     let mut told = String::new();
     let many =
