@@ -53,7 +53,8 @@ pub struct CompileOptions<'a> {
     /// Keys at the top of the file that others read.
     pub also_known: &'a [&'static str],
     /// Expressions whose values on an item make its dedup key, each with its place in the file. A place as long as
-    /// the text is taken to hold it, so that a mistake inside can be marked exactly.
+    /// the text is taken to hold it, so that a mistake inside can be marked exactly and the tests should show its
+    /// paths; another place is that of a preset.
     pub dedup: &'a [(String, Span)],
     /// Reads the file that a test names with `event_file`, relative to the mapping file.
     pub read_sample: &'a dyn Fn(&str) -> io::Result<Vec<u8>>,

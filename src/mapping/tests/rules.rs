@@ -259,6 +259,40 @@ fn a_mistake_in_a_dedup_expression_is_marked_where_it_was_written() {
 }
 
 #[test]
+fn a_dedup_path_that_the_file_spells_out_must_be_in_a_test() {
+    let text = file(
+        "receive: {dedup: [skipped, nope.typo ?? skiped, 'gone[].x']}",
+        "drop: x",
+    );
+    let written = |part: &str| {
+        let at = text.find(part).unwrap();
+        (part.to_owned(), Span::new(at, at + part.len()))
+    };
+    let of_preset = ("portalId".to_owned(), Span::new(0, 3));
+    let dedup = [
+        written("skipped"),
+        written("nope.typo ?? skiped"),
+        written("gone[].x"),
+        of_preset,
+    ];
+    let (mapping, lines) = read_with(&text, &dedup);
+    assert!(mapping.is_some());
+    let never_seen: Vec<&str> = lines
+        .iter()
+        .map(String::as_str)
+        .filter(|line| line.contains("map/path-never-seen"))
+        .collect();
+    assert_eq!(
+        never_seen,
+        [
+            "m.yaml:5:28: warning map/path-never-seen: no test event has a value at `nope.typo`",
+            "m.yaml:5:41: warning map/path-never-seen: no test event has a value at `skiped`",
+            "m.yaml:5:50: warning map/path-never-seen: no test event has a value at `gone[].x`",
+        ]
+    );
+}
+
+#[test]
 fn above_a_limit_the_event_is_one_failure_with_the_count() {
     let mapping = compiled(&file(
         "items: $[]",
