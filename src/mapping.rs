@@ -53,7 +53,8 @@ pub struct CompileOptions<'a> {
     /// Keys at the top of the file that others read.
     pub also_known: &'a [&'static str],
     /// Expressions whose values on an item make its dedup key, each with its place in the file. A place as long as
-    /// the text is taken to hold it, so that a mistake inside can be marked exactly.
+    /// the text is taken to hold it, so that a mistake inside can be marked exactly and the tests should show its
+    /// paths; another place is that of a preset.
     pub dedup: &'a [(String, Span)],
     /// Reads the file that a test names with `event_file`, relative to the mapping file.
     pub read_sample: &'a dyn Fn(&str) -> io::Result<Vec<u8>>,
@@ -85,6 +86,15 @@ pub struct Mapping {
     tests: Vec<Test>,
 }
 
+/// What came of a file.
+#[derive(Debug)]
+pub struct Compiled {
+    /// `None` where the file has errors; a test that fails is one.
+    pub mapping: Option<Mapping>,
+    /// What came of the file's tests; `None` where other errors kept them from running.
+    pub tests: Option<TestReport>,
+}
+
 /// A path as it is written, for coverage.
 #[derive(Debug)]
 struct PathInfo {
@@ -95,8 +105,31 @@ struct PathInfo {
 }
 
 /// Reads, checks and compiles the tree of a mapping file and runs its tests. Everything that is wrong is added to
-/// `out`, with warnings; an error gives `None`.
-pub fn compile(root: &Node, options: &CompileOptions<'_>, out: &mut Collector) -> Option<Mapping> {
+/// `out`, with warnings.
+pub fn compile(root: &Node, options: &CompileOptions<'_>, out: &mut Collector) -> Compiled {
+    let Some(mapping) = compile_untested(root, options, out) else {
+        return Compiled {
+            mapping: None,
+            tests: None,
+        };
+    };
+    let report = mapping.run_tests();
+    let has_passed = self_test::report_failures(&report, out);
+    if has_passed {
+        coverage::report(&mapping, out);
+    }
+    Compiled {
+        mapping: has_passed.then_some(mapping),
+        tests: Some(report),
+    }
+}
+
+/// All but running the tests; `None` where an error was found.
+fn compile_untested(
+    root: &Node,
+    options: &CompileOptions<'_>,
+    out: &mut Collector,
+) -> Option<Mapping> {
     let (compiled, tests) = compile::compile_file(root, options, out);
     let tests = match tests {
         Some(entry) => self_test::read(&entry.value, options.read_sample, out),
@@ -107,7 +140,7 @@ pub fn compile(root: &Node, options: &CompileOptions<'_>, out: &mut Collector) -
         return None;
     }
     let file = Arc::clone(out.file());
-    let mapping = Mapping {
+    Some(Mapping {
         hash: MappingHash::of(file.text().as_bytes()),
         file,
         name: compiled.name,
@@ -118,12 +151,7 @@ pub fn compile(root: &Node, options: &CompileOptions<'_>, out: &mut Collector) -
         dedup: compiled.dedup,
         paths: compiled.paths,
         tests,
-    };
-    if !self_test::report_failures(&mapping.run_tests(), out) {
-        return None;
-    }
-    coverage::report(&mapping, out);
-    Some(mapping)
+    })
 }
 
 impl Mapping {

@@ -74,24 +74,17 @@ pub(super) fn test(arguments: &TestArguments) -> Exit {
     let Some(files) = read(&arguments.paths) else {
         return Exit::Unavailable;
     };
-    let (mut passed, mut failed) = (0, 0);
+    let (mut passed, mut failed, mut not_loaded) = (0, 0, 0);
     for file in &files {
         let name = file.findings.file.name();
-        let Some(checked) = &file.checked else {
-            // Findings include failed tests; show them all, since without a mapping nothing can be run.
+        let Some(report) = &file.tests else {
             output::findings(&file.findings);
-            let tests = file
-                .findings
-                .list
-                .iter()
-                .filter(|found| found.code == "map/test-failed")
-                .count();
-            failed += tests.max(1);
             output::line(&format!("{name}: not loaded"));
+            not_loaded += 1;
             continue;
         };
-        for test in checked.mapping().run_tests().results {
-            if test.differences.is_empty() {
+        for test in &report.results {
+            if test.has_passed() {
                 passed += 1;
                 output::line(&format!("{name}: {} ... ok", test.name));
             } else {
@@ -103,8 +96,17 @@ pub(super) fn test(arguments: &TestArguments) -> Exit {
             }
         }
     }
-    output::line(&format!("{passed} passed, {failed} failed"));
-    if failed == 0 { Exit::Fine } else { Exit::Bad }
+    let files = match not_loaded {
+        0 => String::new(),
+        1 => ", 1 file not loaded".to_owned(),
+        _ => format!(", {not_loaded} files not loaded"),
+    };
+    output::line(&format!("{passed} passed, {failed} failed{files}"));
+    if failed == 0 && not_loaded == 0 {
+        Exit::Fine
+    } else {
+        Exit::Bad
+    }
 }
 
 /// Reads all files below the paths; `None`, said aloud, where there is nothing to read.

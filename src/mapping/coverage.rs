@@ -2,7 +2,7 @@
 //!
 //! The tests are also the sample of what a source sends, so a path at which no test has a value is probably
 //! misspelt. Every path of a rule is looked at for every item that the rule takes, whether or not its condition
-//! or an earlier fallback would have stopped before it.
+//! or an earlier fallback would have stopped before it; those of `dedup` that the file spells out, for every item.
 
 use super::{
     Mapping, codes,
@@ -72,6 +72,9 @@ impl Coverage {
         };
         for item in items {
             let scope = Scope::item(&run, item);
+            for expr in &mapping.dedup {
+                self.expr(expr, &scope);
+            }
             for rule in &mapping.rules {
                 self.optional(rule.when.as_ref(), &scope);
             }

@@ -1,7 +1,7 @@
 //! The tests that a mapping file carries: an event, what is known of customers, and what must come out.
 //!
-//! A test shows the patches as if nothing else were waiting: updates of one event for one customer are merged as
-//! delivery would merge them.
+//! A test shows the patches as if nothing else were waiting. Updates of one event for one customer are shown joined,
+//! as they will be when they wait together; that they are sent as one patch is not promised.
 
 mod compare;
 mod outcome;

@@ -37,7 +37,7 @@ fn read_with(text: &str, dedup: &[(String, Span)]) -> (Option<Mapping>, Vec<Stri
         read_sample: &no_samples,
         find_by_metadata: true,
     };
-    let mapping = yaml::parse(&mut out).and_then(|root| compile(&root, &options, &mut out));
+    let mapping = yaml::parse(&mut out).and_then(|root| compile(&root, &options, &mut out).mapping);
     let findings = out.finish();
     assert_eq!(mapping.is_none(), findings.has_errors(), "{text}");
     (mapping, render_lines(&findings))

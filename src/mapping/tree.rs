@@ -61,6 +61,10 @@ impl<'a> Object<'a> {
             .map(|(_, value)| value)
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// Each key once, with the value that counts.
     fn iter(&self) -> impl Iterator<Item = (&str, &Tree<'a>)> {
         self.entries

@@ -7,7 +7,7 @@ use crate::{
     config::{Environment, SecretError, SecretReference},
     diag::{Collector, Diagnostic, Findings, SourceText, Span},
     event::{Mapped, MappingHash, OrganisationName, SourceName},
-    mapping::{self, CompileOptions, Input, Mapping},
+    mapping::{self, CompileOptions, Input, Mapping, TestReport},
     verify::{SettingsError, Verified, Verifier},
     yaml::{self, Node},
 };
@@ -21,6 +21,8 @@ pub struct SourceFile {
     pub findings: Findings,
     /// `None` where the findings have errors.
     pub checked: Option<CheckedSource>,
+    /// What came of the file's tests; `None` where errors other than failing tests kept them from running.
+    pub tests: Option<TestReport>,
 }
 
 /// A file without mistakes; only its secrets are missing.
@@ -100,11 +102,17 @@ impl SourceFile {
         read_sample: &dyn Fn(&str) -> io::Result<Vec<u8>>,
     ) -> Self {
         let mut out = Collector::new(SourceText::new(shown, text));
-        let checked =
-            yaml::parse(&mut out).and_then(|root| check(&root, stem, read_sample, &mut out));
+        let (checked, tests) = match yaml::parse(&mut out) {
+            Some(root) => check(&root, stem, read_sample, &mut out),
+            None => (None, None),
+        };
         let findings = out.finish();
         let checked = checked.filter(|_| !findings.has_errors());
-        Self { findings, checked }
+        Self {
+            findings,
+            checked,
+            tests,
+        }
     }
 }
 
@@ -113,7 +121,7 @@ fn check(
     stem: &str,
     read_sample: &dyn Fn(&str) -> io::Result<Vec<u8>>,
     out: &mut Collector,
-) -> Option<CheckedSource> {
+) -> (Option<CheckedSource>, Option<TestReport>) {
     let receive = read_receive(root, out);
     let organisation = read_organisation(root, out);
     read_mode(root, out);
@@ -125,13 +133,17 @@ fn check(
         read_sample,
         find_by_metadata: false,
     };
-    let mapping = mapping::compile(root, &options, out);
-    Some(CheckedSource {
-        name: name?,
-        organisation: organisation?,
-        receive: receive?,
-        mapping: mapping?,
-    })
+    let compiled = mapping::compile(root, &options, out);
+    let checked = match (name, organisation, receive, compiled.mapping) {
+        (Some(name), Some(organisation), Some(receive), Some(mapping)) => Some(CheckedSource {
+            name,
+            organisation,
+            receive,
+            mapping,
+        }),
+        _ => None,
+    };
+    (checked, compiled.tests)
 }
 
 fn read_receive(root: &Node, out: &mut Collector) -> Option<Receive> {

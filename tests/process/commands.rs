@@ -127,15 +127,48 @@ fn test_runs_the_tests_of_the_files() {
         shown.contains("the usual case ... ok") && shown.ends_with("1 passed, 0 failed\n"),
         "{shown}"
     );
-    let broken = setup().source(
-        "school",
-        &SOURCE_FILE.replace("patch: {name: Ana,", "patch: {name: Ann,"),
-    );
-    let output = broken.run(&["test"]);
-    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stdout));
-    let shown = text(&output.stdout) + &text(&output.stderr);
+}
+
+#[test]
+fn test_shows_every_test_of_a_file_in_which_one_fails() {
+    let second = SOURCE_FILE
+        .split_once("tests:\n")
+        .unwrap()
+        .1
+        .replace("the usual case", "another case")
+        .replace("patch: {name: Ana,", "patch: {name: Ann,");
+    let setup = setup().source("school", &format!("{SOURCE_FILE}{second}"));
+    let output = setup.run(&["test"]);
+    assert_eq!(output.status.code(), Some(1));
+    let shown = text(&output.stdout);
+    let lines: Vec<&str> = shown.lines().collect();
+    let [passed, failed, difference, total] = lines.as_slice() else {
+        panic!("{shown}");
+    };
     assert!(
-        shown.contains("Ann") && shown.contains("Ana") && shown.contains("1 failed"),
+        passed.ends_with("school.yaml: the usual case ... ok"),
+        "{shown}"
+    );
+    assert!(
+        failed.ends_with("school.yaml: another case ... FAILED"),
+        "{shown}"
+    );
+    assert!(
+        difference.starts_with("    outcome 1: name: expected \"Ann\", got \"Ana\""),
+        "{shown}"
+    );
+    assert_eq!(*total, "1 passed, 1 failed");
+    let checked = setup.run(&["check", "--format", "short"]);
+    assert_eq!(checked.status.code(), Some(1));
+    assert!(text(&checked.stdout).contains("error map/test-failed: "));
+
+    let setup = setup.source("broken", "mapping: 1\nsource: broken\n");
+    let output = setup.run(&["test"]);
+    assert_eq!(output.status.code(), Some(1));
+    let shown = text(&output.stdout);
+    assert!(shown.contains("broken.yaml: not loaded\n"), "{shown}");
+    assert!(
+        shown.ends_with("1 passed, 1 failed, 1 file not loaded\n"),
         "{shown}"
     );
 }

@@ -32,10 +32,18 @@ impl Place<'_> {
     pub(super) fn span(self, at: &Range<usize>) -> Span {
         match self {
             Self::Scalar { node, offset } => node.span_within(offset + at.start, offset + at.end),
-            Self::Foreign { span, length } if span.end - span.start == length => {
+            Self::Foreign { span, .. } if self.holds_the_text() => {
                 Span::new(span.start + at.start, span.start + at.end)
             }
             Self::Foreign { span, .. } => span,
+        }
+    }
+
+    /// Whether the expression stands in the file as it is read.
+    fn holds_the_text(self) -> bool {
+        match self {
+            Self::Scalar { .. } => true,
+            Self::Foreign { span, length } => span.range().len() == length,
         }
     }
 }
@@ -79,9 +87,9 @@ impl Compiler<'_> {
         };
         let paths = self.paths.len();
         let typed = self.expression_text(text, place, 0);
-        // Its paths may be those of a preset, which no test needs to show.
+        // Those of a preset stand elsewhere, and no test needs to show them.
         for path in self.paths.iter_mut().skip(paths) {
-            path.is_covered = false;
+            path.is_covered = place.holds_the_text();
         }
         typed.map(|typed| typed.expr)
     }

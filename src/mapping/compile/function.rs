@@ -167,7 +167,9 @@ impl Compiler<'_> {
                 .at(place.span(&call.name_at), "unknown transform")
                 .help(
                     did_you_mean(&call.name, Function::ALL.into_iter().map(Function::name))
-                        .unwrap_or_else(|| "`quentli-gateway functions` lists them".to_owned()),
+                        .unwrap_or_else(|| {
+                            "docs/MAPPING.md lists them under \"Transforms\"".to_owned()
+                        }),
                 ),
             );
         }

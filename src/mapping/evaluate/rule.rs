@@ -119,10 +119,11 @@ impl Sink {
     }
 }
 
-/// A part of a dedup key as text.
+/// A part of a dedup key as text. A value without content tells no two events apart and is as good as missing.
 fn dedup_text<'a>(expr: &'a Expr, scope: &Scope<'_, 'a>) -> Option<String> {
     match evaluate(expr, scope).ok()? {
-        Value::Absent | Value::Null => None,
+        value if value.has_no_value() => None,
+        Value::Tree(Tree::Object(object)) if object.is_empty() => None,
         value => match value.into_text() {
             Ok(text) => Some(text.into_owned()),
             Err(other) => {

@@ -59,4 +59,13 @@ fn a_body_that_cannot_be_read_is_one_failure_with_the_place() {
         ),
         "fail: body: not a form: not UTF-8 in pair 1"
     );
+    // What `curl -d` sends when nobody says otherwise; dropped in silence, were it read as a form.
+    assert_eq!(
+        mapped_as(
+            &mapping,
+            Some("application/x-www-form-urlencoded"),
+            b"{\"n\": \"x\"}"
+        ),
+        "fail: body: not a form: the body looks like JSON, but the content type says it is a form; the sender must say `application/json`"
+    );
 }

@@ -382,6 +382,11 @@ fn tests_have_a_form() {
 }
 
 #[test]
+fn a_transform_like_no_other_points_to_the_list_of_them() {
+    insta::assert_snapshot!(said(&setting("", "name: n | zzzzzzzz")), @r#"m.yaml:13:17: error map/unknown-transform: no transform `zzzzzzzz` (docs/MAPPING.md lists them under "Transforms")"#);
+}
+
+#[test]
 fn limits_hold_at_load() {
     let mut told = String::new();
     let many =
@@ -448,7 +453,7 @@ fn a_report_marks_the_place_in_the_source_line() {
         read_sample: &no_samples,
         find_by_metadata: false,
     };
-    assert!(compile(&root, &options, &mut out).is_none());
+    assert!(compile(&root, &options, &mut out).mapping.is_none());
     let report = crate::diag::render_report(&out.finish(), crate::diag::Style::Plain);
     insta::assert_snapshot!(report, @r"
     error[map/wrong-type]: `phoneNumber` needs a phone number, but this gives text

@@ -25,7 +25,7 @@ fn find_by_metadata_is_refused_until_there_is_an_index() {
         read_sample: &no_samples,
         find_by_metadata: false,
     };
-    assert!(compile(&root, &options, &mut out).is_none());
+    assert!(compile(&root, &options, &mut out).mapping.is_none());
     insta::assert_snapshot!(render_lines(&out.finish()).join("\n"), @"m.yaml:27:11: error map/not-available: `find` by metadata is not available yet (find customers by `id`, `username` or `email`)");
 }
 

@@ -219,6 +219,35 @@ fn dedup_expressions_give_the_parts_of_a_key_as_text() {
 }
 
 #[test]
+fn a_dedup_part_without_content_is_a_missing_part() {
+    let dedup = [("id".to_owned(), Span::new(0, 1))];
+    let (mapping, _) = read_with(&file("items: $[]", "drop: x"), &dedup);
+    let body = r#"[{"id": ""}, {"id": " \u00a0"}, {"id": []}, {"id": {}}, {"id": [[]]}, {"id": 0}, {"id": false}]"#;
+    let mapped = mapping.unwrap().map(&Input {
+        body: body.as_bytes(),
+        content_type: None,
+        now: now(),
+    });
+    let parts: Vec<Option<&str>> = mapped
+        .items
+        .iter()
+        .map(|item| item.dedup[0].as_deref())
+        .collect();
+    assert_eq!(
+        parts,
+        [
+            None,
+            None,
+            None,
+            None,
+            Some("[[]]"),
+            Some("0"),
+            Some("false")
+        ]
+    );
+}
+
+#[test]
 fn a_mistake_in_a_dedup_expression_is_marked_where_it_was_written() {
     let text = file("receive: {dedup: [id | lowr]}", "drop: x");
     let at = text.find("id | lowr").unwrap();
@@ -226,6 +255,40 @@ fn a_mistake_in_a_dedup_expression_is_marked_where_it_was_written() {
     assert_eq!(
         lines,
         ["m.yaml:5:24: error map/unknown-transform: no transform `lowr` (did you mean `lower`?)"]
+    );
+}
+
+#[test]
+fn a_dedup_path_that_the_file_spells_out_must_be_in_a_test() {
+    let text = file(
+        "receive: {dedup: [skipped, nope.typo ?? skiped, 'gone[].x']}",
+        "drop: x",
+    );
+    let written = |part: &str| {
+        let at = text.find(part).unwrap();
+        (part.to_owned(), Span::new(at, at + part.len()))
+    };
+    let of_preset = ("portalId".to_owned(), Span::new(0, 3));
+    let dedup = [
+        written("skipped"),
+        written("nope.typo ?? skiped"),
+        written("gone[].x"),
+        of_preset,
+    ];
+    let (mapping, lines) = read_with(&text, &dedup);
+    assert!(mapping.is_some());
+    let never_seen: Vec<&str> = lines
+        .iter()
+        .map(String::as_str)
+        .filter(|line| line.contains("map/path-never-seen"))
+        .collect();
+    assert_eq!(
+        never_seen,
+        [
+            "m.yaml:5:28: warning map/path-never-seen: no test event has a value at `nope.typo`",
+            "m.yaml:5:41: warning map/path-never-seen: no test event has a value at `skiped`",
+            "m.yaml:5:50: warning map/path-never-seen: no test event has a value at `gone[].x`",
+        ]
     );
 }
 
