@@ -38,7 +38,7 @@ pub use self_test::{Difference, TestReport, TestResult};
 use self::{
     compiled::{Expr, Rule, Table, Unmatched},
     evaluate::rule,
-    self_test::Test,
+    self_test::Tests,
     tree::Tree,
 };
 use crate::{
@@ -58,8 +58,20 @@ pub struct CompileOptions<'a> {
     pub dedup: &'a [(String, Span)],
     /// Reads the file that a test names with `event_file`, relative to the mapping file.
     pub read_sample: &'a dyn Fn(&str) -> io::Result<Vec<u8>>,
+    /// What it means for the file that a sample cannot be read.
+    pub unreadable_samples: UnreadableSamples,
     /// Whether `find` may ask by metadata, which needs an index of the customers.
     pub find_by_metadata: bool,
+}
+
+/// What becomes of a file when a sample that one of its tests names cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnreadableSamples {
+    /// It is an error, for those who write the file.
+    Refuse,
+    /// It is a warning, and the test is not run: a mapping that was checked before may be deployed without its
+    /// samples.
+    Warn,
 }
 
 /// One request body with what is needed to map it.
@@ -83,7 +95,7 @@ pub struct Mapping {
     rules: Vec<Rule>,
     dedup: Vec<Expr>,
     paths: Vec<PathInfo>,
-    tests: Vec<Test>,
+    tests: Tests,
 }
 
 /// What came of a file.
@@ -115,7 +127,8 @@ pub fn compile(root: &Node, options: &CompileOptions<'_>, out: &mut Collector) -
     };
     let report = mapping.run_tests();
     let has_passed = self_test::report_failures(&report, out);
-    if has_passed {
+    // Samples that are missing would have shown paths as well.
+    if has_passed && report.not_run == 0 {
         coverage::report(&mapping, out);
     }
     Compiled {
@@ -132,8 +145,8 @@ fn compile_untested(
 ) -> Option<Mapping> {
     let (compiled, tests) = compile::compile_file(root, options, out);
     let tests = match tests {
-        Some(entry) => self_test::read(&entry.value, options.read_sample, out),
-        None => Vec::new(),
+        Some(entry) => self_test::read(&entry.value, options, out),
+        None => Tests::default(),
     };
     let compiled = compiled?;
     if out.has_errors() {

@@ -10,5 +10,6 @@ mod file;
 pub mod receive;
 mod set;
 
+pub use crate::mapping::UnreadableSamples;
 pub use file::{ArmError, CheckedSource, Source, SourceFile};
 pub use set::{LoadError, Lookup, Set, Sources, Trouble, find_files};

@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use super::{Exit, output};
 use crate::{
     diag::{Findings, Severity, render_json, render_lines},
-    source::{SourceFile, find_files},
+    source::{SourceFile, UnreadableSamples, find_files},
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -130,7 +130,7 @@ fn read(paths: &[PathBuf]) -> Option<Vec<SourceFile>> {
     }
     let mut all = Vec::new();
     for file in files {
-        match SourceFile::read(&file) {
+        match SourceFile::read(&file, UnreadableSamples::Refuse) {
             Ok(read) => all.push(read),
             Err(error) => {
                 output::error(&format!("{} cannot be read: {error}", file.display()));

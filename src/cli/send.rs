@@ -14,7 +14,7 @@ use crate::{
     clock::Clock,
     config::Environment,
     sender::{Sender, TestEvent},
-    source::SourceFile,
+    source::{SourceFile, UnreadableSamples},
 };
 
 #[derive(Debug, clap::Args)]
@@ -47,7 +47,7 @@ pub(super) async fn run(arguments: Arguments, environment: Environment) -> Exit 
         .or_else(|| environment.get("GATEWAY_MAPPINGS").map(PathBuf::from))
         .unwrap_or_else(|| PathBuf::from("mappings"));
     let path = folder.join(format!("{}.yaml", arguments.source));
-    let file = match SourceFile::read(&path) {
+    let file = match SourceFile::read(&path, UnreadableSamples::Warn) {
         Ok(file) => file,
         Err(error) => {
             output::error(&format!(

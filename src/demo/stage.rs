@@ -16,7 +16,7 @@ use crate::{
     lifecycle::Shutdown,
     sandbox::{Running, Sandbox, Settings},
     sender::Sender,
-    source::{Source, SourceFile},
+    source::{Source, SourceFile, UnreadableSamples},
     store::Store,
     telemetry::start_logs,
 };
@@ -96,7 +96,10 @@ impl Stage {
         start_logs(&config.log);
         let mut sources = BTreeMap::new();
         for name in ["hubspot", "standard-webhooks", "school-system", "kommo"] {
-            let file = SourceFile::read(&mappings.join(format!("{name}.yaml")))?;
+            let file = SourceFile::read(
+                &mappings.join(format!("{name}.yaml")),
+                UnreadableSamples::Refuse,
+            )?;
             let checked = file
                 .checked
                 .with_context(|| format!("{name}.yaml has mistakes"))?;

@@ -17,9 +17,17 @@ pub(super) use read::read;
 use super::{Input, Mapping, codes};
 use crate::diag::{Collector, Diagnostic, Span};
 
+/// The tests of a file.
+#[derive(Debug, Default)]
+pub(super) struct Tests {
+    ready: Vec<Test>,
+    /// How many have no sample to run on.
+    not_run: usize,
+}
+
 /// A test, read and ready to run.
 #[derive(Debug)]
-pub(super) struct Test {
+struct Test {
     name: String,
     span: Span,
     body: Vec<u8>,
@@ -77,6 +85,8 @@ enum Expected {
 pub struct TestReport {
     /// In the order of the file.
     pub results: Vec<TestResult>,
+    /// How many tests have a sample that cannot be read, where that is only a warning.
+    pub not_run: usize,
 }
 
 /// What came of one test.
@@ -105,6 +115,7 @@ pub struct Difference {
 }
 
 impl TestReport {
+    /// Whether no test that ran differs.
     pub fn has_passed(&self) -> bool {
         self.results.iter().all(TestResult::has_passed)
     }
@@ -134,6 +145,7 @@ impl fmt::Display for Difference {
 pub(super) fn run(mapping: &Mapping) -> TestReport {
     let results = mapping
         .tests
+        .ready
         .iter()
         .map(|test| {
             let mapped = mapping.map(&test.input());
@@ -145,7 +157,10 @@ pub(super) fn run(mapping: &Mapping) -> TestReport {
             }
         })
         .collect();
-    TestReport { results }
+    TestReport {
+        results,
+        not_run: mapping.tests.not_run,
+    }
 }
 
 /// Adds a diagnostic for every difference; whether all tests passed.
@@ -167,6 +182,6 @@ pub(super) fn report_failures(report: &TestReport, out: &mut Collector) -> bool 
 impl Mapping {
     /// The requests of the tests, as a sample of what the source sends.
     pub(super) fn test_inputs(&self) -> impl Iterator<Item = Input<'_>> {
-        self.tests.iter().map(Test::input)
+        self.tests.ready.iter().map(Test::input)
     }
 }

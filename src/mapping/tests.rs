@@ -35,6 +35,7 @@ fn read_with(text: &str, dedup: &[(String, Span)]) -> (Option<Mapping>, Vec<Stri
         also_known: &["receive", "quentli", "mode"],
         dedup,
         read_sample: &no_samples,
+        unreadable_samples: UnreadableSamples::Refuse,
         find_by_metadata: true,
     };
     let mapping = yaml::parse(&mut out).and_then(|root| compile(&root, &options, &mut out).mapping);

@@ -7,7 +7,7 @@ use crate::{
     config::{Environment, SecretError, SecretReference},
     diag::{Collector, Diagnostic, Findings, SourceText, Span},
     event::{Mapped, MappingHash, OrganisationName, SourceName},
-    mapping::{self, CompileOptions, Input, Mapping, TestReport},
+    mapping::{self, CompileOptions, Input, Mapping, TestReport, UnreadableSamples},
     verify::{SettingsError, Verified, Verifier},
     yaml::{self, Node},
 };
@@ -66,11 +66,12 @@ fn describe(failed: &[(String, SecretError)]) -> String {
 }
 
 impl SourceFile {
-    /// Reads and checks a file. The samples its tests name are read from beside it.
+    /// Reads and checks a file. The samples its tests name are read from beside it; `unreadable_samples` says what
+    /// it means that one is not there.
     ///
     /// # Errors
     /// The file itself cannot be read; what is wrong *in* it is in the findings.
-    pub fn read(path: &Path) -> io::Result<Self> {
+    pub fn read(path: &Path, unreadable_samples: UnreadableSamples) -> io::Result<Self> {
         let text = std::fs::read_to_string(path)?;
         let folder = path.parent().unwrap_or(Path::new(""));
         let stem = path
@@ -91,6 +92,7 @@ impl SourceFile {
             stem,
             text,
             &read_sample,
+            unreadable_samples,
         ))
     }
 
@@ -100,10 +102,11 @@ impl SourceFile {
         stem: &str,
         text: String,
         read_sample: &dyn Fn(&str) -> io::Result<Vec<u8>>,
+        unreadable_samples: UnreadableSamples,
     ) -> Self {
         let mut out = Collector::new(SourceText::new(shown, text));
         let (checked, tests) = match yaml::parse(&mut out) {
-            Some(root) => check(&root, stem, read_sample, &mut out),
+            Some(root) => check(&root, stem, read_sample, unreadable_samples, &mut out),
             None => (None, None),
         };
         let findings = out.finish();
@@ -120,6 +123,7 @@ fn check(
     root: &Node,
     stem: &str,
     read_sample: &dyn Fn(&str) -> io::Result<Vec<u8>>,
+    unreadable_samples: UnreadableSamples,
     out: &mut Collector,
 ) -> (Option<CheckedSource>, Option<TestReport>) {
     let receive = read_receive(root, out);
@@ -131,6 +135,7 @@ fn check(
         also_known: &OWN_KEYS,
         dedup: &dedup,
         read_sample,
+        unreadable_samples,
         find_by_metadata: false,
     };
     let compiled = mapping::compile(root, &options, out);

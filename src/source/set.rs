@@ -14,6 +14,7 @@ use crate::{
     config::Environment,
     diag::{Findings, render_lines},
     event::SourceName,
+    mapping::UnreadableSamples,
 };
 
 /// The sources in force. Cheap to clone; clones see the same set.
@@ -70,7 +71,8 @@ pub enum LoadError {
 }
 
 impl Set {
-    /// Loads all files of a folder and reads their secrets; relative secret files start at `base`.
+    /// Loads all files of a folder and reads their secrets; relative secret files start at `base`. A sample of a test
+    /// need not be there.
     ///
     /// # Errors
     /// The folder cannot be read or holds no source file. What is wrong with a file is in the set.
@@ -93,7 +95,7 @@ impl Set {
                 .and_then(|stem| stem.to_str())
                 .unwrap_or_default();
             let name = stem.parse().ok();
-            match SourceFile::read(&path) {
+            match SourceFile::read(&path, UnreadableSamples::Warn) {
                 Ok(file) => set.add(name, file, environment, base),
                 Err(error) => {
                     let line = format!("{shown}: the file cannot be read: {error}");
@@ -236,4 +238,44 @@ pub fn find_files(path: &Path) -> io::Result<Vec<PathBuf>> {
 /// Whether the file's name ends as a source file's must, so that no two files can claim one address.
 pub(super) fn is_source_file(path: &Path) -> bool {
     path.extension().is_some_and(|ending| ending == "yaml")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = r"
+mapping: 1
+source: school
+receive: {verify: github, secrets: [{env: SECRET}]}
+otherwise: drop
+rules:
+  - {name: r, when: exists(a), drop: x}
+tests:
+  - {name: from a sample, event_file: samples/a.json, expect: [{drop: x}]}
+  - {name: in the file, event: {a: 1}, expect: [{drop: x}]}
+";
+
+    /// Which sources of a folder with this file receive, and which do not.
+    fn loaded(file: &str, sample: Option<&str>) -> (usize, usize) {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("school.yaml"), file).unwrap();
+        if let Some(sample) = sample {
+            std::fs::create_dir(folder.path().join("samples")).unwrap();
+            std::fs::write(folder.path().join("samples/a.json"), sample).unwrap();
+        }
+        let environment: Environment = [("SECRET", "s3cret")].into_iter().collect();
+        let set = Set::load(folder.path(), &environment, folder.path()).unwrap();
+        (set.ready().count(), set.troubles().count())
+    }
+
+    #[test]
+    fn a_source_receives_without_the_samples_of_its_tests_but_not_with_a_failing_test() {
+        assert_eq!(loaded(FILE, Some("{\"a\": 1}")), (1, 0));
+        assert_eq!(loaded(FILE, None), (1, 0));
+        assert_eq!(loaded(FILE, Some("{\"b\": 1}")), (0, 1));
+        assert_eq!(loaded(FILE, Some("not JSON")), (0, 1));
+        let failing = FILE.replace("event: {a: 1}", "event: {b: 1}");
+        assert_eq!(loaded(&failing, None), (0, 1));
+    }
 }

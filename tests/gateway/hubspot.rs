@@ -6,7 +6,7 @@ use quentli_gateway::{
     clock::Clock,
     config::Environment,
     sender::{Answer, Sender, TestEvent},
-    source::{Source, SourceFile},
+    source::{Source, SourceFile, UnreadableSamples},
 };
 use serde_json::{Value, json};
 
@@ -44,7 +44,13 @@ fn with_hubspot(setup: Setup, file: &str) -> Setup {
 /// The sending side of the same source.
 fn hubspot(file: &str) -> Source {
     let read = |path: &str| fs::read(samples().join(path));
-    let file = SourceFile::check("hubspot.yaml", "hubspot", file.to_owned(), &read);
+    let file = SourceFile::check(
+        "hubspot.yaml",
+        "hubspot",
+        file.to_owned(),
+        &read,
+        UnreadableSamples::Refuse,
+    );
     assert!(!file.findings.has_errors(), "{:#?}", file.findings);
     let environment: Environment = [(SECRET_VARIABLE, SECRET)].into_iter().collect();
     let checked = file.checked.unwrap();

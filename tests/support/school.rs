@@ -4,7 +4,7 @@ use bytes::Bytes;
 use quentli_gateway::{
     config::Environment,
     sender::{Answer, SendError, Sender, TestEvent},
-    source::{Source, SourceFile},
+    source::{Source, SourceFile, UnreadableSamples},
 };
 use serde_json::{Value, json};
 use url::Url;
@@ -59,7 +59,13 @@ impl School {
     pub(crate) fn new() -> Self {
         drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
         let no_samples = |_: &str| Err(std::io::Error::other("the test source has no samples"));
-        let file = SourceFile::check("school.yaml", "school", SOURCE_FILE.to_owned(), &no_samples);
+        let file = SourceFile::check(
+            "school.yaml",
+            "school",
+            SOURCE_FILE.to_owned(),
+            &no_samples,
+            UnreadableSamples::Refuse,
+        );
         assert!(!file.findings.has_errors(), "{:#?}", file.findings);
         let environment: Environment = [(SECRET_VARIABLE, SECRET)].into_iter().collect();
         let source = file

@@ -1,15 +1,15 @@
 //! Reads the tests of a file. What stands under `event` and `expect` is plain data, never an expression.
 
-use std::{io, path::Path, str::FromStr};
+use std::{path::Path, str::FromStr};
 
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{Expectation, Expected, Found, Test};
+use super::{Expectation, Expected, Found, Test, Tests};
 use crate::{
     diag::{Collector, Diagnostic, Span},
     mapping::{
-        codes,
+        CompileOptions, UnreadableSamples, codes,
         compile::{KEYS, plain},
         tree::{read_form, read_json, write_json_text},
     },
@@ -21,14 +21,23 @@ const TEST_KEYS: KeyCodes = KeyCodes {
     ..KEYS
 };
 
-type ReadSample<'a> = &'a dyn Fn(&str) -> io::Result<Vec<u8>>;
+/// What a test maps.
+enum Event {
+    Read {
+        body: Vec<u8>,
+        content_type: Option<&'static str>,
+    },
+    /// Its sample cannot be read, which was a warning.
+    Unreadable,
+}
 
 /// The tests of a file; those that cannot be read are reported and left out.
 pub(in crate::mapping) fn read(
     node: &Node,
-    read_sample: ReadSample<'_>,
+    options: &CompileOptions<'_>,
     out: &mut Collector,
-) -> Vec<Test> {
+) -> Tests {
+    let mut tests = Tests::default();
     let Some(nodes) = node.as_list().filter(|nodes| !nodes.is_empty()) else {
         error(
             out,
@@ -36,15 +45,21 @@ pub(in crate::mapping) fn read(
             "a mapping file has at least one test",
             "write `- name: …` with `event` and `expect` below `tests`",
         );
-        return Vec::new();
+        return tests;
     };
-    nodes
-        .iter()
-        .filter_map(|node| read_test(node, read_sample, out))
-        .collect()
+    for node in nodes {
+        read_test(node, options, &mut tests, out);
+    }
+    tests
 }
 
-fn read_test(node: &Node, read_sample: ReadSample<'_>, out: &mut Collector) -> Option<Test> {
+/// Adds a test to the others; `None` where it is not one, which has been reported.
+fn read_test(
+    node: &Node,
+    options: &CompileOptions<'_>,
+    tests: &mut Tests,
+    out: &mut Collector,
+) -> Option<()> {
     let mut keys = KeyReader::new(node, "a test", TEST_KEYS, out)?;
     let name = keys.require_text("name", out);
     let event = keys.take("event");
@@ -54,13 +69,16 @@ fn read_test(node: &Node, read_sample: ReadSample<'_>, out: &mut Collector) -> O
     let expect = keys.require("expect", out);
     keys.finish(out);
 
-    let body = match (event, event_file) {
+    let event = match (event, event_file) {
         (Some(entry), None) => {
             let mut body = String::new();
             write_plain(&entry.value, &mut body);
-            Some((body.into_bytes(), None))
+            Some(Event::Read {
+                body: body.into_bytes(),
+                content_type: None,
+            })
         }
-        (None, Some((path, node))) => sample(path, node, read_sample, out),
+        (None, Some((path, node))) => sample(path, node, options, out),
         (Some(_), Some((_, node))) => {
             error(
                 out,
@@ -97,32 +115,44 @@ fn read_test(node: &Node, read_sample: ReadSample<'_>, out: &mut Collector) -> O
     };
     let expect = expect.and_then(|entry| read_expectations(&entry.value, out));
     let (name, name_node) = name?;
-    let (body, content_type) = body?;
-    Some(Test {
-        name: name.to_owned(),
-        span: name_node.span,
-        body,
-        content_type,
-        found: found?,
-        now: now?,
-        expect: expect?,
-    })
+    let (found, now, expect) = (found?, now?, expect?);
+    match event? {
+        Event::Unreadable => tests.not_run += 1,
+        Event::Read { body, content_type } => tests.ready.push(Test {
+            name: name.to_owned(),
+            span: name_node.span,
+            body,
+            content_type,
+            found,
+            now,
+            expect,
+        }),
+    }
+    Some(())
 }
 
 /// The body in a file, and what it is: a form where the file's name ends in `.form`, else JSON.
 fn sample(
     path: &str,
     node: &Node,
-    read_sample: ReadSample<'_>,
+    options: &CompileOptions<'_>,
     out: &mut Collector,
-) -> Option<(Vec<u8>, Option<&'static str>)> {
-    let body = match read_sample(path) {
+) -> Option<Event> {
+    let body = match (options.read_sample)(path) {
         Ok(body) => body,
         Err(reason) => {
+            let message = format!("`{path}` cannot be read: {reason}");
+            if options.unreadable_samples == UnreadableSamples::Warn {
+                out.add(
+                    Diagnostic::warning(codes::TEST_FORM, message)
+                        .at(node.span, "the test is not run"),
+                );
+                return Some(Event::Unreadable);
+            }
             error(
                 out,
                 node.span,
-                &format!("`{path}` cannot be read: {reason}"),
+                &message,
                 "the path is relative to the mapping file",
             );
             return None;
@@ -145,7 +175,7 @@ fn sample(
         error(out, node.span, &format!("`{path}` is {fault}"), "");
         return None;
     }
-    Some((body, content_type))
+    Some(Event::Read { body, content_type })
 }
 
 fn read_found(node: &Node, out: &mut Collector) -> Option<Vec<Found>> {

@@ -387,6 +387,29 @@ fn a_transform_like_no_other_points_to_the_list_of_them() {
 }
 
 #[test]
+fn a_sample_that_cannot_be_read_may_be_a_warning_and_its_test_is_not_run() {
+    let text = setting("", "name: n").replace(
+        "tests:\n",
+        "tests:\n  - {name: sampled, event_file: x.json, expect: [{drop: other}]}\n",
+    );
+    let mut out = Collector::new(SourceText::new("m.yaml", text));
+    let root = yaml::parse(&mut out).unwrap();
+    let options = CompileOptions {
+        also_known: &[],
+        dedup: &[],
+        read_sample: &no_samples,
+        unreadable_samples: UnreadableSamples::Warn,
+        find_by_metadata: false,
+    };
+    let compiled = compile(&root, &options, &mut out);
+    assert!(compiled.mapping.is_some());
+    let report = compiled.tests.unwrap();
+    assert_eq!((report.results.len(), report.not_run), (1, 1));
+    // Nothing is said of paths that the sample would have shown.
+    insta::assert_snapshot!(render_lines(&out.finish()).join("\n"), @"m.yaml:15:33: warning map/test-form: `x.json` cannot be read: entity not found");
+}
+
+#[test]
 fn limits_hold_at_load() {
     let mut told = String::new();
     let many =
@@ -451,6 +474,7 @@ fn a_report_marks_the_place_in_the_source_line() {
         also_known: &[],
         dedup: &[],
         read_sample: &no_samples,
+        unreadable_samples: UnreadableSamples::Refuse,
         find_by_metadata: false,
     };
     assert!(compile(&root, &options, &mut out).mapping.is_none());
