@@ -67,14 +67,12 @@ pub(super) fn load_sources(
     for line in lines {
         tracing::error!("a source does not receive (it answers 503): {line}");
     }
+    // Among them every source that is not verified, which must be said at every start.
+    for line in set.warnings() {
+        tracing::warn!("{line}");
+    }
     for source in set.ready() {
         metrics.source_loaded(source.name(), true);
-        if source.receive().verify.is_none() {
-            tracing::warn!(
-                source = source.name().as_str(),
-                "requests of this source are not verified (`verify: none`): whoever knows its address can change customers"
-            );
-        }
     }
     Ok(Sources::new(set))
 }

@@ -128,15 +128,6 @@ fn read(paths: &[PathBuf]) -> Option<Vec<SourceFile>> {
             }
         }
     }
-    let mut all = Vec::new();
-    for file in files {
-        match SourceFile::read(&file, UnreadableSamples::Refuse) {
-            Ok(read) => all.push(read),
-            Err(error) => {
-                output::error(&format!("{} cannot be read: {error}", file.display()));
-                return None;
-            }
-        }
-    }
-    Some(all)
+    let read = |file: &PathBuf| SourceFile::read(file, UnreadableSamples::Refuse);
+    Some(files.iter().map(read).collect())
 }

@@ -47,16 +47,7 @@ pub(super) async fn run(arguments: Arguments, environment: Environment) -> Exit 
         .or_else(|| environment.get("GATEWAY_MAPPINGS").map(PathBuf::from))
         .unwrap_or_else(|| PathBuf::from("mappings"));
     let path = folder.join(format!("{}.yaml", arguments.source));
-    let file = match SourceFile::read(&path, UnreadableSamples::Warn) {
-        Ok(file) => file,
-        Err(error) => {
-            output::error(&format!(
-                "the source file {} cannot be read: {error}",
-                path.display()
-            ));
-            return Exit::Unavailable;
-        }
-    };
+    let file = SourceFile::read(&path, UnreadableSamples::Warn);
     let Some(checked) = file.checked else {
         output::findings(&file.findings);
         return Exit::Bad;

@@ -2,7 +2,10 @@
 
 use std::{io, path::Path};
 
-use super::receive::{DedupRule, Receive};
+use super::{
+    receive::{DedupRule, Receive},
+    set::is_source_file,
+};
 use crate::{
     config::{Environment, SecretError, SecretReference},
     diag::{Collector, Diagnostic, Findings, SourceText, Span},
@@ -67,12 +70,24 @@ fn describe(failed: &[(String, SecretError)]) -> String {
 
 impl SourceFile {
     /// Reads and checks a file. The samples its tests name are read from beside it; `unreadable_samples` says what
-    /// it means that one is not there.
-    ///
-    /// # Errors
-    /// The file itself cannot be read; what is wrong *in* it is in the findings.
-    pub fn read(path: &Path, unreadable_samples: UnreadableSamples) -> io::Result<Self> {
-        let text = std::fs::read_to_string(path)?;
+    /// it means that one is not there. A file that cannot be read, or whose name has another ending than `.yaml`, is
+    /// a finding like any other.
+    pub fn read(path: &Path, unreadable_samples: UnreadableSamples) -> Self {
+        let shown = path.display().to_string();
+        if !is_source_file(path) {
+            let diagnostic =
+                Diagnostic::error("recv/source-name", "a source file's name ends in `.yaml`");
+            return Self::unusable(&shown, diagnostic.help("rename the file"));
+        }
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) => {
+                let message = format!("the file cannot be read: {error}");
+                let diagnostic = Diagnostic::error("recv/unreadable", message);
+                let help = "check its permissions, that it is UTF-8 text, and where it leads if it is a link";
+                return Self::unusable(&shown, diagnostic.help(help));
+            }
+        };
         let folder = path.parent().unwrap_or(Path::new(""));
         let stem = path
             .file_stem()
@@ -87,13 +102,17 @@ impl SourceFile {
             }
             std::fs::read(folder.join(name))
         };
-        Ok(Self::check(
-            &path.display().to_string(),
-            stem,
-            text,
-            &read_sample,
-            unreadable_samples,
-        ))
+        Self::check(&shown, stem, text, &read_sample, unreadable_samples)
+    }
+
+    fn unusable(shown: &str, diagnostic: Diagnostic) -> Self {
+        let mut out = Collector::new(SourceText::new(shown, ""));
+        out.add(diagnostic);
+        Self {
+            findings: out.finish(),
+            checked: None,
+            tests: None,
+        }
     }
 
     /// Checks a text that stands, or could stand, in the file `<stem>.yaml`.

@@ -27,6 +27,8 @@ pub struct Set {
     sources: BTreeMap<SourceName, Entry>,
     /// Files whose name names no source, which cannot have an address.
     nameless: Vec<Trouble>,
+    /// What was found in files that receive all the same, one line each.
+    warnings: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -84,24 +86,14 @@ impl Set {
         }
         let mut set = Self::default();
         for path in files {
-            let shown = path.display();
-            if !is_source_file(&path) {
-                let line = format!("{shown}: a source file's name ends in `.yaml`; rename it");
-                set.put(None, Entry::Broken(Trouble::NotArmed(line)));
-                continue;
-            }
             let stem = path
                 .file_stem()
                 .and_then(|stem| stem.to_str())
                 .unwrap_or_default();
-            let name = stem.parse().ok();
-            match SourceFile::read(&path, UnreadableSamples::Warn) {
-                Ok(file) => set.add(name, file, environment, base),
-                Err(error) => {
-                    let line = format!("{shown}: the file cannot be read: {error}");
-                    set.put(name, Entry::Broken(Trouble::NotArmed(line)));
-                }
-            }
+            // Of `x.yaml` and `x.yml` only the first has an address; the other is reported.
+            let name = stem.parse().ok().filter(|_| is_source_file(&path));
+            let file = SourceFile::read(&path, UnreadableSamples::Warn);
+            set.add(name, file, environment, base);
         }
         Ok(set)
     }
@@ -116,7 +108,10 @@ impl Set {
         let entry = match file.checked {
             None => Entry::Broken(Trouble::Mistakes(file.findings)),
             Some(checked) => match checked.arm(environment, base) {
-                Ok(source) => Entry::Ready(Arc::new(source)),
+                Ok(source) => {
+                    self.warnings.extend(render_lines(&file.findings));
+                    Entry::Ready(Arc::new(source))
+                }
                 Err(error) => Entry::Broken(Trouble::NotArmed(arm_line(&error))),
             },
         };
@@ -141,6 +136,11 @@ impl Set {
             Entry::Ready(_) => None,
         });
         broken.chain(self.nameless.iter().map(|trouble| (None, trouble)))
+    }
+
+    /// What was found in files that receive all the same, one line each, without any text of the file.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// The sources that receive.

@@ -67,7 +67,7 @@ async fn verification_switched_off_is_warned_about_at_every_start() {
     let warned = |world: &World| {
         let log = world.gateway.log();
         log.iter().any(|line| {
-            line.contains("WARN") && line.contains("not verified") && line.contains("open")
+            line.contains("WARN") && line.contains("recv/unverified") && line.contains("open")
         })
     };
     assert!(warned(&world));
@@ -107,9 +107,9 @@ async fn a_file_that_cannot_be_read_or_has_another_ending_stops_nobody_else() {
     assert_eq!(answer.status, 200);
     let log = world.gateway.log().join("\n");
     for expected in [
-        "latin.yaml: the file cannot be read",
-        "dangling.yaml: the file cannot be read",
-        "school.yml: a source file's name ends in",
+        "latin.yaml:1:1: error recv/unreadable",
+        "dangling.yaml:1:1: error recv/unreadable",
+        "school.yml:1:1: error recv/source-name",
     ] {
         assert!(log.contains(expected), "{expected} is missing in:\n{log}");
     }
