@@ -46,7 +46,7 @@ pub struct Parts {
     pub body_budget: usize,
     /// From the head of a request to the end of its body.
     pub body_timeout: Duration,
-    /// Requests that are read, verified and stored at once.
+    /// Requests that are verified and stored at once.
     pub requests: NonZeroU32,
 }
 
@@ -62,7 +62,7 @@ pub struct Ingress {
     body_timeout: Duration,
     /// When it was last said why events are not stored, by [`Clock::elapsed`] in milliseconds.
     trouble_told_at: AtomicU64,
-    under_way: Semaphore,
+    turns: Semaphore,
     ready: AtomicBool,
     request_ids: webhook::RequestIds,
 }
@@ -79,7 +79,7 @@ impl Ingress {
             body_budget: Semaphore::new(parts.body_budget.min(Semaphore::MAX_PERMITS)),
             trouble_told_at: AtomicU64::new(0),
             body_timeout: parts.body_timeout,
-            under_way: Semaphore::new(usize::try_from(parts.requests.get()).unwrap_or(usize::MAX)),
+            turns: Semaphore::new(usize::try_from(parts.requests.get()).unwrap_or(usize::MAX)),
             ready: AtomicBool::new(true),
             request_ids: webhook::RequestIds::new(),
         })

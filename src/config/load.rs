@@ -89,7 +89,7 @@ pub struct Limits {
     pub body: ByteCount,
     /// What the bodies of all requests under way may take together; at least `body`.
     pub memory: ByteCount,
-    /// Requests that are read, verified and stored at once.
+    /// Requests that are verified and stored at once; further ones wait a moment for their turn.
     pub requests: NonZeroU32,
     /// Connections open at once.
     pub connections: NonZeroU32,

@@ -142,11 +142,11 @@ impl Ingress {
         if request.method() != Method::POST {
             return Err(Problem::MethodNotAllowed.into());
         }
-        let Ok(Ok(_under_way)) = timeout(TURN_WAIT, self.under_way.acquire()).await else {
+        // Only whole requests take a turn: a body that dribbles in holds up nobody but itself.
+        let (received, _share) = self.read(request).await?;
+        let Ok(Ok(_turn)) = timeout(TURN_WAIT, self.turns.acquire()).await else {
             return Err(Problem::Busy.into());
         };
-
-        let (received, _share) = self.read(request).await?;
         let verified = self.verify(&source, received)?;
         let (verified, mapped) = map(&source, verified).await;
         let event = accepted::new_event(&source, verified, mapped);

@@ -131,3 +131,24 @@ async fn broken_framing_is_a_bad_request() {
     assert!(said.starts_with("HTTP/1.1 400"), "{said}");
     world.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_dribbles_in_takes_nobodys_turn() {
+    let world = World::with(|setup| setup.settings("limits: {requests: 1}\n")).await;
+    let mut slow = TcpStream::connect(world.gateway.listen).await.unwrap();
+    let head = "POST /webhooks/school HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\npart";
+    slow.write_all(head.as_bytes()).await.unwrap();
+    let url = world.gateway.url();
+    for number in 0..5 {
+        let id = number.to_string();
+        let answer = world
+            .school
+            .rename(&url, &id, &world.customer, &id)
+            .await
+            .unwrap();
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+    drop(slow);
+    world.gateway.settled().await;
+    world.end().await;
+}
