@@ -10,34 +10,30 @@ use crate::{
     store::{AppliedPart, DeliveryRecord, Standing},
 };
 
-// The columns of an open delivery, in the order of `open_record`.
-const OPEN_OF: &str = "
+/// A statement for open deliveries, with the columns in the order of `open_record`. A customer that only an attempt
+/// found is that of the latest.
+macro_rules! open_records {
+    ($which:literal) => {
+        concat!(
+            "
     SELECT event, item, number, source, organisation, rule, attempts, fields, warnings,
            pos, state, next_attempt, code, trouble, customer,
            (SELECT customer FROM attempt
             WHERE attempt.event = delivery.event AND attempt.item = delivery.item
               AND attempt.number = delivery.number AND attempt.customer IS NOT NULL
             ORDER BY attempt.attempt DESC LIMIT 1)
-    FROM delivery WHERE event = ?1";
+    FROM delivery ",
+            $which
+        )
+    };
+}
 
-const DEAD: &str = "
-    SELECT event, item, number, source, organisation, rule, attempts, fields, warnings,
-           pos, state, next_attempt, code, trouble, customer,
-           (SELECT customer FROM attempt
-            WHERE attempt.event = delivery.event AND attempt.item = delivery.item
-              AND attempt.number = delivery.number AND attempt.customer IS NOT NULL
-            ORDER BY attempt.attempt DESC LIMIT 1)
-    FROM delivery INDEXED BY delivery_dead WHERE state = 'dead' ORDER BY pos DESC LIMIT ?1";
-
-const DEAD_OF_SOURCE: &str = "
-    SELECT event, item, number, source, organisation, rule, attempts, fields, warnings,
-           pos, state, next_attempt, code, trouble, customer,
-           (SELECT customer FROM attempt
-            WHERE attempt.event = delivery.event AND attempt.item = delivery.item
-              AND attempt.number = delivery.number AND attempt.customer IS NOT NULL
-            ORDER BY attempt.attempt DESC LIMIT 1)
-    FROM delivery INDEXED BY delivery_dead_source
-    WHERE source = ?2 AND state = 'dead' ORDER BY pos DESC LIMIT ?1";
+const OPEN_OF: &str = open_records!("WHERE event = ?1");
+const DEAD: &str =
+    open_records!("INDEXED BY delivery_dead WHERE state = 'dead' ORDER BY pos DESC LIMIT ?1");
+const DEAD_OF_SOURCE: &str = open_records!(
+    "INDEXED BY delivery_dead_source WHERE source = ?2 AND state = 'dead' ORDER BY pos DESC LIMIT ?1"
+);
 
 const ENDED_OF: &str = "
     SELECT event, item, number, source, organisation, rule, attempts, fields, warnings, \"end\", reason, at, customer
