@@ -47,6 +47,27 @@ pub(super) enum Recorded {
     Untouched,
 }
 
+/// The fields of an attempt's line, at a level that the macros of `tracing` need as a word. Quentli's message is kept
+/// in the store only: it may quote values.
+macro_rules! attempt_line {
+    ($level:ident, $context:expr, $account:expr, $outcome:expr, $reason:expr, $message:literal) => {
+        tracing::$level!(
+            organisation = %$context.organisation,
+            source = %$account.delivery.source,
+            event.id = %$account.delivery.event,
+            delivery.id = %$account.delivery.pos,
+            attempt.number = $account.delivery.attempts.saturating_add(1),
+            customer.id = $account.customer.as_ref().map(CustomerId::for_log),
+            http.status = $account.error.and_then(|error| error.status),
+            error.kind = $account.error.map(|error| error.kind.as_str()),
+            outcome = $outcome,
+            reason = $reason,
+            duration_ms = millis($account.took),
+            $message
+        )
+    };
+}
+
 impl Context {
     /// Writes down what was decided about an attempt.
     pub(super) async fn record(
@@ -197,37 +218,19 @@ impl Context {
         self.metrics.attempt(&self.organisation, outcome, error);
     }
 
-    /// The one line of an attempt. Quentli's message is kept in the store only: it may quote values.
+    /// The one line of an attempt.
     fn say(&self, account: &Account<'_>, outcome: &'static str) {
-        tracing::info!(
-            organisation = %self.organisation,
-            source = %account.delivery.source,
-            event.id = %account.delivery.event,
-            delivery.id = %account.delivery.pos,
-            attempt.number = account.delivery.attempts.saturating_add(1),
-            customer.id = account.customer.as_ref().map(CustomerId::for_log),
-            http.status = account.error.and_then(|error| error.status),
-            error.kind = account.error.map(|error| error.kind.as_str()),
-            outcome,
-            duration_ms = millis(account.took),
-            "attempt"
-        );
+        attempt_line!(info, self, account, outcome, None::<&str>, "attempt");
     }
 
     /// As [`Context::say`], where a person must look.
     fn say_dead(&self, account: &Account<'_>, reason: &'static str) {
-        tracing::warn!(
-            organisation = %self.organisation,
-            source = %account.delivery.source,
-            event.id = %account.delivery.event,
-            delivery.id = %account.delivery.pos,
-            attempt.number = account.delivery.attempts.saturating_add(1),
-            customer.id = account.customer.as_ref().map(CustomerId::for_log),
-            http.status = account.error.and_then(|error| error.status),
-            error.kind = account.error.map(|error| error.kind.as_str()),
-            outcome = "dead",
+        attempt_line!(
+            warn,
+            self,
+            account,
+            "dead",
             reason,
-            duration_ms = millis(account.took),
             "attempt: a person must look at this delivery"
         );
     }
