@@ -271,6 +271,11 @@ impl CheckedSource {
         &self.mapping
     }
 
+    /// The mapping alone, for those who receive nothing.
+    pub fn into_mapping(self) -> Mapping {
+        self.mapping
+    }
+
     pub fn receive(&self) -> &Receive {
         &self.receive
     }
