@@ -259,13 +259,16 @@ pub(super) fn pipe_step<'a>(
     })
 }
 
+/// Room for a text that is put together, in bytes.
+const USUAL_TEXT: usize = 32;
+
 fn joined<'a>(join: &'a Join, scope: &Scope<'_, 'a>, span: Span) -> Result<Value<'a>, Fault> {
     let fault = |message: String| Fault {
         span,
         call: Some(join.function.name()),
         message,
     };
-    let mut out = String::new();
+    let mut out = String::with_capacity(USUAL_TEXT);
     let mut any = false;
     let mut any_variable = false;
     for part in &join.parts {
@@ -305,7 +308,7 @@ fn joined<'a>(join: &'a Join, scope: &Scope<'_, 'a>, span: Span) -> Result<Value
 
 /// The text of a template; absent when any of its parts has no value.
 fn filled<'a>(template: &'a Template, scope: &Scope<'_, 'a>) -> Result<Value<'a>, Fault> {
-    let mut out = String::new();
+    let mut out = String::with_capacity(USUAL_TEXT);
     for part in &template.parts {
         match part {
             TemplatePart::Text(text) => out.push_str(text),

@@ -53,7 +53,8 @@ pub(in crate::mapping) fn field_value<'a>(
 ) -> Result<Option<FieldValue>, FieldFault> {
     match &rule.value {
         FieldValueRule::Single(form) => {
-            let value = tolerate(form, warnings, rule.field.as_str(), || {
+            let name = || rule.field.as_str().to_owned();
+            let value = tolerate(form, warnings, name, || {
                 single(rule.field, form, given(form, scope)?)
             })?;
             Ok(value.flatten())
@@ -67,13 +68,13 @@ pub(in crate::mapping) fn field_value<'a>(
 fn tolerate<T>(
     form: &Form,
     warnings: &mut Vec<String>,
-    field: &str,
+    field: impl FnOnce() -> String,
     give: impl FnOnce() -> Result<T, Fault>,
 ) -> Result<Option<T>, FieldFault> {
     match give() {
         Ok(given) => Ok(Some(given)),
         Err(fault) => {
-            let fault = FieldFault::new(field, fault);
+            let fault = FieldFault::new(field(), fault);
             match form.on_error {
                 OnError::Fail => Err(fault),
                 OnError::Skip => {
@@ -186,19 +187,24 @@ fn entry_text<'a>(form: &Form, value: Value<'a>) -> Result<Cow<'a, str>, Fault> 
         .map_err(|other| Fault::new(form.span, format!("expected a text, got {}", other.kind())))
 }
 
-/// The elements of an entry's `each`; `None` stands for the current element, where there is no `each`.
-fn selected<'a>(
-    field: &str,
+/// Does something with each element that an entry selects: those of its `each`, or, without one, the current element.
+fn for_each<'a>(
     entry: &'a Entry,
     scope: &Scope<'_, 'a>,
     warnings: &mut Vec<String>,
-) -> Result<Vec<Option<Value<'a>>>, FieldFault> {
+    field: impl Fn() -> String,
+    mut give: impl FnMut(&Scope<'_, 'a>) -> Result<(), Fault>,
+) -> Result<(), FieldFault> {
+    let form = &entry.form;
     let Some(each) = &entry.each else {
-        return Ok(vec![None]);
+        tolerate(form, warnings, field, || give(scope))?;
+        return Ok(());
     };
-    let found = tolerate(&entry.form, warnings, field, || elements(each, scope))?;
-    let found = found.flatten().unwrap_or_default();
-    Ok(found.into_iter().map(Some).collect())
+    let found = tolerate(form, warnings, &field, || elements(each, scope))?;
+    for element in found.flatten().unwrap_or_default() {
+        tolerate(form, warnings, &field, || give(&scope.inner(element)))?;
+    }
+    Ok(())
 }
 
 fn tags<'a>(
@@ -206,30 +212,26 @@ fn tags<'a>(
     scope: &Scope<'_, 'a>,
     warnings: &mut Vec<String>,
 ) -> Result<Option<FieldValue>, FieldFault> {
-    const FIELD: &str = "tags";
     let mut tags: Vec<String> = Vec::new();
     // A list that was written without entries is sent even so.
     let mut meant_empty = false;
     for entry in entries {
-        for element in selected(FIELD, entry, scope, warnings)? {
-            let form = &entry.form;
-            let inner = element.map(|element| scope.inner(element));
-            let scope = inner.as_ref().unwrap_or(scope);
-            tolerate(form, warnings, FIELD, || {
-                let Given::Value(value) = given(form, scope)? else {
-                    return Ok(());
-                };
-                meant_empty |= matches!(&value, Value::List(elements) if elements.is_empty());
-                let values = match value.elements() {
-                    Ok(elements) => elements,
-                    Err(single) => vec![single],
-                };
-                for value in values {
-                    add_tag(form, value, scope, &mut tags)?;
-                }
-                Ok(())
-            })?;
-        }
+        let form = &entry.form;
+        let name = || Field::Tags.as_str().to_owned();
+        for_each(entry, scope, warnings, name, |scope| {
+            let Given::Value(value) = given(form, scope)? else {
+                return Ok(());
+            };
+            meant_empty |= matches!(&value, Value::List(elements) if elements.is_empty());
+            let values = match value.elements() {
+                Ok(elements) => elements,
+                Err(single) => vec![single],
+            };
+            for value in values {
+                add_tag(form, value, scope, &mut tags)?;
+            }
+            Ok(())
+        })?;
     }
     Ok((meant_empty || !tags.is_empty()).then_some(FieldValue::Tags(tags)))
 }
@@ -264,17 +266,13 @@ fn metadata<'a>(
 ) -> Result<Option<FieldValue>, FieldFault> {
     let mut found: Vec<MetadataEntry> = Vec::new();
     for entry in entries {
-        let field = match &entry.key {
-            Some(EntryKey::Literal(key)) => Cow::Owned(format!("metadata.{key}")),
-            Some(EntryKey::From(_)) | None => Cow::Borrowed("metadata"),
+        let name = || match &entry.key {
+            Some(EntryKey::Literal(key)) => format!("metadata.{key}"),
+            Some(EntryKey::From(_)) | None => "metadata".to_owned(),
         };
-        for element in selected(&field, entry, scope, warnings)? {
-            let inner = element.map(|element| scope.inner(element));
-            let scope = inner.as_ref().unwrap_or(scope);
-            tolerate(&entry.form, warnings, &field, || {
-                add_metadata(entry, scope, &mut found)
-            })?;
-        }
+        for_each(entry, scope, warnings, name, |scope| {
+            add_metadata(entry, scope, &mut found)
+        })?;
     }
     Ok((!found.is_empty()).then_some(FieldValue::Metadata(found)))
 }

@@ -2,7 +2,10 @@
 //!
 //! Our own part is what the metadata of today's numbering plans no longer knows: the Mexican forms of before 2019
 //! (mobile numbers with `1` after the country code, `044`, `045` and `01` in front). Whether the rest is a number
-//! is asked of the `phonenumber` crate, which carries libphonenumber's metadata.
+//! is asked of the `phonenumber` crate, which carries libphonenumber's metadata; for ten digits in Mexico, of the part of
+//! that metadata which decides.
+
+mod plan;
 
 use phonenumber::{Mode, country};
 
@@ -24,10 +27,8 @@ impl Region {
 
 /// Reads the numbering plans, which takes milliseconds the first time; done before the first event.
 pub(in crate::mapping) fn warm_up() {
-    let known = phonenumber::metadata::DATABASE
-        .by_id(country::MX.as_ref())
-        .is_some();
-    debug_assert!(known, "the numbering plans include Mexico");
+    let known = plan::is_mexican("5512345678");
+    debug_assert_eq!(known, Some(true), "the numbering plans include Mexico");
 }
 
 /// The number in E.164, `+525512345678`. `None` where it is none.
@@ -56,6 +57,16 @@ pub(in crate::mapping) fn phone(written: &str, Region(region): Region) -> Option
     } else {
         None
     };
+    let mexican = international
+        .as_deref()
+        .and_then(|number| number.strip_prefix("+52"))
+        .filter(|national| national.len() == plan::MEXICAN_DIGITS)
+        .and_then(plan::is_mexican);
+    match mexican {
+        Some(true) => return international,
+        Some(false) => return None,
+        None => {}
+    }
     let number = match &international {
         Some(number) => phonenumber::parse(None, number),
         None => phonenumber::parse(Some(region), digits),

@@ -33,6 +33,8 @@ pub(in crate::mapping) fn read_json(body: &[u8]) -> Result<Tree<'_>, JsonError> 
         text,
         at: if text.starts_with('\u{feff}') { 3 } else { 0 },
         depth: 0,
+        elements: Vec::with_capacity(USUAL_ENTRIES),
+        entries: Vec::with_capacity(USUAL_ENTRIES),
     };
     reader
         .document()
@@ -53,10 +55,40 @@ fn place(text: &str, at: usize, what: &'static str) -> JsonError {
     }
 }
 
+/// Room for what is open at once in a usual event.
+const USUAL_ENTRIES: usize = 32;
+
+/// How many bytes stand before the next quote, backslash or control character; eight are looked at in one step.
+fn plain_length(bytes: &[u8]) -> usize {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    // The high bit of each byte that is zero; above the first of them, more may be set.
+    let zeros = |word: u64| word.wrapping_sub(ONES) & !word & HIGH;
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let quotes = zeros(word ^ (ONES * u64::from(b'"')));
+        let backslashes = zeros(word ^ (ONES * u64::from(b'\\')));
+        let controls = word.wrapping_sub(ONES * 0x20) & !word & HIGH;
+        let special = quotes | backslashes | controls;
+        if special != 0 {
+            let before = special.trailing_zeros() / 8;
+            return index * 8 + usize::try_from(before).unwrap_or_default();
+        }
+    }
+    let is_special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..=0x1f);
+    let before = rest.iter().position(is_special).unwrap_or(rest.len());
+    words.len() * 8 + before
+}
+
 struct Reader<'a> {
     text: &'a str,
     at: usize,
     depth: usize,
+    /// What the lists and objects that are still open hold so far, the innermost last. A list that closes takes its
+    /// part in one piece, so that it has no room to spare: most of a tree's memory would be that.
+    elements: Vec<Tree<'a>>,
+    entries: Vec<(Cow<'a, str>, Tree<'a>)>,
 }
 
 type Read<T> = Result<T, &'static str>;
@@ -121,21 +153,22 @@ impl<'a> Reader<'a> {
     }
 
     fn list(&mut self) -> Read<Tree<'a>> {
-        let mut elements = Vec::new();
+        let first = self.elements.len();
         self.skip_space();
         if self.peek() == Some(b']') {
             self.at += 1;
-            return Ok(Tree::List(elements));
+            return Ok(Tree::List(Vec::new()));
         }
         loop {
             self.skip_space();
-            elements.push(self.value()?);
+            let element = self.value()?;
+            self.elements.push(element);
             self.skip_space();
             match self.peek() {
                 Some(b',') => self.at += 1,
                 Some(b']') => {
                     self.at += 1;
-                    return Ok(Tree::List(elements));
+                    return Ok(Tree::List(self.elements.drain(first..).collect()));
                 }
                 Some(_) => return Err("expected `,` or `]`"),
                 None => return Err("the JSON ends too early"),
@@ -144,11 +177,11 @@ impl<'a> Reader<'a> {
     }
 
     fn object(&mut self) -> Read<Tree<'a>> {
-        let mut entries = Vec::new();
+        let first = self.entries.len();
         self.skip_space();
         if self.peek() == Some(b'}') {
             self.at += 1;
-            return Ok(Tree::Object(Object::new(entries)));
+            return Ok(Tree::Object(Object::default()));
         }
         loop {
             self.skip_space();
@@ -165,13 +198,16 @@ impl<'a> Reader<'a> {
                 None => return Err("the JSON ends too early"),
             }
             self.skip_space();
-            entries.push((key, self.value()?));
+            let value = self.value()?;
+            self.entries.push((key, value));
             self.skip_space();
             match self.peek() {
                 Some(b',') => self.at += 1,
                 Some(b'}') => {
                     self.at += 1;
-                    return Ok(Tree::Object(Object::new(entries)));
+                    return Ok(Tree::Object(Object::new(
+                        self.entries.drain(first..).collect(),
+                    )));
                 }
                 Some(_) => return Err("expected `,` or `}`"),
                 None => return Err("the JSON ends too early"),
@@ -190,35 +226,36 @@ impl<'a> Reader<'a> {
     /// The string whose opening quote is next.
     fn string(&mut self) -> Read<Cow<'a, str>> {
         self.at += 1;
-        let mut owned: Option<String> = None;
-        let mut start = self.at;
+        let piece = self.plain_text();
+        if self.peek() == Some(b'"') {
+            self.at += 1;
+            return Ok(Cow::Borrowed(piece));
+        }
+        let mut text = piece.to_owned();
         loop {
             match self.peek() {
                 None => return Err("a text is never closed"),
                 Some(b'"') => {
-                    let piece = self.text.get(start..self.at).unwrap_or_default();
                     self.at += 1;
-                    return Ok(match owned {
-                        None => Cow::Borrowed(piece),
-                        Some(mut text) => {
-                            text.push_str(piece);
-                            Cow::Owned(text)
-                        }
-                    });
+                    return Ok(Cow::Owned(text));
                 }
                 Some(b'\\') => {
-                    let piece = self.text.get(start..self.at).unwrap_or_default();
-                    let text = owned.get_or_insert_default();
-                    text.push_str(piece);
                     self.at += 1;
-                    let c = self.escape()?;
-                    owned.get_or_insert_default().push(c);
-                    start = self.at;
+                    text.push(self.escape()?);
                 }
-                Some(0..=0x1f) => return Err("a control character inside a text"),
-                Some(_) => self.at += 1,
+                Some(_) => return Err("a control character inside a text"),
             }
+            text.push_str(self.plain_text());
         }
+    }
+
+    /// The text up to the next quote, backslash or control character.
+    fn plain_text(&mut self) -> &'a str {
+        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+        let end = self.at + plain_length(rest);
+        let piece = self.text.get(self.at..end).unwrap_or_default();
+        self.at = end;
+        piece
     }
 
     /// What follows a backslash.
@@ -321,6 +358,16 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn what_needs_a_look_is_found_byte_by_byte_and_eight_at_a_time(
+            bytes in "[a\u{7f}\u{80}\u{ff}ñ \u{1f}\u{20}\u{21}\"\\\\#]{0,40}|[a-zñ]{0,40}[\u{0}-\u{21}\"\\\\]?[a-z]{0,20}",
+        ) {
+            let wanted = bytes.bytes().position(|byte| byte < 0x20 || byte == b'"' || byte == b'\\');
+            proptest::prop_assert_eq!(plain_length(bytes.as_bytes()), wanted.unwrap_or(bytes.len()));
+        }
+    }
 
     fn error(body: &[u8]) -> String {
         read_json(body).unwrap_err().to_string()
