@@ -24,7 +24,7 @@ use crate::{
     customer::{CustomerId, PartKey, Patch},
     dedup,
     event::{Delivery, DeliveryPos, OrganisationName},
-    quentli::Client,
+    quentli::{Client, KeyNumber},
     store::{Store, StoreError},
     telemetry::Metrics,
 };
@@ -58,8 +58,8 @@ pub(super) enum TurnEnd {
     NotItsTurn,
     /// The dispatcher wants nothing more to be sent.
     GivenBack,
-    /// Quentli refuses the key.
-    KeyRefused,
+    /// Quentli refuses this key.
+    KeyRefused(KeyNumber),
     /// The store could not read; again in a moment.
     StoreAway,
     /// The store cannot read or write this one at all.
@@ -72,6 +72,8 @@ pub(super) struct Attempt {
     pub(super) turn: Turn,
     /// Drawn evenly from 0 to 1.
     random: f64,
+    /// The key it began with.
+    pub(super) key: KeyNumber,
     /// When its first request left.
     pub(super) at: Option<Timestamp>,
     /// Time spent in requests; waiting for leave does not count.
@@ -122,7 +124,7 @@ impl Context {
             random,
         );
         let recorded = self.record(account, decision).await;
-        self.turn_end(recorded, next)
+        self.turn_end(recorded, next, self.client.key_number())
     }
 
     fn decide(
@@ -149,6 +151,7 @@ impl Context {
         &self,
         recorded: Result<Recorded, StoreError>,
         next: Option<DeliveryPos>,
+        key: KeyNumber,
     ) -> Result<TurnEnd, StoreError> {
         match recorded {
             Ok(Recorded::Ended) => Ok(TurnEnd::Ended { next }),
@@ -156,7 +159,7 @@ impl Context {
                 due: self.clock.elapsed().saturating_add(wait),
                 looking,
             }),
-            Ok(Recorded::Untouched) => Ok(TurnEnd::KeyRefused),
+            Ok(Recorded::Untouched) => Ok(TurnEnd::KeyRefused(key)),
             Err(error) => store_trouble(error),
         }
     }
@@ -165,6 +168,7 @@ impl Context {
 impl Attempt {
     pub(super) fn new(context: Arc<Context>, turn: Turn, random: f64) -> Self {
         Self {
+            key: context.client.key_number(),
             context,
             turn,
             random,
@@ -193,7 +197,7 @@ impl Attempt {
                     .end(&delivery, end, None, self.customer, confirmed)
                     .await
                     .map(|()| Recorded::Ended);
-                context.turn_end(ended, next)
+                context.turn_end(ended, next, self.key)
             }
             Ok(Effort::Sent(patch)) => {
                 let outcome = Outcome::Confirmed;
@@ -244,7 +248,7 @@ impl Attempt {
             doubt,
         };
         let recorded = context.record(account, decision).await;
-        context.turn_end(recorded, next)
+        context.turn_end(recorded, next, self.key)
     }
 
     /// Whether a request for this delivery may have left before this attempt.

@@ -32,7 +32,7 @@ use super::{
 use crate::{
     clock::Clock,
     event::{LaneKey, OrganisationName},
-    quentli::{CallError, Client},
+    quentli::{CallError, Client, KeyNumber},
     store::{Store, StoreError},
     telemetry::{ApiCall, Metrics},
 };
@@ -86,7 +86,8 @@ enum Task {
     Attempt(Turn),
     /// Writes down that an attempt panicked.
     Mourning(Turn),
-    Probe,
+    /// Asks with this key.
+    Probe(KeyNumber),
 }
 
 /// What a task came back with.
@@ -109,7 +110,7 @@ impl Dispatcher {
             random,
         } = parts;
         let (permits, inbox) = Permits::new(INBOX);
-        let (handle, desk) = Handle::new();
+        let (handle, desk) = Handle::new(client.clone());
         let arrivals = store.arrivals();
         let possibly_sent_up_to = *arrivals.borrow();
         let began = SignedDuration::try_from(clock.elapsed())
@@ -191,7 +192,7 @@ impl Dispatcher {
     fn attempts(&self) -> usize {
         self.under_way
             .values()
-            .filter(|task| !matches!(task, Task::Probe))
+            .filter(|task| !matches!(task, Task::Probe(_)))
             .count()
     }
 
@@ -219,7 +220,7 @@ impl Dispatcher {
         self.gate.grant(now);
         if self.gate.starts_probe(now) {
             let context = Arc::clone(&self.context);
-            self.spawn(Task::Probe, async move {
+            self.spawn(Task::Probe(context.client.key_number()), async move {
                 let started = context.clock.elapsed();
                 let answer = context.client.probe().await;
                 let took = context.clock.elapsed().saturating_sub(started);
@@ -287,8 +288,10 @@ impl Dispatcher {
             (Some(Task::Attempt(turn) | Task::Mourning(turn)), Some(Done::Turn(end))) => {
                 self.turn_ended(turn.lane, end);
             }
-            (Some(Task::Probe), Some(Done::Probe(answer))) => self.probe_ended(Some(&answer)),
-            (Some(Task::Probe), _) => self.probe_ended(None),
+            (Some(Task::Probe(key)), Some(Done::Probe(answer))) => {
+                self.probe_ended(Some(&answer).filter(|_| self.is_current(key)));
+            }
+            (Some(Task::Probe(_)), _) => self.probe_ended(None),
             (Some(Task::Attempt(turn)), _) => self.attempt_panicked(turn),
             (Some(Task::Mourning(turn)), _) => self.turn_ended(turn.lane, TurnEnd::Broken),
             (None, _) => {}
@@ -307,9 +310,11 @@ impl Dispatcher {
             TurnEnd::NeedsLook => self.lanes.needs_look(lane),
             TurnEnd::NotItsTurn => self.lanes.hold(lane),
             TurnEnd::GivenBack => self.lanes.given_back(lane),
-            TurnEnd::KeyRefused => {
+            TurnEnd::KeyRefused(key) => {
                 self.lanes.given_back(lane);
-                self.gate.key_refused(self.time_of(now), now);
+                if self.is_current(key) {
+                    self.gate.key_refused(self.time_of(now), now);
+                }
             }
             TurnEnd::StoreAway => self.lanes.set_aside(lane, now.saturating_add(STORE_AWAY)),
             TurnEnd::Broken => self.lanes.set_aside(lane, now.saturating_add(BROKEN)),
@@ -336,6 +341,11 @@ impl Dispatcher {
         });
     }
 
+    /// Whether a call's answer is about the key of today: an old one may well be refused.
+    fn is_current(&self, key: KeyNumber) -> bool {
+        self.context.client.key_number() == key
+    }
+
     fn probe_ended(&mut self, answer: Option<&Result<(), CallError>>) {
         let now = self.now();
         let random = self.random.random();
@@ -346,6 +356,9 @@ impl Dispatcher {
     /// Does what a person asked for since the last time.
     fn obey(&mut self) {
         let wish = *self.desk.wish.borrow_and_update();
+        if wish.renewed != self.wish.renewed {
+            self.gate.key_renewed();
+        }
         if wish.resumed != self.wish.resumed {
             self.gate.resume();
         }

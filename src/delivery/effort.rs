@@ -142,7 +142,8 @@ impl Attempt {
         Ok(())
     }
 
-    /// What a failed call means. A refusal of the key is judged by whether another call is refused as well.
+    /// What a failed call means. A refusal of the key is judged by whether another call is refused as well; not where
+    /// the key was replaced meanwhile, since then the two calls say nothing of each other.
     pub(super) async fn of_failure(&mut self, error: CallError) -> Result<Outcome, Stop> {
         if !is_refusal_of_key(error.kind) {
             return Ok(Outcome::Failed(error));
@@ -152,6 +153,9 @@ impl Attempt {
         let probe = self
             .call(ApiCall::Probe, lane, context.client.probe())
             .await?;
+        if context.client.key_number() != self.key {
+            return Err(Stop::End(TurnEnd::GivenBack));
+        }
         Ok(match probe {
             Ok(()) => Outcome::Forbidden(error),
             Err(probe) if is_refusal_of_key(probe.kind) => Outcome::KeyRefused(error),

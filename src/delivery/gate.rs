@@ -186,6 +186,12 @@ impl Gate {
         }
     }
 
+    /// There is another key: whether the one before was refused does not matter any more.
+    pub(super) fn key_renewed(&mut self) {
+        self.pause.key_renewed();
+        tracing::info!(organisation = %self.organisation, "there is a new API key");
+    }
+
     /// A person wants nothing to leave.
     pub(super) fn pause(&mut self, time: Timestamp) {
         self.pause.ask(time);

@@ -1,7 +1,7 @@
 //! The pause of an organisation: nothing is sent, everything is kept.
 //!
 //! A person can ask for it, and a key that Quentli refuses causes it. The second kind asks from time to time whether
-//! the key is taken again.
+//! the key is taken again, and ends with a new key, too.
 
 use std::time::Duration;
 
@@ -83,6 +83,11 @@ impl Pause {
         accepted
     }
 
+    /// The refused key is not used any more. A pause that a person asked for goes on.
+    pub(super) fn key_renewed(&mut self) {
+        self.refused = None;
+    }
+
     /// Ends it, whatever the reason.
     pub(super) fn end(&mut self) {
         *self = Self::default();
@@ -129,5 +134,21 @@ mod tests {
         assert_eq!(pause.probe_at(), None);
         pause.end();
         assert_eq!(pause.reason(), None);
+    }
+
+    #[test]
+    fn a_new_key_ends_the_refusal_of_the_old_one_and_nothing_else() {
+        let mut pause = Pause::default();
+        pause.refuse(at(), Duration::ZERO);
+        pause.key_renewed();
+        assert_eq!((pause.reason(), pause.probe_at()), (None, None));
+        pause.ask(at());
+        pause.refuse(at(), Duration::ZERO);
+        pause.key_renewed();
+        assert_eq!(pause.reason(), Some((at(), PauseReason::Asked)));
+        assert!(
+            pause.refuse(at(), Duration::ZERO),
+            "a refusal of the new key is news"
+        );
     }
 }

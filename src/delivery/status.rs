@@ -1,9 +1,13 @@
 //! What an organisation's delivery tells about itself, and what a person may tell it.
 
 use jiff::Timestamp;
+use secrecy::SecretString;
 use tokio::sync::watch;
 
-use crate::telemetry::OrganisationState;
+use crate::{
+    quentli::{Client, ClientError},
+    telemetry::OrganisationState,
+};
 
 /// How an organisation's delivery stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +46,7 @@ pub enum State {
 /// Why nothing is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PauseReason {
-    /// Quentli does not take the key. It ends when a probe is taken, or at a person's word.
+    /// Quentli does not take the key. It ends when a probe is taken, with a new key, or at a person's word.
     KeyRefused,
     /// A person said so, and only a person ends it.
     Asked,
@@ -75,6 +79,7 @@ impl State {
 pub struct Handle {
     status: watch::Receiver<Status>,
     wish: watch::Sender<Wish>,
+    client: Client,
 }
 
 /// What a person last asked for.
@@ -83,6 +88,8 @@ pub(super) struct Wish {
     pub(super) paused: bool,
     /// Counts the calls of [`Handle::resume`], since each ends whatever pause there is.
     pub(super) resumed: u64,
+    /// Counts the new keys.
+    pub(super) renewed: u64,
 }
 
 /// The other end of a [`Handle`].
@@ -93,7 +100,7 @@ pub(super) struct Desk {
 }
 
 impl Handle {
-    pub(super) fn new() -> (Self, Desk) {
+    pub(super) fn new(client: Client) -> (Self, Desk) {
         let (status_sender, status) = watch::channel(Status {
             state: State::Delivering,
             lanes: 0,
@@ -106,7 +113,12 @@ impl Handle {
             status: status_sender,
             wish: wish_receiver,
         };
-        (Self { status, wish }, desk)
+        let handle = Self {
+            status,
+            wish,
+            client,
+        };
+        (handle, desk)
     }
 
     /// The latest status.
@@ -124,7 +136,19 @@ impl Handle {
         self.wish.send_modify(|wish| wish.paused = true);
     }
 
-    /// Ends any pause and closes the breaker, for instance after a new key was set.
+    /// Uses another key from the next request on, and ends a pause that the refusal of the old one caused. Of two calls
+    /// at the same time one may be lost.
+    ///
+    /// # Errors
+    /// A key that cannot be sent; the old one stays.
+    pub fn set_key(&self, key: &SecretString) -> Result<(), ClientError> {
+        self.client.set_key(key)?;
+        self.wish
+            .send_modify(|wish| wish.renewed = wish.renewed.wrapping_add(1));
+        Ok(())
+    }
+
+    /// Ends any pause and closes the breaker.
     pub fn resume(&self) {
         self.wish.send_modify(|wish| {
             wish.paused = false;

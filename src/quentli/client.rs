@@ -85,13 +85,17 @@ pub struct Client {
     clock: Clock,
 }
 
+/// Tells a client's keys apart, in the order in which they were set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KeyNumber(u64);
+
 impl Client {
     /// Makes a client; no request is sent.
     ///
     /// # Errors
     /// A key that cannot be sent, or no trusted root certificates on this system (only needed for `https`).
     pub fn new(settings: ClientSettings) -> Result<Self, ClientError> {
-        let key = Key::new(&settings.key)?;
+        let key = Key::new(&settings.key, KeyNumber::default())?;
         let connect_limit = settings.timeout.mul_f32(0.8);
         let mut builder = reqwest::Client::builder()
             .user_agent(settings.user_agent)
@@ -121,8 +125,16 @@ impl Client {
     /// # Errors
     /// A key that cannot be sent; the old one stays.
     pub fn set_key(&self, key: &SecretString) -> Result<(), ClientError> {
-        self.key.store(Arc::new(Key::new(key)?));
+        let KeyNumber(number) = self.key_number();
+        let key = Key::new(key, KeyNumber(number.wrapping_add(1)))?;
+        self.key.store(Arc::new(key));
         Ok(())
+    }
+
+    /// Which key calls are made with now. What came back from a call that began under another says nothing of this
+    /// one.
+    pub fn key_number(&self) -> KeyNumber {
+        self.key.load().number
     }
 
     /// Where the calls go.
@@ -248,12 +260,13 @@ impl fmt::Debug for Client {
 
 /// A key and the header that carries it.
 struct Key {
+    number: KeyNumber,
     text: SecretString,
     authorization: HeaderValue,
 }
 
 impl Key {
-    fn new(text: &SecretString) -> Result<Self, ClientError> {
+    fn new(text: &SecretString, number: KeyNumber) -> Result<Self, ClientError> {
         let key = text.expose_secret();
         if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(ClientError::Key);
@@ -262,6 +275,7 @@ impl Key {
             HeaderValue::from_str(&format!("Bearer {key}")).map_err(|_| ClientError::Key)?;
         authorization.set_sensitive(true);
         Ok(Self {
+            number,
             text: text.clone(),
             authorization,
         })

@@ -187,6 +187,69 @@ async fn a_key_without_permission_pauses_like_a_refused_one_and_a_person_can_end
 }
 
 #[tokio::test]
+async fn a_new_key_ends_the_pause_of_the_old_one_at_once_and_not_one_that_a_person_asked_for() {
+    let mut world = World::with_customers(&["ana"]).await;
+    world.sandbox.set_keys(Keys::Only {
+        accepted: vec!["sk_new".to_owned()],
+        forbidden: Vec::new(),
+    });
+    let ana = world
+        .accept(Update::by_id("ana", &json!({"name": "Ana"})))
+        .await;
+    world
+        .until("the pause", |world| {
+            is_paused(world, PauseReason::KeyRefused)
+        })
+        .await;
+    assert!(world.handle().set_key(&"not a key".into()).is_err());
+    assert!(is_paused(&world, PauseReason::KeyRefused));
+    world.handle().set_key(&"sk_new".into()).unwrap();
+    world.wait_for(ana, "delivered").await;
+    world.handle().pause();
+    world
+        .until("the pause", |world| is_paused(world, PauseReason::Asked))
+        .await;
+    let exchanges = world.sandbox.exchanges().len();
+    world.handle().set_key(&"sk_new".into()).unwrap();
+    world
+        .accept(Update::by_id("ana", &json!({"name": "Ana Luz"})))
+        .await;
+    world
+        .until("the lane", |world| world.handle().status().lanes == 1)
+        .await;
+    assert!(is_paused(&world, PauseReason::Asked));
+    assert_eq!(world.sandbox.exchanges().len(), exchanges);
+}
+
+#[tokio::test]
+async fn a_key_that_is_replaced_while_the_old_one_is_being_refused_costs_no_delivery() {
+    let mut world = World::with_customers(&["ana"]).await;
+    world.sandbox.set_keys(Keys::Only {
+        accepted: vec!["sk_new".to_owned()],
+        forbidden: Vec::new(),
+    });
+    let slow = Action::Slow {
+        milliseconds: 1_000,
+    };
+    world
+        .sandbox
+        .fault(Fault::once(slow).on_method("PATCH"))
+        .unwrap();
+    let ana = world
+        .accept(Update::by_id("ana", &json!({"name": "Ana"})))
+        .await;
+    world
+        .until("the change to be on its way", |world| {
+            world.changes().len() == 1
+        })
+        .await;
+    world.handle().set_key(&"sk_new".into()).unwrap();
+    world.clock.advance(SECOND);
+    world.wait_for(ana, "delivered").await;
+    assert_eq!(world.handle().status().state, State::Delivering);
+}
+
+#[tokio::test]
 async fn a_person_can_pause_and_go_on() {
     let mut world = World::with_customers(&["ana"]).await;
     world.handle().pause();
