@@ -9,13 +9,12 @@ mod file;
 mod layers;
 mod load;
 mod secret;
+mod settings;
 mod units;
 
 pub use environment::Environment;
 pub use layers::{Origin, Shown};
-pub use load::{
-    Admin, Config, ConfigError, DEFAULT_FILE, Flags, Limits, Organisation, RetrySettings,
-    ShutdownSettings,
-};
+pub use load::{ConfigError, DEFAULT_FILE};
 pub use secret::{SecretError, SecretReference};
+pub use settings::{Admin, Config, Flags, Limits, Organisation, RetrySettings, ShutdownSettings};
 pub use units::{ByteCount, parse_duration, show_duration};

@@ -5,6 +5,7 @@ use std::{
     net::SocketAddr,
     num::NonZeroU32,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -12,13 +13,14 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::{
-    ByteCount, Environment, SecretReference,
+    Admin, ByteCount, Config, Environment, Flags, Limits, Organisation, RetrySettings,
+    SecretReference, ShutdownSettings,
     file::FileSettings,
     layers::{Layers, Origin, Shown, Written},
     parse_duration, show_duration,
 };
 use crate::{
-    diag::{Diagnostic, Findings, SourceText, Span},
+    diag::{Collector, Diagnostic, Findings, SourceText, Span},
     event::OrganisationName,
     quentli::BaseUrl,
     telemetry::{LogFormat, LogSettings},
@@ -26,100 +28,6 @@ use crate::{
 
 /// The file that is read when no other is named, where it exists.
 pub const DEFAULT_FILE: &str = "gateway.yaml";
-
-/// Flags of the command line that override everything else.
-#[derive(Clone, Debug, Default)]
-pub struct Flags {
-    pub config: Option<PathBuf>,
-    pub listen: Option<String>,
-    pub admin_listen: Option<String>,
-    pub mappings: Option<PathBuf>,
-    pub data: Option<PathBuf>,
-}
-
-/// Everything in effect.
-#[derive(Debug)]
-pub struct Config {
-    pub listen: SocketAddr,
-    pub admin: Admin,
-    /// Where senders address the gateway, without a path, such as `https://hooks.school.mx`; needed by schemes that
-    /// sign the address.
-    pub public_url: Option<Url>,
-    pub mappings: PathBuf,
-    pub data: PathBuf,
-    /// At least one.
-    pub organisations: BTreeMap<OrganisationName, Organisation>,
-    pub limits: Limits,
-    pub retry: RetrySettings,
-    /// How long a confirmed value is trusted to be still there; zero sends every value.
-    pub unchanged_max_age: Duration,
-    pub shutdown: ShutdownSettings,
-    pub log: LogSettings,
-    /// Where relative secret files start: the folder of `gateway.yaml`.
-    pub base: PathBuf,
-    /// Every setting with its value and origin, in a fixed order; secrets only by reference.
-    pub shown: Vec<Shown>,
-}
-
-/// The operators' port.
-#[derive(Debug)]
-pub struct Admin {
-    pub listen: SocketAddr,
-    /// Required off the loopback.
-    pub token: Option<SecretString>,
-}
-
-/// One Quentli organisation.
-#[derive(Debug)]
-pub struct Organisation {
-    pub url: BaseUrl,
-    pub key: SecretString,
-    /// Requests a second.
-    pub rate: NonZeroU32,
-    /// Requests at once.
-    pub concurrency: NonZeroU32,
-    /// For a whole call.
-    pub timeout: Duration,
-}
-
-/// Bounds on what comes from outside.
-#[derive(Clone, Debug)]
-pub struct Limits {
-    /// The largest body that is taken.
-    pub body: ByteCount,
-    /// What the bodies of all requests under way may take together; at least `body`.
-    pub memory: ByteCount,
-    /// Requests that are verified and stored at once; further ones wait a moment for their turn.
-    pub requests: NonZeroU32,
-    /// Connections open at once.
-    pub connections: NonZeroU32,
-    /// From a connection's first byte, or from the last answer, to the end of the next head.
-    pub header_timeout: Duration,
-    /// From the head to the end of the body.
-    pub body_timeout: Duration,
-    /// Free space below which nothing more is accepted.
-    pub disk_reserve: ByteCount,
-}
-
-/// How long and how often deliveries are tried.
-#[derive(Clone, Debug)]
-pub struct RetrySettings {
-    /// After this much of our own waiting and trying, a delivery is dead.
-    pub budget: Duration,
-    pub first_wait: Duration,
-    pub longest_wait: Duration,
-    /// How long a customer that Quentli does not have is looked for.
-    pub missing_for: Duration,
-}
-
-/// How the process ends.
-#[derive(Clone, Debug)]
-pub struct ShutdownSettings {
-    /// How long `/ready` says no before the port closes, so that a balancer notices.
-    pub drain: Duration,
-    /// How long work under way may take after that.
-    pub grace: Duration,
-}
 
 /// What is wrong with the configuration, all of it.
 #[derive(Debug, thiserror::Error)]
@@ -134,15 +42,16 @@ impl Config {
     /// # Errors
     /// All mistakes of all layers, each with its place and a remedy.
     pub fn load(flags: &Flags, environment: &Environment) -> Result<Self, ConfigError> {
-        let (file, base) = read_file(flags, environment)?;
-        let mut layers = Layers::new(file);
+        let (text, file) = read_file(flags, environment)?;
+        let mut layers = Layers::new(text);
         let settings = FileSettings::read(&mut layers.file);
         let config = Reader {
             flags,
             environment,
             settings,
             layers,
-            base,
+            base: folder_of(&file),
+            file,
         }
         .read();
         let (findings, shown, config) = config;
@@ -150,6 +59,31 @@ impl Config {
             return Err(ConfigError { findings });
         }
         Ok(Self { shown, ..config })
+    }
+
+    /// Reads of all layers only how the operators' port is reached. Mistakes elsewhere are not looked for, and no
+    /// other secret is read.
+    ///
+    /// # Errors
+    /// As for [`Config::load`].
+    pub fn load_admin(flags: &Flags, environment: &Environment) -> Result<Admin, ConfigError> {
+        let (text, file) = read_file(flags, environment)?;
+        let settings = FileSettings::read(&mut Collector::new(Arc::clone(&text)));
+        let mut reader = Reader {
+            flags,
+            environment,
+            settings,
+            layers: Layers::new(text),
+            base: folder_of(&file),
+            file,
+        };
+        let admin = reader.admin();
+        let (findings, _) = reader.layers.finish();
+        if findings.is_empty() {
+            Ok(admin)
+        } else {
+            Err(ConfigError { findings })
+        }
     }
 
     /// Whether any layer set a key, so that it is not the default that is in effect.
@@ -162,21 +96,20 @@ impl Config {
 fn read_file(
     flags: &Flags,
     environment: &Environment,
-) -> Result<(std::sync::Arc<SourceText>, PathBuf), ConfigError> {
+) -> Result<(Arc<SourceText>, PathBuf), ConfigError> {
     let named = flags
         .config
         .clone()
         .or_else(|| environment.get("GATEWAY_CONFIG").map(PathBuf::from));
     let path = named.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_FILE));
     let name = path.display().to_string();
-    let base = path.parent().map(Path::to_path_buf).unwrap_or_default();
     match std::fs::read_to_string(&path) {
-        Ok(text) => Ok((SourceText::new(name, text), base)),
+        Ok(text) => Ok((SourceText::new(name, text), path)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && named.is_none() => {
-            Ok((SourceText::new(name, ""), base))
+            Ok((SourceText::new(name, ""), path))
         }
         Err(error) => {
-            let mut found = crate::diag::Collector::new(SourceText::new(name, ""));
+            let mut found = Collector::new(SourceText::new(name, ""));
             found.add(
                 Diagnostic::error(
                     "config/unreadable",
@@ -194,11 +127,17 @@ fn read_file(
     }
 }
 
+/// Where relative paths in the file start.
+fn folder_of(file: &Path) -> PathBuf {
+    file.parent().map(Path::to_path_buf).unwrap_or_default()
+}
+
 struct Reader<'a> {
     flags: &'a Flags,
     environment: &'a Environment,
     settings: FileSettings,
     layers: Layers,
+    file: PathBuf,
     base: PathBuf,
 }
 
@@ -260,8 +199,8 @@ impl Reader<'_> {
             drain: self.duration("shutdown.drain", Duration::ZERO),
             grace: self.duration("shutdown.grace", Duration::from_secs(25)),
         };
+        let reload_poll = self.duration("reload.poll", Duration::from_secs(5));
         let log = self.log();
-        let base = self.base.clone();
         let (findings, shown) = self.layers.finish();
         let config = Config {
             listen,
@@ -275,7 +214,9 @@ impl Reader<'_> {
             unchanged_max_age,
             shutdown,
             log,
-            base,
+            reload_poll,
+            file: self.file,
+            base: self.base,
             shown: Vec::new(),
         };
         (findings, shown, config)
@@ -457,13 +398,11 @@ impl Reader<'_> {
                 }
             }
             let in_environment = is_default && self.environment.get("QUENTLI_API_KEY").is_some();
-            let key = match reference {
-                Some((reference, span)) if !in_environment => {
-                    self.secret(&dotted("key"), &reference, Some(span))
-                }
+            let reference = match reference {
+                Some((reference, span)) if !in_environment => Some((reference, Some(span))),
                 _ if is_default => {
-                    let reference = SecretReference::Environment("QUENTLI_API_KEY".to_owned());
-                    self.secret(&dotted("key"), &reference, None)
+                    let variable = SecretReference::Environment("QUENTLI_API_KEY".to_owned());
+                    Some((variable, None))
                 }
                 _ => {
                     let diagnostic = Diagnostic::error(
@@ -475,12 +414,15 @@ impl Reader<'_> {
                     None
                 }
             };
-            if let Some(key) = key {
+            if let Some((key_reference, span)) = reference
+                && let Some(key) = self.secret(&dotted("key"), &key_reference, span)
+            {
                 organisations.insert(
                     name,
                     Organisation {
                         url,
                         key,
+                        key_reference,
                         rate,
                         concurrency,
                         timeout,

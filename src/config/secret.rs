@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    io::Read as _,
     path::{Path, PathBuf},
 };
 
@@ -30,6 +31,8 @@ pub enum SecretError {
     Unset(String),
     #[error("cannot read the secret file {}", .0.display())]
     Unreadable(PathBuf, #[source] std::io::Error),
+    #[error("the secret file {} is a folder, a pipe or a device", .0.display())]
+    NotFile(PathBuf),
     #[error("the secret file {} is empty", .0.display())]
     Empty(PathBuf),
     #[error("the secret file {} is larger than {MAX_FILE_BYTES} bytes or is not UTF-8 text", .0.display())]
@@ -67,7 +70,8 @@ impl SecretReference {
     /// Reads the secret. One line end at the end of a file is not part of it. A relative path starts at `base`.
     ///
     /// # Errors
-    /// A variable that is not set or empty; a file that is missing, unreadable, empty, too large or not text.
+    /// A variable that is not set or empty; a file that is missing, unreadable, no regular file, empty, too large or not
+    /// text.
     pub fn read(
         &self,
         environment: &Environment,
@@ -81,10 +85,17 @@ impl SecretReference {
             Self::File(path) => {
                 let path = base.join(path);
                 let unreadable = |error| SecretError::Unreadable(path.clone(), error);
-                if std::fs::metadata(&path).map_err(unreadable)?.len() > MAX_FILE_BYTES {
+                // A pipe cannot be read again, as it must be to see that the secret changed, and might never end.
+                if !std::fs::metadata(&path).map_err(unreadable)?.is_file() {
+                    return Err(SecretError::NotFile(path));
+                }
+                let mut bytes = Vec::new();
+                std::fs::File::open(&path)
+                    .and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes))
+                    .map_err(unreadable)?;
+                if u64::try_from(bytes.len()).is_ok_and(|length| length > MAX_FILE_BYTES) {
                     return Err(SecretError::NotText(path));
                 }
-                let mut bytes = std::fs::read(&path).map_err(unreadable)?;
                 if bytes.ends_with(b"\n") {
                     bytes.pop();
                     if bytes.ends_with(b"\r") {
@@ -136,6 +147,25 @@ mod tests {
                 .unwrap();
             assert_eq!(read.expose_secret(), secret, "{written:?}");
         }
+    }
+
+    #[test]
+    fn what_is_no_file_or_too_large_is_refused_without_being_read_to_its_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let read = |path: &Path| {
+            let reference = SecretReference::File(path.to_owned());
+            reference.read(&Environment::default(), Path::new(""))
+        };
+        for path in [Path::new("/dev/zero"), folder.path()] {
+            let error = read(path).unwrap_err();
+            assert!(matches!(error, SecretError::NotFile(_)), "{error}");
+        }
+        let path = folder.path().join("key");
+        let limit = usize::try_from(MAX_FILE_BYTES).unwrap();
+        std::fs::write(&path, "k".repeat(limit)).unwrap();
+        assert!(read(&path).is_ok());
+        std::fs::write(&path, "k".repeat(limit + 1)).unwrap();
+        assert!(matches!(read(&path), Err(SecretError::NotText(_))));
     }
 
     #[test]

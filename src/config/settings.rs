@@ -1,0 +1,109 @@
+//! What the configuration comes to: every setting, checked.
+
+use std::{collections::BTreeMap, net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
+
+use secrecy::SecretString;
+use url::Url;
+
+use super::{ByteCount, SecretReference, Shown};
+use crate::{event::OrganisationName, quentli::BaseUrl, telemetry::LogSettings};
+
+/// Flags of the command line that override everything else.
+#[derive(Clone, Debug, Default)]
+pub struct Flags {
+    pub config: Option<PathBuf>,
+    pub listen: Option<String>,
+    pub admin_listen: Option<String>,
+    pub mappings: Option<PathBuf>,
+    pub data: Option<PathBuf>,
+}
+
+/// Everything in effect.
+#[derive(Debug)]
+pub struct Config {
+    pub listen: SocketAddr,
+    pub admin: Admin,
+    /// Where senders address the gateway, without a path, such as `https://hooks.school.mx`; needed by schemes that
+    /// sign the address.
+    pub public_url: Option<Url>,
+    pub mappings: PathBuf,
+    pub data: PathBuf,
+    /// At least one.
+    pub organisations: BTreeMap<OrganisationName, Organisation>,
+    pub limits: Limits,
+    pub retry: RetrySettings,
+    /// How long a confirmed value is trusted to be still there; zero sends every value.
+    pub unchanged_max_age: Duration,
+    pub shutdown: ShutdownSettings,
+    pub log: LogSettings,
+    /// How often the source files, and the secrets and keys in files, are looked at for changes; zero is never.
+    pub reload_poll: Duration,
+    /// `gateway.yaml`, which need not be there.
+    pub file: PathBuf,
+    /// Where relative secret files start: the folder of `gateway.yaml`.
+    pub base: PathBuf,
+    /// Every setting with its value and origin, in a fixed order; secrets only by reference.
+    pub shown: Vec<Shown>,
+}
+
+/// The operators' port.
+#[derive(Debug)]
+pub struct Admin {
+    pub listen: SocketAddr,
+    /// Required off the loopback.
+    pub token: Option<SecretString>,
+}
+
+/// One Quentli organisation.
+#[derive(Debug)]
+pub struct Organisation {
+    pub url: BaseUrl,
+    pub key: SecretString,
+    /// Where the key stands.
+    pub key_reference: SecretReference,
+    /// Requests a second.
+    pub rate: NonZeroU32,
+    /// Requests at once.
+    pub concurrency: NonZeroU32,
+    /// For a whole call.
+    pub timeout: Duration,
+}
+
+/// Bounds on what comes from outside.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// The largest body that is taken.
+    pub body: ByteCount,
+    /// What the bodies of all requests under way may take together; at least `body`.
+    pub memory: ByteCount,
+    /// Requests that are verified and stored at once; further ones wait a moment for their turn.
+    pub requests: NonZeroU32,
+    /// Connections open at once.
+    pub connections: NonZeroU32,
+    /// From a connection's first byte, or from the last answer, to the end of the next head.
+    pub header_timeout: Duration,
+    /// From the head to the end of the body.
+    pub body_timeout: Duration,
+    /// Free space below which nothing more is accepted.
+    pub disk_reserve: ByteCount,
+}
+
+/// How long and how often deliveries are tried.
+#[derive(Clone, Debug)]
+pub struct RetrySettings {
+    /// After this much of our own waiting and trying, a delivery is dead.
+    pub budget: Duration,
+    pub first_wait: Duration,
+    pub longest_wait: Duration,
+    /// How long a customer that Quentli does not have is looked for.
+    pub missing_for: Duration,
+}
+
+/// How the process ends.
+#[derive(Clone, Debug)]
+pub struct ShutdownSettings {
+    /// How long `/ready` says no before the port closes, so that a balancer notices.
+    pub drain: Duration,
+    /// How long work under way may take after that.
+    pub grace: Duration,
+}
