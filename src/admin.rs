@@ -3,22 +3,31 @@
 //! | address | what |
 //! | --- | --- |
 //! | `GET /metrics` | metrics in the OpenMetrics text format |
-//! | `GET /api/v1/status` | sources, organisations and counts of deliveries, as JSON |
+//! | `GET /api/v1/status` | sources, organisations, counts of deliveries and the last reload, as JSON |
+//! | `POST /api/v1/reload` | reads source files, secrets and keys again, and says what came of it, as JSON |
 //! | `GET /live` | the process runs |
 //!
 //! It shows no payload, contact detail or secret, and knows neither Quentli nor SQL.
 
 mod guard;
 mod metrics;
+mod reload;
 mod status;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use axum::{Router, middleware, routing::get};
+use axum::{
+    Router, middleware,
+    routing::{get, post},
+};
 use secrecy::SecretString;
 
 use crate::{
-    clock::Clock, delivery::Handle, event::OrganisationName, source::Sources, store::Store,
+    clock::Clock,
+    delivery::Handle,
+    event::OrganisationName,
+    source::{Sources, reload::Reloads},
+    store::Store,
     telemetry::Metrics,
 };
 
@@ -26,6 +35,7 @@ use crate::{
 pub struct Admin {
     pub store: Arc<dyn Store>,
     pub sources: Sources,
+    pub reloads: Reloads,
     pub metrics: Metrics,
     pub clock: Clock,
     pub organisations: BTreeMap<OrganisationName, Handle>,
@@ -39,6 +49,7 @@ pub fn router(admin: Admin) -> Router {
     Router::new()
         .route("/metrics", get(metrics::page))
         .route("/api/v1/status", get(status::page))
+        .route("/api/v1/reload", post(reload::reload))
         .layer(middleware::from_fn_with_state(
             Arc::clone(&admin),
             guard::check,

@@ -1,6 +1,8 @@
 //! Builds all parts from the configuration and hands them to each other: the only place that knows every part.
 
 mod parts;
+mod reading;
+mod reload;
 mod running;
 
 pub use parts::StartError;

@@ -7,11 +7,15 @@ mod check;
 mod config;
 mod healthcheck;
 mod output;
+mod reload;
 mod sandbox;
 mod send;
 mod serve;
 
-use std::process::ExitCode;
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    process::ExitCode,
+};
 
 use clap::{Parser, Subcommand};
 
@@ -72,6 +76,8 @@ enum Command {
     Test(check::TestArguments),
     /// Send a test event, signed as its source would sign it
     Send(send::Arguments),
+    /// Have a running gateway read its source files, secrets and keys again
+    Reload(reload::Arguments),
     /// Show every setting in effect and where it came from
     Config(config::Arguments),
     /// Run a local stand-in for Quentli's customers API
@@ -105,12 +111,23 @@ pub fn main() -> ExitCode {
         Command::Test(arguments) => check::test(&arguments),
         Command::Config(arguments) => config::run(&arguments, &environment),
         Command::Serve(arguments) => block_on(serve::run(arguments, environment)),
+        Command::Reload(arguments) => block_on(reload::run(arguments, environment)),
         Command::Send(arguments) => block_on(send::run(arguments, environment)),
         Command::Sandbox(arguments) => block_on(sandbox::run(arguments)),
         Command::Demo(arguments) => block_on(crate::demo::run(arguments)),
         Command::Healthcheck(arguments) => block_on(healthcheck::run(arguments, environment)),
     };
     ExitCode::from(exit.code())
+}
+
+/// Where somebody on this machine reaches a port: one that listens on all addresses, on the loopback.
+fn from_here(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
 }
 
 fn block_on(command: impl Future<Output = Exit>) -> Exit {

@@ -2,9 +2,12 @@
 //!
 //! *Soft*: nothing new is begun, what is under way is finished. *Hard*: everything is dropped at once, which is
 //! always safe, because what was acknowledged is on disk. The first `SIGTERM` or `SIGINT` fires soft; a second one, or
-//! the end of the grace period, fires hard. Knows neither HTTP nor storage.
+//! the end of the grace period, fires hard. `SIGHUP` is the wish to reload. Knows neither HTTP nor storage.
 
-use std::time::Duration;
+use std::{
+    io::{IsTerminal as _, stderr},
+    time::Duration,
+};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -99,6 +102,44 @@ impl Signals {
             () = shutdown.hard.cancelled() => {}
         }
         shutdown.abort();
+    }
+}
+
+/// `SIGHUP`, which a supervisor sends to have files read again, and a terminal that is closed to those started in it.
+#[derive(Debug)]
+pub struct Hangups {
+    hangup: Signal,
+    had_terminal: bool,
+}
+
+/// What a `SIGHUP` means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hangup {
+    Reload,
+    /// The terminal that the log went to is gone, and with it the person who would see that the process lives on.
+    TerminalGone,
+}
+
+impl Hangups {
+    /// Begins to listen; from here on the signal does not end the process by itself.
+    pub fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            hangup: signal(SignalKind::hangup())?,
+            had_terminal: stderr().is_terminal(),
+        })
+    }
+
+    /// Waits for the next one; several at once may count as one. Cancel-safe.
+    pub async fn next(&mut self) -> Hangup {
+        if self.hangup.recv().await.is_none() {
+            // The runtime ends.
+            return std::future::pending().await;
+        }
+        if self.had_terminal && !stderr().is_terminal() {
+            Hangup::TerminalGone
+        } else {
+            Hangup::Reload
+        }
     }
 }
 

@@ -7,9 +7,14 @@
 //! This module knows neither axum, nor the store, nor delivery.
 
 mod file;
+mod folder;
 pub mod receive;
+pub mod reload;
 mod set;
+mod watch;
 
 pub use crate::mapping::UnreadableSamples;
 pub use file::{ArmError, CheckedSource, Source, SourceFile};
-pub use set::{LoadError, Lookup, Set, Sources, Trouble, find_files};
+pub use folder::find_files;
+pub use set::{LoadError, Lookup, Set, Sources, Trouble};
+pub use watch::{Seen, Watch};

@@ -2,10 +2,14 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use axum::{Json, extract::State};
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse as _, Response},
+};
 use serde::Serialize;
 
-use super::Admin;
+use super::{Admin, reload::Reload};
 use crate::{
     delivery::State as DeliveringState,
     event::End,
@@ -16,10 +20,12 @@ use crate::{
 const LATEST_DEAD: u32 = 50;
 
 #[derive(Serialize)]
-pub(super) struct Status {
+struct Status<'a> {
     version: &'static str,
     store: StoreStatus,
     sources: Vec<SourceStatus>,
+    /// What came of the latest look at the files.
+    reload: Reload<'a>,
     organisations: BTreeMap<String, OrganisationStatus>,
     /// The latest, newest first.
     dead: Vec<DeadDelivery>,
@@ -63,6 +69,9 @@ struct TotalsStatus {
 struct SourceStatus {
     source: String,
     receives: bool,
+    /// The hash of the file that its events are mapped by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mapping: Option<String>,
     /// What is wrong with its file or its secrets, one line each.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     trouble: Vec<String>,
@@ -78,7 +87,7 @@ struct OrganisationStatus {
     looking: usize,
 }
 
-pub(super) async fn page(State(admin): State<Arc<Admin>>) -> Json<Status> {
+pub(super) async fn page(State(admin): State<Arc<Admin>>) -> Response {
     let totals = admin.store.totals().await;
     let trouble = admin.store.is_writable().err().or(match &totals {
         Err(error) => Some(StoreError::Broken {
@@ -105,7 +114,9 @@ pub(super) async fn page(State(admin): State<Arc<Admin>>) -> Json<Status> {
         .dead(None, LATEST_DEAD)
         .await
         .unwrap_or_default();
-    Json(Status {
+    let reload = admin.reloads.last();
+    let status = Status {
+        reload: Reload::from(&*reload),
         dead: dead.into_iter().map(DeadDelivery::from).collect(),
         version: env!("CARGO_PKG_VERSION"),
         store: StoreStatus {
@@ -117,14 +128,16 @@ pub(super) async fn page(State(admin): State<Arc<Admin>>) -> Json<Status> {
             .sources
             .all()
             .into_iter()
-            .map(|(source, trouble)| SourceStatus {
-                source,
-                receives: trouble.is_empty(),
-                trouble,
+            .map(|standing| SourceStatus {
+                source: standing.source,
+                receives: standing.trouble.is_empty(),
+                mapping: standing.mapping.map(|mapping| mapping.to_string()),
+                trouble: standing.trouble,
             })
             .collect(),
         organisations: organisations.collect(),
-    })
+    };
+    Json(status).into_response()
 }
 
 impl From<DeliveryRecord> for DeadDelivery {

@@ -4,14 +4,13 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use rand::{SeedableRng as _, rngs::StdRng};
 
-use super::Strictness;
 use crate::{
     clock::Clock,
-    config::{Config, Environment, Organisation},
+    config::{Config, Organisation},
     delivery::{self, Backoff, Dispatcher, Handle, Policy},
-    event::{OrganisationName, SourceName},
+    event::OrganisationName,
     quentli::{self, ClientSettings},
-    source::{LoadError, Set, Sources},
+    source::LoadError,
     store::{
         Store,
         sqlite::{OpenError, SqliteOptions, SqliteStore},
@@ -42,69 +41,6 @@ pub enum StartError {
         #[source]
         error: quentli::ClientError,
     },
-}
-
-/// Loads the folder of sources and says loudly what does not receive.
-pub(super) fn load_sources(
-    config: &Config,
-    environment: &Environment,
-    metrics: &Metrics,
-    strictness: Strictness,
-) -> Result<Sources, StartError> {
-    let mut set =
-        Set::load(&config.mappings, environment, &config.base).map_err(StartError::Sources)?;
-    break_what_cannot_work(config, &mut set);
-    let mut lines = Vec::new();
-    for (name, trouble) in set.troubles() {
-        if let Some(name) = name {
-            metrics.source_loaded(name, false);
-        }
-        lines.extend(trouble.lines());
-    }
-    if strictness == Strictness::Strict && !lines.is_empty() {
-        return Err(StartError::Strict(lines));
-    }
-    for line in lines {
-        tracing::error!("a source does not receive (it answers 503): {line}");
-    }
-    // Among them every source that is not verified, which must be said at every start.
-    for line in set.warnings() {
-        tracing::warn!("{line}");
-    }
-    for source in set.ready() {
-        metrics.source_loaded(source.name(), true);
-    }
-    Ok(Sources::new(set))
-}
-
-/// A source may be without mistakes and still not fit the rest of the configuration.
-fn break_what_cannot_work(config: &Config, set: &mut Set) {
-    let misfit = |set: &Set| -> Vec<(SourceName, String)> {
-        let ready = set.ready().filter_map(|source| {
-            let name = source.name();
-            let organisation = source.organisation();
-            if !config.organisations.contains_key(organisation) {
-                return Some((
-                    name.clone(),
-                    format!("source `{name}`: gateway.yaml has no organisation `{organisation}` under `quentli`"),
-                ));
-            }
-            if source.receive().verify.signs_url() && config.public_url.is_none() {
-                return Some((
-                    name.clone(),
-                    format!(
-                        "source `{name}`: its signatures cover the public address; set `public_url` in gateway.yaml \
-                         or GATEWAY_PUBLIC_URL to what senders were given, such as `https://hooks.school.mx`"
-                    ),
-                ));
-            }
-            None
-        });
-        ready.collect()
-    };
-    for (name, reason) in misfit(set) {
-        set.break_source(&name, reason);
-    }
 }
 
 /// Opens the store; takes as long as its recovery after a crash.

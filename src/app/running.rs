@@ -1,20 +1,27 @@
 //! From start to end: what runs beside what, and the order in which it stops.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::{net::TcpListener, task::JoinSet};
 
 use super::{
     Strictness,
     parts::{self, StartError},
+    reading::Reading,
+    reload::{Key, Reloader},
 };
 use crate::{
     admin::{self, Admin},
     clock::Clock,
     config::{Config, Environment},
-    delivery::Dispatcher,
+    delivery::{Dispatcher, Handle},
+    event::OrganisationName,
     ingress::{self, Ingress, ServerLimits},
     lifecycle::Shutdown,
+    source::{
+        Seen, Set, Sources,
+        reload::{Changes, Desk, KeysReport, Reloads, Report, SourcesReport, Trigger},
+    },
     store::{Store, StoreError},
     telemetry::Metrics,
 };
@@ -30,6 +37,9 @@ pub struct App {
     ingress: Arc<Ingress>,
     admin: Admin,
     dispatchers: Vec<Dispatcher>,
+    reloader: Reloader,
+    desk: Desk,
+    reloads: Reloads,
     public_listener: TcpListener,
     admin_listener: TcpListener,
     listen: SocketAddr,
@@ -56,7 +66,14 @@ pub async fn start(
     clock: Clock,
 ) -> Result<App, StartError> {
     let metrics = Metrics::new();
-    let sources = parts::load_sources(&config, environment, &metrics, strictness)?;
+    let reading = Arc::new(Reading::new(&config, environment, &clock));
+    let mut seen = Seen::default();
+    let set = reading.set(&mut seen).map_err(StartError::Sources)?;
+    reading.keep_start(&config, &mut seen);
+    say(&set, strictness)?;
+    metrics.sources(set.sources(), clock.now());
+    let (reloads, desk) = Reloads::new(start_report(&set, &clock));
+    let sources = Sources::new(set);
     let store = parts::open_store(&config, &clock).await?;
     let dispatchers = parts::dispatchers(&config, &store, &clock, &metrics)?;
     let (public_listener, listen) = open_port(config.listen, "webhooks")?;
@@ -72,15 +89,26 @@ pub async fn start(
         body_timeout: config.limits.body_timeout,
         requests: config.limits.requests,
     });
+    let organisations: BTreeMap<_, _> = dispatchers
+        .iter()
+        .map(|(name, (_, handle))| (name.clone(), handle.clone()))
+        .collect();
+    let reloader = Reloader {
+        reading,
+        sources: sources.clone(),
+        keys: keys(&config, &organisations),
+        metrics: metrics.clone(),
+        clock: clock.clone(),
+        poll: config.reload_poll,
+        start: seen,
+    };
     let admin = Admin {
         store: Arc::clone(&store),
         sources,
+        reloads: reloads.clone(),
         metrics,
         clock: clock.clone(),
-        organisations: dispatchers
-            .iter()
-            .map(|(name, (_, handle))| (name.clone(), handle.clone()))
-            .collect(),
+        organisations,
         token: config.admin.token.clone(),
     };
     Ok(App {
@@ -93,11 +121,57 @@ pub async fn start(
             .into_values()
             .map(|(dispatcher, _)| dispatcher)
             .collect(),
+        reloader,
+        desk,
+        reloads,
         public_listener,
         admin_listener,
         listen,
         admin_listen,
     })
+}
+
+/// Says loudly what does not receive.
+fn say(set: &Set, strictness: Strictness) -> Result<(), StartError> {
+    let lines: Vec<String> = set.troubles().collect();
+    if strictness == Strictness::Strict && !lines.is_empty() {
+        return Err(StartError::Strict(lines));
+    }
+    for line in lines {
+        tracing::error!("a source does not receive (it answers 503): {line}");
+    }
+    // Among them every source that is not verified, which must be said at every start.
+    for line in set.warnings() {
+        tracing::warn!("{line}");
+    }
+    Ok(())
+}
+
+fn start_report(set: &Set, clock: &Clock) -> Report {
+    Report {
+        at: clock.now(),
+        trigger: Trigger::Start,
+        sources: SourcesReport::loaded(set, Changes::default()),
+        keys: KeysReport::unchanged(),
+        settings_changed: false,
+    }
+}
+
+fn keys(
+    config: &Config,
+    handles: &BTreeMap<OrganisationName, Handle>,
+) -> BTreeMap<OrganisationName, Key> {
+    let keys = config
+        .organisations
+        .iter()
+        .filter_map(|(name, organisation)| {
+            let key = Key {
+                key: organisation.key.clone(),
+                handle: handles.get(name)?.clone(),
+            };
+            Some((name.clone(), key))
+        });
+    keys.collect()
 }
 
 fn open_port(
@@ -123,6 +197,11 @@ impl App {
     /// Where operators look, with the port that was picked.
     pub const fn admin_listen(&self) -> SocketAddr {
         self.admin_listen
+    }
+
+    /// Asks for reloads.
+    pub fn reloads(&self) -> Reloads {
+        self.reloads.clone()
     }
 
     /// The store, for those who look at what happened.
@@ -163,12 +242,19 @@ impl App {
             serving.clone(),
         );
 
+        // A reload has nothing to finish: what it has not put in force is thrown away.
+        let reloading = shutdown.stage();
+        let reloader = async {
+            let stop = reloading.soft().clone();
+            stop.run_until_cancelled(self.reloader.run(self.desk)).await;
+        };
         let watch = async {
             let failure = tokio::select! {
                 () = shutdown.soft().cancelled() => None,
                 failure = failed_store(&self.store, &self.clock) => Some(failure),
                 failure = failed_dispatcher(&mut dispatchers) => Some(failure),
             };
+            reloading.begin();
             self.ingress.drain();
             if failure.is_none() {
                 tokio::select! {
@@ -179,7 +265,7 @@ impl App {
             serving.begin();
             failure
         };
-        let (failure, (), ()) = tokio::join!(watch, public, operators);
+        let (failure, (), (), ()) = tokio::join!(watch, public, operators, reloader);
         delivering.begin();
         let mut failure = failure;
         while let Some(ended) = dispatchers.join_next().await {

@@ -30,17 +30,11 @@ pub(super) async fn run(arguments: Arguments, environment: Environment) -> Exit 
         .or_else(|| environment.get("GATEWAY_LISTEN").map(str::to_owned))
         .or_else(|| listen_of_file(arguments.config, &environment))
         .unwrap_or_else(|| "0.0.0.0:8080".to_owned());
-    let Ok(mut address) = address.parse::<SocketAddr>() else {
+    let Ok(address) = address.parse::<SocketAddr>() else {
         output::error(&format!("`{address}` is not an address and a port"));
         return Exit::Configuration;
     };
-    if address.ip().is_unspecified() {
-        address.set_ip(if address.is_ipv4() {
-            [127, 0, 0, 1].into()
-        } else {
-            std::net::Ipv6Addr::LOCALHOST.into()
-        });
-    }
+    let address = super::from_here(address);
     match tokio::time::timeout(Duration::from_secs(arguments.timeout), ask(address)).await {
         Ok(Ok(200)) => Exit::Fine,
         Ok(Ok(status)) => {

@@ -1,13 +1,14 @@
 //! `serve`: receives and delivers until it is told to stop.
 
-use std::io::IsTerminal as _;
+use std::{convert::Infallible, io::IsTerminal as _};
 
 use super::{Exit, config, output};
 use crate::{
     app::{self, StartError, Strictness},
     clock::Clock,
     config::Environment,
-    lifecycle::{Shutdown, Signals},
+    lifecycle::{Hangup, Hangups, Shutdown, Signals},
+    source::reload::Reloads,
     telemetry::{LogFormat, start_logs},
 };
 
@@ -21,6 +22,11 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(arguments: Arguments, environment: Environment) -> Exit {
+    // Before anything else: a supervisor may ask for a reload at any moment, also before there is anything to reload.
+    let hangups = match Hangups::listen() {
+        Ok(hangups) => hangups,
+        Err(error) => return cannot_listen(&error),
+    };
     let Some(mut config) = config::load(arguments.settings, &environment) else {
         return Exit::Configuration;
     };
@@ -41,10 +47,7 @@ pub(super) async fn run(arguments: Arguments, environment: Environment) -> Exit 
     };
     let signals = match Signals::listen() {
         Ok(signals) => signals,
-        Err(error) => {
-            output::error(&format!("cannot listen for signals: {error}"));
-            return Exit::Internal;
-        }
+        Err(error) => return cannot_listen(&error),
     };
     let started = app::start(config, &environment, strictness, clock.clone()).await;
     let app = match started {
@@ -60,6 +63,7 @@ pub(super) async fn run(arguments: Arguments, environment: Environment) -> Exit 
         }
     };
     let shutdown = Shutdown::new();
+    let heed = heed(hangups, app.reloads(), shutdown.clone());
     let signals = signals.drive(shutdown.clone(), grace, clock);
     tokio::pin!(signals);
     let run = app.run(shutdown);
@@ -68,6 +72,7 @@ pub(super) async fn run(arguments: Arguments, environment: Environment) -> Exit 
         ended = &mut run => ended,
         // Hard shutdown has begun; the app drops what it holds and returns.
         () = &mut signals => run.await,
+        never = heed => match never {},
     };
     match ended {
         Ok(()) => Exit::Fine,
@@ -75,6 +80,24 @@ pub(super) async fn run(arguments: Arguments, environment: Environment) -> Exit 
             tracing::error!(error.chain = output::chain(&error), "the gateway ends");
             output::error(&output::chain(&error));
             Exit::Internal
+        }
+    }
+}
+
+fn cannot_listen(error: &std::io::Error) -> Exit {
+    output::error(&format!("cannot listen for signals: {error}"));
+    Exit::Internal
+}
+
+/// Turns each `SIGHUP` into a reload, or, where it says that the terminal is gone, into shutdown.
+async fn heed(mut hangups: Hangups, reloads: Reloads, shutdown: Shutdown) -> Infallible {
+    loop {
+        match hangups.next().await {
+            Hangup::Reload => reloads.signalled(),
+            Hangup::TerminalGone => {
+                tracing::info!("shutting down: the terminal is closed");
+                shutdown.begin();
+            }
         }
     }
 }

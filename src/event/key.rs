@@ -47,6 +47,12 @@ digest16! {
     MappingHash
 }
 
+impl fmt::Display for MappingHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
 impl MappingHash {
     /// The hash of a file's text.
     pub fn of(text: &[u8]) -> Self {

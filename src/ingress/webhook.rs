@@ -65,10 +65,14 @@ pub(super) async fn receive(
     let started = ingress.clock.elapsed();
     let request_id = ingress.request_ids.next();
     let name: Option<SourceName> = name.ok().and_then(|Path(name)| name.parse().ok());
-    let result = ingress.handle(name.as_ref(), request).await;
+    // What stands there now stays with the request, whatever is put in its place meanwhile.
+    let found = name
+        .as_ref()
+        .map_or(Lookup::Unknown, |name| ingress.sources.get(name));
+    let known = name.filter(|_| !matches!(found, Lookup::Unknown));
+    let result = ingress.handle(found, request).await;
 
     let took = ingress.clock.elapsed().saturating_sub(started);
-    let known = name.filter(|name| ingress.sources.is_known(name));
     let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     let source = known.as_ref().map_or("unknown", |name| name.as_str());
     match result {
@@ -129,15 +133,11 @@ pub(super) async fn receive(
 }
 
 impl Ingress {
-    async fn handle(
-        &self,
-        name: Option<&SourceName>,
-        request: Request<Body>,
-    ) -> Result<Stored, Refusal> {
-        let source = match name.map(|name| self.sources.get(name)) {
-            None | Some(Lookup::Unknown) => return Err(Problem::UnknownSource.into()),
-            Some(Lookup::Broken) => return Err(Problem::SourceUnavailable.into()),
-            Some(Lookup::Ready(source)) => source,
+    async fn handle(&self, found: Lookup, request: Request<Body>) -> Result<Stored, Refusal> {
+        let source = match found {
+            Lookup::Unknown => return Err(Problem::UnknownSource.into()),
+            Lookup::Broken => return Err(Problem::SourceUnavailable.into()),
+            Lookup::Ready(source) => source,
         };
         if request.method() != Method::POST {
             return Err(Problem::MethodNotAllowed.into());

@@ -1,13 +1,16 @@
 //! One file: from text to something that can receive.
 
-use std::{io, path::Path};
+use std::{cell::RefCell, io, path::Path};
+
+use secrecy::SecretString;
 
 use super::{
-    receive::{DedupRule, Receive},
-    set::is_source_file,
+    folder::is_source_file,
+    receive::{DedupRule, Receive, ReceiveSecret},
+    watch::Seen,
 };
 use crate::{
-    config::{Environment, SecretError, SecretReference},
+    config::{Environment, SecretError},
     diag::{Collector, Diagnostic, Findings, SourceText, Span},
     event::{Mapped, MappingHash, OrganisationName, SourceName},
     mapping::{self, CompileOptions, Input, Mapping, TestReport, UnreadableSamples},
@@ -73,14 +76,31 @@ impl SourceFile {
     /// it means that one is not there. A file that cannot be read, or whose name has another ending than `.yaml`, is
     /// a finding like any other.
     pub fn read(path: &Path, unreadable_samples: UnreadableSamples) -> Self {
+        Self::read_and_keep(path, unreadable_samples, &mut Seen::default())
+    }
+
+    /// Reads and checks a file, and keeps in `seen` what it was made of.
+    pub(super) fn read_and_keep(
+        path: &Path,
+        unreadable_samples: UnreadableSamples,
+        seen: &mut Seen,
+    ) -> Self {
         let shown = path.display().to_string();
         if !is_source_file(path) {
             let diagnostic =
                 Diagnostic::error("recv/source-name", "a source file's name ends in `.yaml`");
             return Self::unusable(&shown, diagnostic.help("rename the file"));
         }
-        let text = match std::fs::read_to_string(path) {
+        let text = match seen.source(path).and_then(text) {
             Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
+                let message = format!("the file is larger than {} bytes", yaml::MAX_BYTES);
+                let diagnostic = Diagnostic::error("yaml/limit", message);
+                return Self::unusable(
+                    &shown,
+                    diagnostic.help("split tables or rules between sources"),
+                );
+            }
             Err(error) => {
                 let message = format!("the file cannot be read: {error}");
                 let diagnostic = Diagnostic::error("recv/unreadable", message);
@@ -93,6 +113,7 @@ impl SourceFile {
             .file_stem()
             .and_then(|stem| stem.to_str())
             .unwrap_or_default();
+        let seen = RefCell::new(seen);
         let read_sample = |name: &str| {
             if name.contains("..") || name.starts_with('/') {
                 return Err(io::Error::new(
@@ -100,7 +121,7 @@ impl SourceFile {
                     "samples lie beside the mapping file",
                 ));
             }
-            std::fs::read(folder.join(name))
+            seen.borrow_mut().sample(&folder.join(name))
         };
         Self::check(&shown, stem, text, &read_sample, unreadable_samples)
     }
@@ -136,6 +157,11 @@ impl SourceFile {
             tests,
         }
     }
+}
+
+fn text(bytes: Vec<u8>) -> io::Result<String> {
+    String::from_utf8(bytes)
+        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8 text"))
 }
 
 fn check(
@@ -285,14 +311,20 @@ impl CheckedSource {
     /// # Errors
     /// A secret that is missing, or not written as the settings say.
     pub fn arm(self, environment: &Environment, base: &Path) -> Result<Source, ArmError> {
-        let read = |reference: &SecretReference| {
-            reference
-                .read(environment, base)
-                .map_err(|error| (reference.to_string(), error))
+        self.arm_with(|secret| secret.reference.read(environment, base).map(Some))
+    }
+
+    /// Takes the secrets from `read`; one that it leaves out is not used.
+    pub(super) fn arm_with(
+        self,
+        mut read: impl FnMut(&ReceiveSecret) -> Result<Option<SecretString>, SecretError>,
+    ) -> Result<Source, ArmError> {
+        let named = |secret: &ReceiveSecret| {
+            read(secret).map_err(|error| (secret.reference.to_string(), error))
         };
         let secrets = self
             .receive
-            .signing_secrets(read)
+            .signing_secrets(named)
             .map_err(|failed| ArmError::Secrets {
                 source_name: self.name.clone(),
                 failed: failed.into_iter().map(|(_, failed)| failed).collect(),

@@ -79,20 +79,22 @@ impl Receive {
         })
     }
 
-    /// The secrets with their values, which `resolve` reads; all that cannot be read are returned, with their places.
+    /// The secrets with their values, which `resolve` reads or leaves out; all that cannot be read are returned, with
+    /// their places.
     pub fn signing_secrets<E>(
         &self,
-        resolve: impl Fn(&SecretReference) -> Result<SecretString, E>,
+        mut resolve: impl FnMut(&ReceiveSecret) -> Result<Option<SecretString>, E>,
     ) -> Result<Vec<SigningSecret>, Vec<(Span, E)>> {
         let mut found = Vec::new();
         let mut failed = Vec::new();
         for secret in &self.secrets {
-            match resolve(&secret.reference) {
-                Ok(value) => found.push(SigningSecret {
+            match resolve(secret) {
+                Ok(Some(value)) => found.push(SigningSecret {
                     name: secret.reference.to_string(),
                     value,
                     until: secret.until,
                 }),
+                Ok(None) => {}
                 Err(error) => failed.push((secret.span, error)),
             }
         }

@@ -8,12 +8,17 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use jiff::Timestamp;
 
-use super::file::{ArmError, Source, SourceFile};
+use super::{
+    file::{ArmError, CheckedSource, Source, SourceFile},
+    folder::is_source_file,
+    watch::Seen,
+};
 use crate::{
     config::Environment,
-    diag::{Findings, render_lines},
-    event::SourceName,
+    diag::{Diagnostic, Findings, render_lines},
+    event::{MappingHash, SourceName},
     mapping::UnreadableSamples,
 };
 
@@ -25,10 +30,24 @@ pub struct Sources(Arc<ArcSwap<Set>>);
 #[derive(Debug, Default)]
 pub struct Set {
     sources: BTreeMap<SourceName, Entry>,
-    /// Files whose name names no source, which cannot have an address.
-    nameless: Vec<Trouble>,
+    files: BTreeMap<PathBuf, SetFile>,
     /// What was found in files that receive all the same, one line each.
     warnings: Vec<String>,
+}
+
+/// A file of the folder.
+#[derive(Debug)]
+pub(super) struct SetFile {
+    /// What it was made of: its text, the samples of its tests, its secrets.
+    pub(super) seen: Seen,
+    address: Address,
+}
+
+#[derive(Debug)]
+enum Address {
+    Of(SourceName),
+    /// Its name names no source, so it cannot have an address.
+    None(Trouble),
 }
 
 #[derive(Debug)]
@@ -45,13 +64,30 @@ pub enum Trouble {
 }
 
 impl Trouble {
-    /// One line for each thing that is wrong, without any text of the file.
+    /// One line for each thing that is wrong, for logs and pages: without any text of the file, and without what the
+    /// events of its tests hold, since these may be those of real people.
     pub fn lines(&self) -> Vec<String> {
         match self {
-            Self::Mistakes(findings) => render_lines(findings),
+            Self::Mistakes(findings) => {
+                let list = findings.list.iter().map(without_values).collect();
+                let file = Arc::clone(&findings.file);
+                let mut lines = render_lines(&Findings { file, list });
+                lines.dedup();
+                lines
+            }
             Self::NotArmed(line) => vec![line.clone()],
         }
     }
+}
+
+/// A failed test says what it expected and got; here, only that it failed.
+fn without_values(found: &Diagnostic) -> Diagnostic {
+    if found.code != "map/test-failed" {
+        return found.clone();
+    }
+    Diagnostic::error(found.code, "a test fails here")
+        .at(found.span, "")
+        .help("`quentli-gateway test` shows what it expected and got")
 }
 
 /// What stands at an address.
@@ -74,68 +110,116 @@ pub enum LoadError {
 
 impl Set {
     /// Loads all files of a folder and reads their secrets; relative secret files start at `base`. A sample of a test
-    /// need not be there.
+    /// need not be there, nor a secret that has passed its `until` at `now`. What was read is kept in `seen`, also
+    /// where that gave no set.
     ///
     /// # Errors
     /// The folder cannot be read or holds no source file. What is wrong with a file is in the set.
-    pub fn load(folder: &Path, environment: &Environment, base: &Path) -> Result<Self, LoadError> {
-        let files =
-            find_files(folder).map_err(|error| LoadError::Folder(folder.to_path_buf(), error))?;
+    pub fn load(
+        folder: &Path,
+        environment: &Environment,
+        base: &Path,
+        now: Timestamp,
+        seen: &mut Seen,
+    ) -> Result<Self, LoadError> {
+        let files = seen
+            .folder(folder)
+            .map_err(|error| LoadError::Folder(folder.to_path_buf(), error))?;
         if files.is_empty() {
             return Err(LoadError::Empty(folder.to_path_buf()));
         }
         let mut set = Self::default();
         for path in files {
-            let stem = path
-                .file_stem()
-                .and_then(|stem| stem.to_str())
-                .unwrap_or_default();
-            // Of `x.yaml` and `x.yml` only the first has an address; the other is reported.
-            let name = stem.parse().ok().filter(|_| is_source_file(&path));
-            let file = SourceFile::read(&path, UnreadableSamples::Warn);
-            set.add(name, file, environment, base);
+            let mut of_file = Seen::default();
+            let file = SourceFile::read_and_keep(&path, UnreadableSamples::Warn, &mut of_file);
+            let entry = match file.checked {
+                None => Entry::Broken(Trouble::Mistakes(file.findings)),
+                Some(checked) => {
+                    let armed = set.arm(checked, environment, base, now, &mut of_file);
+                    if armed.is_ok() {
+                        set.warnings.extend(render_lines(&file.findings));
+                    }
+                    armed.map_or_else(
+                        |error| Entry::Broken(Trouble::NotArmed(chain(&error))),
+                        |source| Entry::Ready(Arc::new(source)),
+                    )
+                }
+            };
+            seen.extend(&of_file);
+            set.put(path, of_file, entry);
         }
         Ok(set)
     }
 
-    fn add(
+    fn arm(
         &mut self,
-        name: Option<SourceName>,
-        file: SourceFile,
+        checked: CheckedSource,
         environment: &Environment,
         base: &Path,
-    ) {
-        let entry = match file.checked {
-            None => Entry::Broken(Trouble::Mistakes(file.findings)),
-            Some(checked) => match checked.arm(environment, base) {
-                Ok(source) => {
-                    self.warnings.extend(render_lines(&file.findings));
-                    Entry::Ready(Arc::new(source))
-                }
-                Err(error) => Entry::Broken(Trouble::NotArmed(arm_line(&error))),
-            },
-        };
-        self.put(name, entry);
+        now: Timestamp,
+        seen: &mut Seen,
+    ) -> Result<Source, ArmError> {
+        let name = checked.name().clone();
+        checked.arm_with(|secret| {
+            let read = seen.secret(&secret.reference, environment, base);
+            if read.is_err() && secret.until.is_some_and(|until| until <= now) {
+                self.warnings.push(format!(
+                    "source `{name}`: the secret {} is gone, and has passed its `until`; take it out of \
+                     `receive.secrets`",
+                    secret.reference
+                ));
+                return Ok(None);
+            }
+            read.map(Some)
+        })
     }
 
-    fn put(&mut self, name: Option<SourceName>, entry: Entry) {
-        match (name, entry) {
+    fn put(&mut self, path: PathBuf, seen: Seen, entry: Entry) {
+        let stem = path.file_stem().and_then(|stem| stem.to_str());
+        // Of `x.yaml` and `x.yml` only the first has an address; the other is reported.
+        let name = stem
+            .and_then(|stem| stem.parse().ok())
+            .filter(|_| is_source_file(&path));
+        let address = match (name, entry) {
             (Some(name), entry) => {
-                self.sources.insert(name, entry);
+                self.sources.insert(SourceName::clone(&name), entry);
+                Address::Of(name)
             }
-            (None, Entry::Broken(trouble)) => self.nameless.push(trouble),
-            // A file that checks out is named like its source.
-            (None, Entry::Ready(_)) => {}
+            (None, Entry::Broken(trouble)) => Address::None(trouble),
+            // Checking has refused such a file: its name is that of its source.
+            (None, Entry::Ready(_)) => return,
+        };
+        self.files.insert(path, SetFile { seen, address });
+    }
+
+    /// The files, by path.
+    pub(super) const fn files(&self) -> &BTreeMap<PathBuf, SetFile> {
+        &self.files
+    }
+
+    /// Why a file of this set does not receive; `None` for one that does.
+    pub(super) fn trouble<'a>(&'a self, file: &'a SetFile) -> Option<&'a Trouble> {
+        match &file.address {
+            Address::None(trouble) => Some(trouble),
+            Address::Of(name) => match self.sources.get(name) {
+                Some(Entry::Broken(trouble)) => Some(trouble),
+                Some(Entry::Ready(_)) | None => None,
+            },
         }
     }
 
-    /// What is wrong with the files that do not receive, by name.
-    pub fn troubles(&self) -> impl Iterator<Item = (Option<&SourceName>, &Trouble)> {
-        let broken = self.sources.iter().filter_map(|(name, entry)| match entry {
-            Entry::Broken(trouble) => Some((Some(name), trouble)),
-            Entry::Ready(_) => None,
-        });
-        broken.chain(self.nameless.iter().map(|trouble| (None, trouble)))
+    /// What is wrong with the files that do not receive, one line each.
+    pub fn troubles(&self) -> impl Iterator<Item = String> {
+        let broken = self.files.values().filter_map(|file| self.trouble(file));
+        broken.flat_map(Trouble::lines)
+    }
+
+    /// Every source, with the hash of its mapping where it receives.
+    pub fn sources(&self) -> impl Iterator<Item = (SourceName, Option<MappingHash>)> {
+        self.sources.iter().map(|(name, entry)| match entry {
+            Entry::Ready(source) => (name.clone(), Some(source.mapping_hash())),
+            Entry::Broken(_) => (name.clone(), None),
+        })
     }
 
     /// What was found in files that receive all the same, one line each, without any text of the file.
@@ -158,9 +242,10 @@ impl Set {
     }
 }
 
-fn arm_line(error: &ArmError) -> String {
+/// An error with everything that caused it, in one line.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut line = error.to_string();
-    let mut next = std::error::Error::source(error);
+    let mut next = error.source();
     while let Some(cause) = next {
         line.push_str(": ");
         line.push_str(&cause.to_string());
@@ -174,6 +259,16 @@ impl Sources {
         Self(Arc::new(ArcSwap::from_pointee(set)))
     }
 
+    /// The set in force.
+    pub fn set(&self) -> Arc<Set> {
+        self.0.load_full()
+    }
+
+    /// Puts another set in force, all of it at once.
+    pub fn swap(&self, set: Arc<Set>) {
+        self.0.store(set);
+    }
+
     /// What stands at a name now. A request keeps what it got, also when the set is swapped meanwhile.
     pub fn get(&self, name: &SourceName) -> Lookup {
         match self.0.load().sources.get(name) {
@@ -183,61 +278,35 @@ impl Sources {
         }
     }
 
-    /// Whether a file of this name is there, with or without mistakes.
-    pub fn is_known(&self, name: &SourceName) -> bool {
-        self.0.load().sources.contains_key(name)
-    }
-
-    /// Every file with what is wrong with it; nothing for one that receives.
-    pub fn all(&self) -> Vec<(String, Vec<String>)> {
+    /// Every file with what is wrong with it.
+    pub fn all(&self) -> Vec<Standing> {
         let set = self.0.load();
-        let named = set.sources.iter().map(|(name, entry)| {
-            let trouble = match entry {
-                Entry::Ready(_) => Vec::new(),
-                Entry::Broken(trouble) => trouble.lines(),
+        let standing = |file: &SetFile| {
+            let (source, mapping) = match &file.address {
+                Address::Of(name) => match set.sources.get(name) {
+                    Some(Entry::Ready(source)) => (name.to_string(), Some(source.mapping_hash())),
+                    Some(Entry::Broken(_)) | None => (name.to_string(), None),
+                },
+                Address::None(_) => ("(no name)".to_owned(), None),
             };
-            (name.to_string(), trouble)
-        });
-        let nameless = set
-            .nameless
-            .iter()
-            .map(|trouble| ("(no name)".to_owned(), trouble.lines()));
-        named.chain(nameless).collect()
+            Standing {
+                source,
+                mapping,
+                trouble: set.trouble(file).map(Trouble::lines).unwrap_or_default(),
+            }
+        };
+        set.files.values().map(standing).collect()
     }
 }
 
-/// The source files at a path: itself, or those of a folder, by name. Hidden files and other endings are left out.
-///
-/// # Errors
-/// The path cannot be read.
-pub fn find_files(path: &Path) -> io::Result<Vec<PathBuf>> {
-    if !std::fs::metadata(path)?.is_dir() {
-        return Ok(vec![path.to_path_buf()]);
-    }
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(path)? {
-        let file = entry?.path();
-        let name = file
-            .file_name()
-            .and_then(|name| name.to_str())
-            .unwrap_or_default();
-        let is_yaml = matches!(
-            file.extension().and_then(|ending| ending.to_str()),
-            Some("yaml" | "yml")
-        );
-        // A link that leads nowhere is a file that cannot be read, and is reported as that.
-        let is_folder = std::fs::metadata(&file).is_ok_and(|metadata| metadata.is_dir());
-        if is_yaml && !name.starts_with('.') && !is_folder {
-            files.push(file);
-        }
-    }
-    files.sort();
-    Ok(files)
-}
-
-/// Whether the file's name ends as a source file's must, so that no two files can claim one address.
-pub(super) fn is_source_file(path: &Path) -> bool {
-    path.extension().is_some_and(|ending| ending == "yaml")
+/// How a file stands.
+#[derive(Debug)]
+pub struct Standing {
+    pub source: String,
+    /// Of a source that receives.
+    pub mapping: Option<MappingHash>,
+    /// Nothing for a source that receives.
+    pub trouble: Vec<String>,
 }
 
 #[cfg(test)]
@@ -256,6 +325,11 @@ tests:
   - {name: in the file, event: {a: 1}, expect: [{drop: x}]}
 ";
 
+    fn load(folder: &Path, environment: &Environment) -> Set {
+        let now = "2026-03-02T12:00:00Z".parse().unwrap();
+        Set::load(folder, environment, folder, now, &mut Seen::default()).unwrap()
+    }
+
     /// Which sources of a folder with this file receive, and which do not.
     fn loaded(file: &str, sample: Option<&str>) -> (usize, usize) {
         let folder = tempfile::tempdir().unwrap();
@@ -265,8 +339,9 @@ tests:
             std::fs::write(folder.path().join("samples/a.json"), sample).unwrap();
         }
         let environment: Environment = [("SECRET", "s3cret")].into_iter().collect();
-        let set = Set::load(folder.path(), &environment, folder.path()).unwrap();
-        (set.ready().count(), set.troubles().count())
+        let set = load(folder.path(), &environment);
+        let broken = set.sources().filter(|(_, mapping)| mapping.is_none());
+        (set.ready().count(), broken.count())
     }
 
     #[test]
@@ -277,5 +352,38 @@ tests:
         assert_eq!(loaded(FILE, Some("not JSON")), (0, 1));
         let failing = FILE.replace("event: {a: 1}", "event: {b: 1}");
         assert_eq!(loaded(&failing, None), (0, 1));
+    }
+
+    #[test]
+    fn a_failed_test_is_told_of_without_what_its_event_holds() {
+        let folder = tempfile::tempdir().unwrap();
+        let failing = FILE.replace("expect: [{drop: x}]", "expect: [{drop: zacarias}]");
+        std::fs::write(folder.path().join("school.yaml"), failing).unwrap();
+        let environment: Environment = [("SECRET", "s3cret")].into_iter().collect();
+        let lines: Vec<String> = load(folder.path(), &environment).troubles().collect();
+        let shown = lines.join("\n");
+        let expected = "error map/test-failed: a test fails here (`quentli-gateway test` shows";
+        assert!(
+            shown.contains(expected) && !shown.contains("zacarias"),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn a_secret_that_is_gone_matters_until_its_day_and_no_longer() {
+        for (until, receives) in [("2026-03-03", 0), ("2026-03-01", 1)] {
+            let folder = tempfile::tempdir().unwrap();
+            let secrets = format!("[{{env: SECRET}}, {{file: old, until: {until}}}]");
+            let file = FILE.replace("[{env: SECRET}]", &secrets);
+            std::fs::write(folder.path().join("school.yaml"), file).unwrap();
+            let environment: Environment = [("SECRET", "s3cret")].into_iter().collect();
+            let set = load(folder.path(), &environment);
+            assert_eq!(set.ready().count(), receives, "{until}");
+            let warns = |set: &Set| set.warnings().iter().any(|line| line.contains("file:old"));
+            assert_eq!(warns(&set), receives == 1, "{until}");
+            std::fs::write(folder.path().join("old"), "older").unwrap();
+            let set = load(folder.path(), &environment);
+            assert_eq!((set.ready().count(), warns(&set)), (1, false), "{until}");
+        }
     }
 }

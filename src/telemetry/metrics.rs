@@ -3,175 +3,46 @@
 //! All names begin with `quentli_gateway_`. Durations are in seconds. Counters count since the process started;
 //! gauges about deliveries are read from the store when the page is asked for.
 
-use std::{sync::atomic::AtomicU64, time::Duration};
+mod labels;
+mod words;
 
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicU64},
+    time::Duration,
+};
+
+use jiff::Timestamp;
 use prometheus_client::{
-    encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, text},
+    encoding::text,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
     registry::Registry,
 };
 
-use crate::event::{AttemptOutcome, DeliveryState, End, OrganisationName, SourceName};
-
-/// What became of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum RequestResult {
-    Accepted,
-    Duplicate,
-    Refused,
-}
-
-impl RequestResult {
-    /// The word used in logs and metrics.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Accepted => "accepted",
-            Self::Duplicate => "duplicate",
-            Self::Refused => "refused",
-        }
-    }
-}
-
-/// A call to Quentli.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ApiCall {
-    Update,
-    Get,
-    Find,
-    Create,
-    Probe,
-}
-
-impl ApiCall {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Update => "update",
-            Self::Get => "get",
-            Self::Find => "find",
-            Self::Create => "create",
-            Self::Probe => "probe",
-        }
-    }
-}
-
-/// Whether an organisation's deliveries go out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum OrganisationState {
-    Delivering,
-    Throttled,
-    BreakerOpen,
-    Paused,
-}
-
-impl OrganisationState {
-    pub const ALL: [Self; 4] = [
-        Self::Delivering,
-        Self::Throttled,
-        Self::BreakerOpen,
-        Self::Paused,
-    ];
-
-    /// The word used in logs, metrics and pages.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Delivering => "delivering",
-            Self::Throttled => "throttled",
-            Self::BreakerOpen => "breaker-open",
-            Self::Paused => "paused",
-        }
-    }
-}
-
-/// A word of a closed set, or a configured name.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Word {
-    Fixed(&'static str),
-    Source(SourceName),
-    Organisation(OrganisationName),
-    Secret(String),
-}
-
-impl EncodeLabelValue for Word {
-    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let text = match self {
-            Self::Fixed(word) => word,
-            Self::Source(name) => name.as_str(),
-            Self::Organisation(name) => name.as_str(),
-            Self::Secret(name) => name.as_str(),
-        };
-        EncodeLabelValue::encode(&text, encoder)
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RequestLabels {
-    source: Word,
-    result: Word,
-    reason: Word,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct SecretLabels {
-    source: Word,
-    secret: Word,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct SourceLabels {
-    source: Word,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct EndLabels {
-    source: Word,
-    end: Word,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct DeadLabels {
-    source: Word,
-    reason: Word,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct AttemptLabels {
-    organisation: Word,
-    outcome: Word,
-    error: Word,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct CallLabels {
-    organisation: Word,
-    call: Word,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OrganisationLabels {
-    organisation: Word,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OrganisationStateLabels {
-    organisation: Word,
-    state: Word,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct StateLabels {
-    state: Word,
-}
+use self::labels::{
+    AttemptLabels, CallLabels, DeadLabels, EndLabels, MappingLabels, OrganisationLabels,
+    OrganisationStateLabels, PartLabels, ReloadLabels, RequestLabels, SecretLabels, SourceLabels,
+    StateLabels, Word,
+};
+pub use self::words::{ApiCall, OrganisationState, ReloadPart, RequestResult};
+use crate::event::{AttemptOutcome, DeliveryState, End, MappingHash, OrganisationName, SourceName};
 
 type SecondsGauge = Gauge<f64, AtomicU64>;
 
 /// All metrics of the process. Cheap to clone; clones count together.
 #[derive(Clone, Debug)]
 pub struct Metrics {
-    registry: std::sync::Arc<Registry>,
+    registry: Arc<Registry>,
     requests: Family<RequestLabels, Counter>,
     request_duration: Family<SourceLabels, Histogram, fn() -> Histogram>,
     secrets: Family<SecretLabels, Counter>,
     sources: Family<SourceLabels, Gauge>,
+    mappings: Family<MappingLabels, Gauge>,
+    /// The sources that those two show.
+    sources_shown: Arc<Mutex<BTreeMap<SourceName, Option<MappingHash>>>>,
+    sources_loaded_at: SecondsGauge,
+    reloads: Family<ReloadLabels, Counter>,
+    reload_refused: Family<PartLabels, Gauge>,
     ended: Family<EndLabels, Counter>,
     buried: Family<DeadLabels, Counter>,
     attempts: Family<AttemptLabels, Counter>,
@@ -218,6 +89,33 @@ impl Metrics {
             "source_loaded",
             "1 for a source that receives, 0 for one whose file has errors",
             sources.clone(),
+        );
+        let mappings = Family::default();
+        registry.register(
+            "source_mapping",
+            "1 for the hash of the mapping that a source's events are mapped by",
+            mappings.clone(),
+        );
+        let sources_loaded_at = SecondsGauge::default();
+        registry.register(
+            "sources_loaded_timestamp_seconds",
+            "When the sources in force were loaded, in Unix time",
+            sources_loaded_at.clone(),
+        );
+        let reloads = Family::default();
+        registry.register(
+            "reloads",
+            "Looks at the files of sources and keys since the start, by what came of them",
+            reloads.clone(),
+        );
+        let reload_refused = Family::<PartLabels, Gauge>::default();
+        for part in ReloadPart::ALL {
+            reload_refused.get_or_create(&part_labels(part)).set(0);
+        }
+        registry.register(
+            "reload_refused",
+            "1 while the files hold what cannot be used and what was in force before stays",
+            reload_refused.clone(),
         );
         let ended = Family::default();
         registry.register(
@@ -276,11 +174,16 @@ impl Metrics {
             Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]),
         );
         Self {
-            registry: std::sync::Arc::new(registry),
+            registry: Arc::new(registry),
             requests,
             request_duration,
             secrets,
             sources,
+            mappings,
+            sources_shown: Arc::default(),
+            sources_loaded_at,
+            reloads,
+            reload_refused,
             ended,
             buried,
             attempts,
@@ -325,12 +228,60 @@ impl Metrics {
             .inc();
     }
 
-    pub fn source_loaded(&self, source: &SourceName, loaded: bool) {
-        self.sources
-            .get_or_create(&SourceLabels {
-                source: Word::Source(source.clone()),
+    /// All sources there are since `at`, each with the hash of its mapping, or none where it does not receive. Those
+    /// that are not among them any more are not shown any more.
+    pub fn sources(
+        &self,
+        sources: impl IntoIterator<Item = (SourceName, Option<MappingHash>)>,
+        at: Timestamp,
+    ) {
+        let sources: BTreeMap<_, _> = sources.into_iter().collect();
+        let mut shown = self
+            .sources_shown
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        for (name, mapping) in &sources {
+            self.sources
+                .get_or_create(&source_labels(name))
+                .set(i64::from(mapping.is_some()));
+            if let Some(mapping) = mapping {
+                self.mappings
+                    .get_or_create(&mapping_labels(name, *mapping))
+                    .set(1);
+            }
+        }
+        for (name, mapping) in shown.iter() {
+            if !sources.contains_key(name) {
+                self.sources.remove(&source_labels(name));
+            }
+            if let Some(mapping) = mapping
+                && sources.get(name) != Some(&Some(*mapping))
+            {
+                self.mappings.remove(&mapping_labels(name, *mapping));
+            }
+        }
+        *shown = sources;
+        self.sources_loaded_at.set(at.as_duration().as_secs_f64());
+    }
+
+    /// A look at the files of `part`; `refused` where what they hold cannot be used.
+    pub fn reload(
+        &self,
+        part: ReloadPart,
+        trigger: &'static str,
+        outcome: &'static str,
+        refused: bool,
+    ) {
+        self.reloads
+            .get_or_create(&ReloadLabels {
+                part: Word::Fixed(part.as_str()),
+                trigger: Word::Fixed(trigger),
+                outcome: Word::Fixed(outcome),
             })
-            .set(i64::from(loaded));
+            .inc();
+        self.reload_refused
+            .get_or_create(&part_labels(part))
+            .set(i64::from(refused));
     }
 
     pub fn ended(&self, source: &SourceName, end: End, deliveries: u32) {
@@ -428,6 +379,25 @@ impl Metrics {
     }
 }
 
+fn source_labels(source: &SourceName) -> SourceLabels {
+    SourceLabels {
+        source: Word::Source(source.clone()),
+    }
+}
+
+fn part_labels(part: ReloadPart) -> PartLabels {
+    PartLabels {
+        part: Word::Fixed(part.as_str()),
+    }
+}
+
+fn mapping_labels(source: &SourceName, mapping: MappingHash) -> MappingLabels {
+    MappingLabels {
+        source: Word::Source(source.clone()),
+        mapping: Word::Mapping(mapping),
+    }
+}
+
 fn request_buckets() -> Histogram {
     Histogram::new([
         0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
@@ -460,7 +430,10 @@ mod tests {
             Duration::from_millis(3),
         );
         metrics.verified(&source, "CRM_SECRET");
-        metrics.source_loaded(&source, true);
+        let mapping = MappingHash::of(b"the text of the file");
+        let at = "2026-03-02T12:00:00Z".parse().unwrap();
+        metrics.sources([(source.clone(), Some(mapping))], at);
+        metrics.reload(ReloadPart::Sources, "change", "refused", true);
         metrics.ended(&source, End::Delivered, 1);
         metrics.buried(&source, "mapping", 1);
         metrics.attempt(&organisation, AttemptOutcome::Retry, "throttled");
@@ -477,5 +450,39 @@ mod tests {
             .collect();
         samples.sort_unstable();
         insta::assert_snapshot!(samples.join("\n"));
+    }
+
+    #[test]
+    fn a_source_that_is_removed_or_mapped_by_another_text_leaves_nothing_behind() {
+        let metrics = Metrics::new();
+        let (a, b): (SourceName, SourceName) = ("a".parse().unwrap(), "b".parse().unwrap());
+        let hash = |text: &str| Some(MappingHash::of(text.as_bytes()));
+        let shown = |metrics: &Metrics| -> Vec<String> {
+            let page = metrics.encode();
+            let lines = page.lines().filter(|line| line.contains("source=\""));
+            let short = lines.map(|line| {
+                let (name, value) = line.rsplit_once(' ').unwrap();
+                let is_hash = name.contains("mapping=");
+                let source = name.split('"').nth(1).unwrap();
+                format!(
+                    "{source} {} {value}",
+                    if is_hash { "mapping" } else { "loaded" }
+                )
+            });
+            let mut short: Vec<_> = short.collect();
+            short.sort_unstable();
+            short
+        };
+        let at = Timestamp::UNIX_EPOCH;
+        metrics.sources([(a.clone(), hash("1")), (b.clone(), hash("1"))], at);
+        assert_eq!(
+            shown(&metrics),
+            ["a loaded 1", "a mapping 1", "b loaded 1", "b mapping 1"]
+        );
+        metrics.sources([(a.clone(), hash("2")), (b, None)], at);
+        assert_eq!(shown(&metrics), ["a loaded 1", "a mapping 1", "b loaded 0"]);
+        assert!(metrics.encode().contains(&hash("2").unwrap().to_string()));
+        metrics.sources([(a, None)], at);
+        assert_eq!(shown(&metrics), ["a loaded 0"]);
     }
 }

@@ -10,7 +10,9 @@ mod hubspot;
 mod journey;
 mod limits;
 mod refusals;
+mod reload;
 mod sources;
+mod watch;
 
 #[path = "../support/schema.rs"]
 mod schema;

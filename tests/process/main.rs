@@ -9,6 +9,7 @@
 mod commands;
 mod kill;
 mod privacy;
+mod reload;
 mod stop;
 
 #[path = "../support/schema.rs"]

@@ -1,10 +1,10 @@
 //! The real executable as a process, with its own folder.
 
 use std::{
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, Lines},
     net::SocketAddr,
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Output, Stdio},
+    process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio},
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -27,6 +27,13 @@ pub(crate) struct Setup {
     data: PathBuf,
     variables: Vec<(String, String)>,
     wrapper: Vec<String>,
+}
+
+/// A process that may not listen yet.
+pub(crate) struct Starting {
+    child: Child,
+    lines: Lines<BufReader<ChildStderr>>,
+    is_wrapped: bool,
 }
 
 /// A running gateway. Dropping it kills the process.
@@ -148,13 +155,66 @@ impl Setup {
     }
 
     pub(crate) fn start_with(&self, arguments: &[&str]) -> Gateway {
+        self.begin(arguments).listening()
+    }
+
+    /// Starts `serve` and does not wait for anything.
+    pub(crate) fn begin(&self, arguments: &[&str]) -> Starting {
         let mut child = self
             .command(arguments)
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        Starting {
+            child,
+            lines,
+            is_wrapped: !self.wrapper.is_empty(),
+        }
+    }
+
+    /// A command that runs the executable in a terminal of its own, which ends with the command; what it shows goes to
+    /// `log`, too.
+    pub(crate) fn in_terminal(&self, arguments: &[&str], log: &Path) -> Command {
+        let inner = format!("'{}' {}", path().display(), arguments.join(" "));
+        let mut command = Command::new("script");
+        let plain = self.command(&[]);
+        command
+            .args(["--quiet", "--flush", "--command", &inner])
+            .arg(log)
+            .current_dir(self.folder.path())
+            .env_clear();
+        for (name, value) in plain.get_envs() {
+            command.envs(value.map(|value| (name, value)));
+        }
+        command
+    }
+}
+
+impl Starting {
+    /// Whether the process has a handler of its own for a signal, by its number.
+    pub(crate) fn catches(&self, signal: u32) -> bool {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let mask = status
+            .lines()
+            .find_map(|line| line.strip_prefix("SigCgt:"))
+            .unwrap();
+        let mask = u64::from_str_radix(mask.trim(), 16).unwrap();
+        mask & (1 << (signal - 1)) != 0
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        signal(self.child.id(), name);
+    }
+
+    /// Waits until it listens.
+    pub(crate) fn listening(self) -> Gateway {
+        let Self {
+            mut child,
+            mut lines,
+            is_wrapped,
+        } = self;
         let mut seen = Vec::new();
         let listening = loop {
             let Some(Ok(line)) = lines.next() else {
@@ -180,10 +240,10 @@ impl Setup {
                 .for_each(|line| kept.lock().unwrap().push(line));
         });
         let address = |field: &str| listening[field].as_str().unwrap().parse().unwrap();
-        let process = if self.wrapper.is_empty() {
-            child.id()
-        } else {
+        let process = if is_wrapped {
             only_child_of(child.id())
+        } else {
+            child.id()
         };
         Gateway {
             process,
@@ -264,6 +324,29 @@ impl Gateway {
     /// `GET /metrics`.
     pub(crate) async fn metrics(&self) -> String {
         get(&format!("http://{}/metrics", self.admin_listen)).await
+    }
+
+    /// `POST /api/v1/reload`: the status and what came of it.
+    pub(crate) async fn reload(&self) -> (u16, Value) {
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let url = format!("http://{}/api/v1/reload", self.admin_listen);
+        let answer = client.post(url).send().await.unwrap();
+        let status = answer.status().as_u16();
+        let text = answer.text().await.unwrap();
+        (status, serde_json::from_str(&text).unwrap())
+    }
+
+    /// Waits until the last reload is as `is_meant` says; gives it.
+    pub(crate) async fn reloaded(&self, what: &str, is_meant: impl Fn(&Value) -> bool) -> Value {
+        until(what, async || {
+            let reload = self.status().await["reload"].clone();
+            if is_meant(&reload) {
+                Ok(reload)
+            } else {
+                Err(reload)
+            }
+        })
+        .await
     }
 
     /// Waits until every delivery has ended or is dead; gives the totals.

@@ -48,6 +48,21 @@ tests:
         patch: {name: Ana, email: a@b.mx, phoneNumber: "+525512345678"}
 "#;
 
+/// The source file in another version, which marks what it maps in two fields.
+pub(crate) fn marked(mark: &str) -> String {
+    SOURCE_FILE
+        .replace(
+            "name: contact.name",
+            &format!(
+                "name: concat('{mark}:', contact.name)\n      metadata: {{version: \"'{mark}'\"}}"
+            ),
+        )
+        .replace(
+            "patch: {name: Ana,",
+            &format!("patch: {{metadata.version: {mark}, name: '{mark}:Ana',"),
+        )
+}
+
 /// The sending side.
 #[derive(Clone)]
 pub(crate) struct School {
@@ -57,6 +72,10 @@ pub(crate) struct School {
 
 impl School {
     pub(crate) fn new() -> Self {
+        Self::with_secret(SECRET)
+    }
+
+    pub(crate) fn with_secret(secret: &str) -> Self {
         drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
         let no_samples = |_: &str| Err(std::io::Error::other("the test source has no samples"));
         let file = SourceFile::check(
@@ -67,7 +86,7 @@ impl School {
             UnreadableSamples::Refuse,
         );
         assert!(!file.findings.has_errors(), "{:#?}", file.findings);
-        let environment: Environment = [(SECRET_VARIABLE, SECRET)].into_iter().collect();
+        let environment: Environment = [(SECRET_VARIABLE, secret)].into_iter().collect();
         let source = file
             .checked
             .unwrap()

@@ -197,7 +197,7 @@ fn secrets_get_their_values_from_outside() {
     let receive =
         good("verify: github\nsecrets: [{env: A}, {file: /b, until: 2026-12-31T18:00:00Z}]\n");
     let secrets = receive
-        .signing_secrets(|reference| Ok::<_, ()>(reference.to_string().into()))
+        .signing_secrets(|secret| Ok::<_, ()>(Some(secret.reference.to_string().into())))
         .unwrap();
     assert_eq!(secrets[1].name, "file:/b");
     assert_eq!(secrets[1].value.expose_secret(), "file:/b");
@@ -208,10 +208,15 @@ fn secrets_get_their_values_from_outside() {
     assert!(Verifier::new(receive.verify.clone(), &secrets).is_ok());
 
     let failed = receive
-        .signing_secrets(|reference| match reference {
-            SecretReference::Environment(_) => Ok("x".into()),
+        .signing_secrets(|secret| match secret.reference {
+            SecretReference::Environment(_) => Ok(Some("x".into())),
             SecretReference::File(_) => Err("gone"),
         })
         .unwrap_err();
     assert_eq!(failed, [(receive.secrets[1].span, "gone")]);
+
+    let some = receive
+        .signing_secrets(|secret| Ok::<_, ()>(secret.until.is_none().then(|| "x".into())))
+        .unwrap();
+    assert_eq!(some.len(), 1, "one that is left out is not there");
 }

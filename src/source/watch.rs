@@ -1,0 +1,442 @@
+//! What a set of sources was made of, and whether it is still the same.
+//!
+//! Everything that is read for a set goes through a [`Seen`], which keeps a hash of it: the names in the folder, the
+//! source files, the samples of their tests, and the secrets they refer to. Looking again compares contents and never
+//! times or inodes, so that a link that leads elsewhere, as Kubernetes changes its mounts, is seen like any other
+//! change, and a file that was only touched is not one.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    io::{self, Read as _},
+    path::{Path, PathBuf},
+};
+
+use secrecy::{ExposeSecret as _, SecretString};
+use sha2::{Digest as _, Sha256};
+
+use super::folder::find_files;
+use crate::{
+    config::{Environment, SecretError, SecretReference},
+    yaml,
+};
+
+/// The largest sample of a test that is read, in bytes.
+const MAX_SAMPLE_BYTES: u64 = 4 << 20;
+
+/// What was read, each with what it held. Two of them are equal where the same was there to read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Seen(BTreeMap<Input, Content>);
+
+/// Something that is read, and how it is read again.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Input {
+    /// The names of the source files in it.
+    Folder(PathBuf),
+    Source(PathBuf),
+    Sample(PathBuf),
+    /// Without the line end that does not belong to it.
+    Secret(PathBuf),
+    Settings(PathBuf),
+}
+
+/// What was there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Content {
+    Hash([u8; 32]),
+    /// Nothing that could be used.
+    Unusable(io::ErrorKind),
+}
+
+/// Shows no hash: that of a short secret would give it away.
+impl fmt::Debug for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Hash(_) => f.write_str("Hash"),
+            Self::Unusable(kind) => write!(f, "Unusable({kind:?})"),
+        }
+    }
+}
+
+impl Content {
+    fn of(bytes: &[u8]) -> Self {
+        Self::Hash(Sha256::digest(bytes).into())
+    }
+
+    fn of_result(read: &io::Result<Vec<u8>>) -> Self {
+        match read {
+            Ok(bytes) => Self::of(bytes),
+            Err(error) => Self::Unusable(error.kind()),
+        }
+    }
+}
+
+impl Seen {
+    /// Lists the source files of a folder.
+    pub(super) fn folder(&mut self, path: &Path) -> io::Result<Vec<PathBuf>> {
+        let files = find_files(path);
+        let names = files.as_ref().map(|files| {
+            let names = files
+                .iter()
+                .filter_map(|file| Some(file.file_name()?.as_encoded_bytes()));
+            // No name holds a zero byte, so that two lists never look the same.
+            names.collect::<Vec<_>>().join(&0)
+        });
+        let content = match names {
+            Ok(names) => Content::of(&names),
+            Err(error) => Content::Unusable(error.kind()),
+        };
+        self.0.insert(Input::Folder(path.to_path_buf()), content);
+        files
+    }
+
+    /// Reads a source file; one that is larger than a source file may be is an error.
+    pub(super) fn source(&mut self, path: &Path) -> io::Result<Vec<u8>> {
+        let limit = u64::try_from(yaml::MAX_BYTES).unwrap_or(u64::MAX);
+        self.file(Input::Source(path.to_path_buf()), path, limit)
+    }
+
+    /// Reads a sample of a test.
+    pub(super) fn sample(&mut self, path: &Path) -> io::Result<Vec<u8>> {
+        self.file(Input::Sample(path.to_path_buf()), path, MAX_SAMPLE_BYTES)
+    }
+
+    /// Reads `gateway.yaml`, to see that it has changed; nothing else is done with it.
+    pub fn settings(&mut self, path: &Path) {
+        let limit = u64::try_from(yaml::MAX_BYTES).unwrap_or(u64::MAX);
+        // What it held, or that it could not be read, is kept.
+        drop(self.file(Input::Settings(path.to_path_buf()), path, limit));
+    }
+
+    fn file(&mut self, input: Input, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+        let read = read_file(path, limit);
+        self.0.insert(input, Content::of_result(&read));
+        read
+    }
+
+    /// Reads a secret; a relative file starts at `base`. A variable of the environment cannot change, so nothing is
+    /// kept of it.
+    ///
+    /// # Errors
+    /// As for [`SecretReference::read`].
+    pub fn secret(
+        &mut self,
+        reference: &SecretReference,
+        environment: &Environment,
+        base: &Path,
+    ) -> Result<SecretString, SecretError> {
+        let secret = reference.read(environment, base);
+        self.keep_secret(reference, base, &secret);
+        secret
+    }
+
+    /// Keeps what was read for a secret before.
+    pub fn keep_secret(
+        &mut self,
+        reference: &SecretReference,
+        base: &Path,
+        read: &Result<SecretString, SecretError>,
+    ) {
+        let SecretReference::File(path) = reference else {
+            return;
+        };
+        let content = match read {
+            Ok(secret) => Content::of(secret.expose_secret().as_bytes()),
+            Err(SecretError::Unreadable(_, error)) => Content::Unusable(error.kind()),
+            Err(_) => Content::Unusable(io::ErrorKind::InvalidData),
+        };
+        self.0.insert(Input::Secret(base.join(path)), content);
+    }
+
+    /// Adds what another has seen.
+    pub fn extend(&mut self, other: &Self) {
+        let other = other.0.iter();
+        self.0
+            .extend(other.map(|(input, content)| (input.clone(), *content)));
+    }
+
+    /// Reads the same once more, and whatever source files are in the folder now.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        let mut seen = Self::default();
+        for input in self.0.keys() {
+            // What is there now is kept in `seen`, also where it cannot be read.
+            match input {
+                Input::Folder(path) => {
+                    for file in seen.folder(path).unwrap_or_default() {
+                        drop(seen.source(&file));
+                    }
+                }
+                // Those that are still there come with their folder.
+                Input::Source(_) => {}
+                Input::Sample(path) => drop(seen.sample(path)),
+                Input::Secret(path) => {
+                    let reference = SecretReference::File(path.clone());
+                    drop(seen.secret(&reference, &Environment::default(), Path::new("")));
+                }
+                Input::Settings(path) => seen.settings(path),
+            }
+        }
+        seen
+    }
+
+    /// Whether another saw `gateway.yaml` otherwise.
+    pub fn settings_differ(&self, other: &Self) -> bool {
+        let settings = |seen: &Self| -> Vec<(Input, Content)> {
+            let all = seen
+                .0
+                .iter()
+                .map(|(input, content)| (input.clone(), *content));
+            all.filter(|(input, _)| matches!(input, Input::Settings(_)))
+                .collect()
+        };
+        settings(self) != settings(other)
+    }
+}
+
+/// Reads a whole file of at most `limit` bytes. A pipe or a device is refused: it might never end, and cannot be read
+/// twice.
+fn read_file(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let metadata = std::fs::metadata(path)?;
+    if !metadata.is_file() {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "this is not a regular file",
+        ));
+    }
+    let mut bytes = Vec::new();
+    // One more than the limit, so that a file that grows meanwhile is noticed, too.
+    std::fs::File::open(path)?
+        .take(limit.saturating_add(1))
+        .read_to_end(&mut bytes)?;
+    if u64::try_from(bytes.len()).is_ok_and(|length| length <= limit) {
+        Ok(bytes)
+    } else {
+        let message = format!("it is larger than {limit} bytes");
+        Err(io::Error::new(io::ErrorKind::FileTooLarge, message))
+    }
+}
+
+/// Sees that something changed, once it has settled: two looks one after the other must find the same. A file that is
+/// half written, or a mount that is being changed, is waited for.
+#[derive(Debug)]
+pub struct Watch {
+    known: Seen,
+    changing: Option<Seen>,
+}
+
+impl Watch {
+    /// Watches for anything that differs from `known`.
+    pub fn new(known: Seen) -> Self {
+        Self {
+            known,
+            changing: None,
+        }
+    }
+
+    /// Looks once. `true`, once for each change, where something differs from what is known and the look before found
+    /// the same. It is for the caller to read it, and to say with [`Watch::know`] what was read.
+    pub fn look(&mut self) -> bool {
+        let now = self.known.again();
+        let before = self.changing.take();
+        if now == self.known {
+            return false;
+        }
+        let has_settled = before.as_ref() == Some(&now);
+        if has_settled {
+            self.known = now;
+        } else {
+            self.changing = Some(now);
+        }
+        has_settled
+    }
+
+    /// From now on this is what is known.
+    pub fn know(&mut self, seen: Seen) {
+        self.known = seen;
+        self.changing = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::symlink};
+
+    use super::*;
+
+    /// A folder as a load would see it: one source with a sample and a secret.
+    struct World {
+        folder: tempfile::TempDir,
+    }
+
+    impl World {
+        fn new() -> Self {
+            let world = Self {
+                folder: tempfile::tempdir().unwrap(),
+            };
+            fs::create_dir(world.path("mappings")).unwrap();
+            fs::write(world.path("mappings/a.yaml"), "a: 1").unwrap();
+            fs::write(world.path("mappings/a.json"), "{}").unwrap();
+            fs::write(world.path("secret"), "s3cret\n").unwrap();
+            fs::write(world.path("gateway.yaml"), "").unwrap();
+            world
+        }
+
+        fn path(&self, below: &str) -> PathBuf {
+            self.folder.path().join(below)
+        }
+
+        fn seen(&self) -> Seen {
+            let mut seen = Seen::default();
+            for file in seen.folder(&self.path("mappings")).unwrap() {
+                seen.source(&file).unwrap();
+            }
+            seen.sample(&self.path("mappings/a.json")).unwrap();
+            let secret = SecretReference::File("secret".into());
+            seen.secret(&secret, &Environment::default(), self.folder.path())
+                .unwrap();
+            seen.settings(&self.path("gateway.yaml"));
+            seen
+        }
+    }
+
+    #[test]
+    fn every_change_of_content_is_seen_and_nothing_else_is() {
+        type Change = fn(&World);
+        let changes: [(&str, Change, bool); 13] = [
+            ("nothing", |_| {}, false),
+            (
+                "the same written again",
+                |world| fs::write(world.path("mappings/a.yaml"), "a: 1").unwrap(),
+                false,
+            ),
+            (
+                "another line end of the secret",
+                |world| fs::write(world.path("secret"), "s3cret").unwrap(),
+                false,
+            ),
+            (
+                "a hidden file",
+                |world| fs::write(world.path("mappings/.a.yaml.swp"), "x").unwrap(),
+                false,
+            ),
+            (
+                "a file that is nobody's sample",
+                |world| fs::write(world.path("mappings/b.json"), "x").unwrap(),
+                false,
+            ),
+            (
+                "the source",
+                |world| fs::write(world.path("mappings/a.yaml"), "a: 2").unwrap(),
+                true,
+            ),
+            (
+                "its sample",
+                |world| fs::write(world.path("mappings/a.json"), "[]").unwrap(),
+                true,
+            ),
+            (
+                "its secret",
+                |world| fs::write(world.path("secret"), "another").unwrap(),
+                true,
+            ),
+            (
+                "a secret that is gone",
+                |world| fs::remove_file(world.path("secret")).unwrap(),
+                true,
+            ),
+            (
+                "one more source",
+                |world| fs::write(world.path("mappings/b.yaml"), "").unwrap(),
+                true,
+            ),
+            (
+                "another name of the source",
+                |world| {
+                    fs::rename(world.path("mappings/a.yaml"), world.path("mappings/b.yaml"))
+                        .unwrap();
+                },
+                true,
+            ),
+            (
+                "a folder that is gone",
+                |world| fs::remove_dir_all(world.path("mappings")).unwrap(),
+                true,
+            ),
+            (
+                "the settings",
+                |world| fs::write(world.path("gateway.yaml"), "log: {}").unwrap(),
+                true,
+            ),
+        ];
+        for (what, change, is_seen) in changes {
+            let world = World::new();
+            let seen = world.seen();
+            change(&world);
+            assert_eq!(seen.again() != seen, is_seen, "{what}");
+            assert_eq!(
+                seen.settings_differ(&seen.again()),
+                what == "the settings",
+                "{what}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_link_that_leads_elsewhere_is_a_change() {
+        let world = World::new();
+        let mount = world.path("mount");
+        for (version, text) in [("..v1", "a: 1"), ("..v2", "a: 2")] {
+            fs::create_dir_all(mount.join(version)).unwrap();
+            fs::write(mount.join(version).join("a.yaml"), text).unwrap();
+        }
+        symlink("..v1", mount.join("..data")).unwrap();
+        symlink("..data/a.yaml", mount.join("a.yaml")).unwrap();
+        let mut seen = Seen::default();
+        let files = seen.folder(&mount).unwrap();
+        assert_eq!(files, [mount.join("a.yaml")], "a version is no source");
+        seen.source(&files[0]).unwrap();
+        assert_eq!(seen.again(), seen);
+        symlink("..v2", mount.join("..data_tmp")).unwrap();
+        fs::rename(mount.join("..data_tmp"), mount.join("..data")).unwrap();
+        assert_ne!(seen.again(), seen);
+    }
+
+    #[test]
+    fn a_change_counts_when_it_has_settled_and_once() {
+        let world = World::new();
+        let write = |text: &str| fs::write(world.path("mappings/a.yaml"), text).unwrap();
+        let mut watch = Watch::new(world.seen());
+        assert!(!watch.look());
+        write("a: 2");
+        assert!(!watch.look(), "it may still be changing");
+        write("a: 2 # and more");
+        assert!(!watch.look(), "it was still changing");
+        assert!(watch.look());
+        watch.know(world.seen());
+        assert!(!watch.look() && !watch.look());
+        write("a: 3");
+        assert!(!watch.look());
+        write("a: 2 # and more");
+        assert!(!watch.look() && !watch.look(), "it was taken back");
+    }
+
+    #[test]
+    fn what_is_too_large_or_no_file_is_not_read() {
+        let world = World::new();
+        let path = world.path("mappings/a.yaml");
+        let kind = |path: &Path| Seen::default().source(path).unwrap_err().kind();
+        fs::write(&path, vec![b' '; yaml::MAX_BYTES]).unwrap();
+        assert!(Seen::default().source(&path).is_ok());
+        fs::write(&path, vec![b' '; yaml::MAX_BYTES + 1]).unwrap();
+        assert_eq!(kind(&path), io::ErrorKind::FileTooLarge);
+        assert_eq!(kind(Path::new("/dev/zero")), io::ErrorKind::InvalidInput);
+        assert_eq!(kind(&world.path("mappings")), io::ErrorKind::InvalidInput);
+    }
+
+    #[test]
+    fn no_hash_of_a_secret_is_shown() {
+        let shown = format!("{:?}", World::new().seen());
+        assert!(shown.contains("secret\"): Hash"), "{shown}");
+    }
+}
