@@ -197,13 +197,24 @@ impl Mapping {
     ///
     /// A body that cannot be read is one item that failed; so is an event above a limit.
     pub fn map(&self, input: &Input<'_>) -> Mapped {
+        self.map_within(input, limits::STEPS_PER_EVENT)
+            .unwrap_or_else(rule::exhausted)
+    }
+
+    /// [`Mapping::map`], for those who must not be held up: it gives up after some milliseconds of work. A usual event
+    /// takes some microseconds.
+    pub fn map_briefly(&self, input: &Input<'_>) -> Option<Mapped> {
+        self.map_within(input, limits::BRIEF_STEPS)
+    }
+
+    fn map_within(&self, input: &Input<'_>, steps: u64) -> Option<Mapped> {
         match decode(input) {
-            Ok(tree) => rule::run(self, &tree, input.now),
-            Err(reason) => rule::fail_event(Failure {
+            Ok(tree) => rule::run(self, &tree, input.now, steps),
+            Err(reason) => Some(rule::fail_event(Failure {
                 rule: None,
                 reason,
                 line: None,
-            }),
+            })),
         }
     }
 

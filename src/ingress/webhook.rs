@@ -261,24 +261,27 @@ fn unverifiable(received: &Received) -> Problem {
     }
 }
 
-/// Maps in place what is small and on a thread of its own what is large. A panic of the mapping is a failure like
-/// any other: stored with the event, never a reason to turn the sender away.
+/// Maps in place what is small and quickly done, and on a thread of its own what is large or turns out to be much work:
+/// an event may ask for seconds of it, and others wait for this thread. A panic of the mapping is a failure like any
+/// other: stored with the event, never a reason to turn the sender away.
 async fn map(source: &Arc<Source>, verified: Verified) -> (Verified, Mapped) {
     if verified.received().body.len() <= MAP_IN_PLACE_BYTES {
-        let mapped = map_now(source, &verified);
-        return (verified, mapped);
+        let mapped = std::panic::catch_unwind(AssertUnwindSafe(|| source.map_briefly(&verified)));
+        if let Some(mapped) = mapped.unwrap_or_else(|_| Some(panicked())) {
+            return (verified, mapped);
+        }
     }
     let on_thread = {
         let (source, verified) = (Arc::clone(source), verified.clone());
-        tokio::task::spawn_blocking(move || map_now(&source, &verified))
+        tokio::task::spawn_blocking(move || {
+            std::panic::catch_unwind(AssertUnwindSafe(|| source.map(&verified)))
+        })
     };
-    let mapped = on_thread.await.unwrap_or_else(|_| panicked());
+    let mapped = match on_thread.await {
+        Ok(Ok(mapped)) => mapped,
+        Ok(Err(_)) | Err(_) => panicked(),
+    };
     (verified, mapped)
-}
-
-fn map_now(source: &Source, verified: &Verified) -> Mapped {
-    std::panic::catch_unwind(AssertUnwindSafe(|| source.map(verified)))
-        .unwrap_or_else(|_| panicked())
 }
 
 fn panicked() -> Mapped {

@@ -60,11 +60,17 @@ pub(super) struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
+    /// A run that may take as many steps as any event.
     pub(super) fn new(body: &'a Tree<'a>, tables: &'a [Table]) -> Self {
+        Self::within(body, tables, limits::STEPS_PER_EVENT)
+    }
+
+    /// A run that may take so many steps.
+    pub(super) fn within(body: &'a Tree<'a>, tables: &'a [Table], steps: u64) -> Self {
         Self {
             body,
             tables,
-            steps: Cell::new(limits::STEPS_PER_EVENT),
+            steps: Cell::new(steps),
         }
     }
 
@@ -251,7 +257,9 @@ pub(super) fn pipe_step<'a>(
             Ok(input)
         };
     }
-    scope.run.spend(input.size(), step.span)?;
+    scope
+        .run
+        .spend(transform::work(&step.transform, &input), step.span)?;
     transform::apply(&step.transform, input, scope.run.tables).map_err(|message| Fault {
         span: step.span,
         call: Some(step.function.name()),

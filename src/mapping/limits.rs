@@ -22,5 +22,11 @@ pub(super) const LIST_ENTRIES: usize = 1_000;
 /// Steps of evaluation in one event: expressions evaluated, list elements and object keys passed, text read. No
 /// honest event comes near it; it stops one that would make lists search each other.
 pub(super) const STEPS_PER_EVENT: u64 = 20_000_000;
+/// Steps that are taken where others wait for the thread: some milliseconds at most. A usual event takes hundreds.
+pub(super) const BRIEF_STEPS: u64 = 50_000;
 /// Bytes of text that cost one step.
 pub(super) const TEXT_BYTES_PER_STEP: usize = 16;
+/// Steps for a telephone number of a region whose patterns may have to be compiled first.
+pub(super) const PHONE_STEPS: usize = 1_000;
+/// Bytes of a compiled regular expression. Searching a text takes its length times this.
+pub(super) const REGEX_BYTES: usize = 32 * 1024;

@@ -12,8 +12,31 @@ use std::borrow::Cow;
 use super::{
     compiled::{Otherwise, Table, Transform},
     limits,
+    tree::Tree,
     value::Value,
 };
+
+/// How many steps of evaluation it takes to apply a transform.
+pub(super) fn work(transform: &Transform, input: &Value<'_>) -> usize {
+    let for_each_text = |cost: &dyn Fn(&str) -> usize| match input {
+        Value::List(elements) => elements.iter().filter_map(Value::as_text).map(cost).sum(),
+        Value::Tree(Tree::List(elements)) => {
+            let texts = elements.iter().filter_map(|element| match element {
+                Tree::Text(text) => Some(text.as_ref()),
+                _ => None,
+            });
+            texts.map(cost).sum()
+        }
+        value => value.as_text().map_or(0, cost),
+    };
+    let more: usize = match transform {
+        Transform::Phone(region) => for_each_text(&|text| phone::work(text, *region)),
+        // Every character is held against every part of the pattern.
+        Transform::Matches(_) => for_each_text(&str::len),
+        _ => 0,
+    };
+    input.size() + more
+}
 
 /// Applies a transform. The error is what is wrong, without the transform's name.
 ///
@@ -109,7 +132,7 @@ fn count<'a>(input: &Value<'_>) -> Result<Value<'a>, String> {
     let count = match input {
         value if value.has_no_value() => 0,
         Value::List(elements) => elements.len(),
-        Value::Tree(super::tree::Tree::List(elements)) => elements.len(),
+        Value::Tree(Tree::List(elements)) => elements.len(),
         other => return Err(format!("expected a list, got {}", other.kind())),
     };
     Ok(Value::Number(Cow::Owned(count.to_string())))

@@ -115,6 +115,14 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// The text of a text or number.
+    pub(super) fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) | Self::Number(text) => Some(text),
+            _ => None,
+        }
+    }
+
     /// How much there is to it: one for each value inside, and more for long texts.
     pub(super) fn size(&self) -> usize {
         match self {

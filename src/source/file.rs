@@ -366,15 +366,24 @@ impl Source {
 
     /// Maps a genuine request. Pure; takes microseconds for a body of a few kilobytes.
     pub fn map(&self, verified: &Verified) -> Mapped {
-        let received = verified.received();
-        let content_type = received
-            .headers
-            .get(http::header::CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok());
-        self.checked.mapping.map(&Input {
-            body: &received.body,
-            content_type,
-            now: received.received_at,
-        })
+        self.checked.mapping.map(&input(verified))
+    }
+
+    /// [`Source::map`], or nothing where that would take more than some milliseconds.
+    pub fn map_briefly(&self, verified: &Verified) -> Option<Mapped> {
+        self.checked.mapping.map_briefly(&input(verified))
+    }
+}
+
+fn input(verified: &Verified) -> Input<'_> {
+    let received = verified.received();
+    let content_type = received
+        .headers
+        .get(http::header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    Input {
+        body: &received.body,
+        content_type,
+        now: received.received_at,
     }
 }

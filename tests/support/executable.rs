@@ -311,6 +311,17 @@ impl Gateway {
         }
     }
 
+    /// The most memory it has held so far, in bytes.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process)).unwrap();
+        let line = status
+            .lines()
+            .find(|line| line.starts_with("VmHWM:"))
+            .unwrap();
+        let kilobytes: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+        kilobytes * 1024
+    }
+
     pub(crate) fn signal(&self, name: &str) {
         signal(self.process, name);
     }

@@ -27,50 +27,25 @@ pub(in crate::mapping) const NOTHING_TO_CHANGE: &str = "nothing to change";
 /// The reason of a drop when there was no element.
 pub(in crate::mapping) const NOTHING_SELECTED: &str = "nothing selected";
 
-/// Maps a whole event.
+/// Maps a whole event; `None` where that takes more steps than it may.
 pub(in crate::mapping) fn run<'a>(
     mapping: &'a Mapping,
     body: &'a Tree<'a>,
     now: Timestamp,
-) -> Mapped {
-    let run = Run::new(body, &mapping.tables);
-    let whole = Scope::item(&run, Value::of_tree(body));
-    let items = match &mapping.items {
-        None => vec![Value::of_tree(body)],
-        Some(expr) => match elements(expr, &whole) {
-            Ok(Some(items)) if !items.is_empty() => items,
-            Ok(found) => return mapping.nothing_inside(expr, found.is_some()),
-            Err(fault) => {
-                let fault = FieldFault::new("items", fault);
-                return fail_event(mapping.failure(None, &fault));
-            }
-        },
-    };
-    let mut sink = Sink::default();
-    if items.len() > limits::UPDATES_PER_EVENT {
-        return too_many(items.len(), "items");
-    }
-    for item in items {
-        let scope = Scope::item(&run, item);
-        let dedup = mapping
-            .dedup
-            .iter()
-            .map(|expr| dedup_text(expr, &scope))
-            .collect();
-        sink.begin(dedup);
-        mapping.item(&scope, now, &mut sink);
-        if run.is_exhausted() {
-            return fail_event(Failure {
-                rule: None,
-                reason: EXHAUSTED.to_owned(),
-                line: None,
-            });
-        }
-    }
-    if sink.count > limits::UPDATES_PER_EVENT {
-        return too_many(sink.count, "updates");
-    }
-    Mapped { items: sink.items }
+    steps: u64,
+) -> Option<Mapped> {
+    let run = Run::within(body, &mapping.tables, steps);
+    let mapped = mapping.items(&run, now);
+    (!run.is_exhausted()).then_some(mapped)
+}
+
+/// An event that takes more steps than any event may.
+pub(in crate::mapping) fn exhausted() -> Mapped {
+    fail_event(Failure {
+        rule: None,
+        reason: EXHAUSTED.to_owned(),
+        line: None,
+    })
 }
 
 /// An event that fails as a whole.
@@ -136,6 +111,43 @@ fn dedup_text<'a>(expr: &'a Expr, scope: &Scope<'_, 'a>) -> Option<String> {
 }
 
 impl Mapping {
+    /// All items of the event, or as many as there are steps for.
+    fn items<'m>(&'m self, run: &Run<'m>, now: Timestamp) -> Mapped {
+        let whole = Scope::item(run, Value::of_tree(run.body));
+        let items = match &self.items {
+            None => vec![Value::of_tree(run.body)],
+            Some(expr) => match elements(expr, &whole) {
+                Ok(Some(items)) if !items.is_empty() => items,
+                Ok(found) => return self.nothing_inside(expr, found.is_some()),
+                Err(fault) => {
+                    let fault = FieldFault::new("items", fault);
+                    return fail_event(self.failure(None, &fault));
+                }
+            },
+        };
+        let mut sink = Sink::default();
+        if items.len() > limits::UPDATES_PER_EVENT {
+            return too_many(items.len(), "items");
+        }
+        for item in items {
+            let scope = Scope::item(run, item);
+            let dedup = self
+                .dedup
+                .iter()
+                .map(|expr| dedup_text(expr, &scope))
+                .collect();
+            sink.begin(dedup);
+            self.item(&scope, now, &mut sink);
+            if run.is_exhausted() {
+                break;
+            }
+        }
+        if sink.count > limits::UPDATES_PER_EVENT {
+            return too_many(sink.count, "updates");
+        }
+        Mapped { items: sink.items }
+    }
+
     /// What becomes of an event without items: an empty list is nothing to do; no list at all is what `otherwise`
     /// says, since a list may have been expected there.
     fn nothing_inside(&self, items: &Expr, is_list: bool) -> Mapped {

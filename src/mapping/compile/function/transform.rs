@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use regex_lite::Regex;
+use regex_lite::RegexBuilder;
 
 use super::At;
 use crate::{
@@ -13,6 +13,7 @@ use crate::{
         compiled::{Otherwise, Transform},
         expression::{Argument, Call, Expression, Kind as Written, Literal, Start, Step},
         function::Function,
+        limits,
         transform::{
             datetime::{Format, Pattern},
             phone::Region,
@@ -85,7 +86,10 @@ impl Compiler<'_> {
                 let Some(pattern) = text_literal(argument) else {
                     return self.arguments_of(function, call, at);
                 };
-                match Regex::new(pattern) {
+                match RegexBuilder::new(pattern)
+                    .size_limit(limits::REGEX_BYTES)
+                    .build()
+                {
                     Ok(regex) => Some((Transform::Matches(regex), given.each(Type::Bool))),
                     Err(error) => {
                         self.error(
