@@ -10,9 +10,10 @@
 //! (a [`Failure`] with rule, field, line and reason), so that an event can always be stored.
 //!
 //! The way through the module: `expression` (text to syntax tree), `compile` (tree of the file to `compiled` form),
-//! `tree` (body to borrowed tree), `evaluate` and `transform` (compiled form on a tree), `self_test` and `coverage`
+//! `body` and `tree` (request to borrowed tree), `evaluate` and `transform` (compiled form on a tree), `self_test` and `coverage`
 //! (the tests inside a file). Verification, answers and everything else that a source's file says is not read here.
 
+mod body;
 mod codes;
 mod compile;
 mod compiled;
@@ -32,6 +33,7 @@ use std::{fmt, io, sync::Arc};
 
 use jiff::Timestamp;
 
+pub use body::content_type_of;
 pub use function::Function;
 pub use self_test::{Difference, TestReport, TestResult};
 
@@ -39,7 +41,6 @@ use self::{
     compiled::{Expr, Rule, Table, Unmatched},
     evaluate::rule,
     self_test::Tests,
-    tree::Tree,
 };
 use crate::{
     diag::{Collector, SourceText, Span},
@@ -208,11 +209,11 @@ impl Mapping {
     }
 
     fn map_within(&self, input: &Input<'_>, steps: u64) -> Option<Mapped> {
-        match decode(input) {
+        match body::decode(input) {
             Ok(tree) => rule::run(self, &tree, input.now, steps),
-            Err(reason) => Some(rule::fail_event(Failure {
+            Err(error) => Some(rule::fail_event(Failure {
                 rule: None,
-                reason,
+                reason: format!("body: {error}"),
                 line: None,
             })),
         }
@@ -231,20 +232,6 @@ impl fmt::Debug for Mapping {
             .field("name", &self.name)
             .field("hash", &self.hash)
             .finish_non_exhaustive()
-    }
-}
-
-/// The tree of a body, or why it cannot be read.
-fn decode<'a>(input: &Input<'a>) -> Result<Tree<'a>, String> {
-    let media_type = input
-        .content_type
-        .and_then(|value| value.split(';').next())
-        .unwrap_or_default()
-        .trim();
-    if media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-        tree::read_form(input.body).map_err(|error| format!("body: not a form: {error}"))
-    } else {
-        tree::read_json(input.body).map_err(|error| format!("body: not JSON: {error}"))
     }
 }
 

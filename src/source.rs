@@ -13,7 +13,7 @@ pub mod reload;
 mod set;
 mod watch;
 
-pub use crate::mapping::UnreadableSamples;
+pub use crate::mapping::{UnreadableSamples, content_type_of};
 pub use file::{ArmError, CheckedSource, Source, SourceFile};
 pub use folder::find_files;
 pub use set::{LoadError, Lookup, Set, Sources, Trouble};

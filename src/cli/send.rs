@@ -14,7 +14,7 @@ use crate::{
     clock::Clock,
     config::Environment,
     sender::{Sender, TestEvent},
-    source::{SourceFile, UnreadableSamples},
+    source::{self, SourceFile, UnreadableSamples},
 };
 
 #[derive(Debug, clap::Args)]
@@ -22,7 +22,7 @@ pub(super) struct Arguments {
     /// The source, as in its address /webhooks/<source>
     #[arg(long, value_name = "NAME")]
     source: String,
-    /// The body to send; `-` reads standard input. Its ending tells the content type: .json, .form or .xml
+    /// The body to send; `-` reads standard input. Its ending tells the content type: .json, .form, .xml or .ndjson
     #[arg(long, value_name = "FILE")]
     file: PathBuf,
     /// The gateway
@@ -78,7 +78,7 @@ pub(super) async fn run(arguments: Arguments, environment: Environment) -> Exit 
                 rand::random::<u32>()
             )
         }),
-        content_type: content_type(&arguments.file),
+        content_type: source::content_type_of(&arguments.file).unwrap_or("application/json"),
         body: body.into(),
     };
     let from_environment = || {
@@ -123,12 +123,4 @@ fn read_body(file: &PathBuf) -> std::io::Result<Vec<u8>> {
         return Ok(body);
     }
     std::fs::read(file)
-}
-
-fn content_type(file: &std::path::Path) -> &'static str {
-    match file.extension().and_then(|ending| ending.to_str()) {
-        Some("form") => "application/x-www-form-urlencoded",
-        Some("xml") => "text/xml; charset=utf-8",
-        _ => "application/json",
-    }
 }

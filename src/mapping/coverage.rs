@@ -5,12 +5,11 @@
 //! or an earlier fallback would have stopped before it; those of `dedup` that the file spells out, for every item.
 
 use super::{
-    Mapping, codes,
+    Mapping, body, codes,
     compiled::{
         Action, Entry, EntryKey, Expr, ExprKind, FieldValueRule, Form, Source, TemplatePart,
         Transform, UpdateRule,
     },
-    decode,
     evaluate::{Run, Scope, elements, resolve},
     tree,
     value::Value,
@@ -24,7 +23,7 @@ pub(super) fn report(mapping: &Mapping, out: &mut Collector) {
         rules: vec![false; mapping.rules.len()],
     };
     for input in mapping.test_inputs() {
-        if let Ok(tree) = decode(&input) {
+        if let Ok(tree) = body::decode(&input) {
             coverage.event(mapping, &tree);
         }
     }

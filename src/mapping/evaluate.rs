@@ -10,6 +10,7 @@ pub(super) mod rule;
 use std::{borrow::Cow, cell::Cell, cmp::Ordering, fmt};
 
 pub(super) use path::resolve;
+use path::resolve_as;
 
 use super::{
     compiled::{Expr, ExprKind, Join, PipeStep, Table, Template, TemplatePart, Transform},
@@ -202,20 +203,25 @@ pub(super) fn elements<'a>(
     expr: &'a Expr,
     scope: &Scope<'_, 'a>,
 ) -> Result<Option<Vec<Value<'a>>>, Fault> {
-    let value = whole_list(expr, scope)?;
-    if matches!(value, Value::Absent | Value::Null) {
-        return Ok(None);
-    }
-    value
-        .elements()
+    let found = match whole_list(expr, scope)? {
+        Value::Absent | Value::Null => return Ok(None),
+        Value::List(elements) => Ok(elements),
+        Value::Tree(tree) => match tree.elements() {
+            Some(elements) => Ok(elements.iter().map(Value::to_enter).collect()),
+            None => Err(Value::of_tree(tree)),
+        },
+        other => Err(other),
+    };
+    found
         .map(Some)
         .map_err(|other| Fault::new(expr.span, format!("expected a list, got {}", other.kind())))
 }
 
-/// Like [`evaluate`], without the limit on the length of a path's list: the number of updates has its own.
+/// Like [`evaluate`], for elements to go on into, and without the limit on the length of a path's list: the number of
+/// updates has its own.
 fn whole_list<'a>(expr: &'a Expr, scope: &Scope<'_, 'a>) -> Result<Value<'a>, Fault> {
     match &expr.kind {
-        ExprKind::Path(path) => resolve(path, scope, expr.span, usize::MAX),
+        ExprKind::Path(path) => resolve_as(Value::to_enter, path, scope, expr.span, usize::MAX),
         ExprKind::Fallback(parts) => fallback(parts, |part| whole_list(part, scope)),
         _ => evaluate(expr, scope),
     }

@@ -11,8 +11,11 @@ pub(super) const FIELDS_PER_RULE: usize = 200;
 pub(super) const TABLE_ENTRIES: usize = 10_000;
 /// Lists and objects inside each other in an event.
 pub(super) const EVENT_DEPTH: usize = 64;
-/// Names, list elements and repeated values of a form, at all its levels; no honest form of 1 MiB has as many.
-pub(super) const FORM_PARTS: usize = 50_000;
+/// Names, list elements and repeated values of a form, elements and attributes of XML, at all levels; no honest body
+/// of 1 MiB has as many.
+pub(super) const BODY_PARTS: usize = 50_000;
+/// Attributes of one XML element.
+pub(super) const XML_ATTRIBUTES: usize = 250;
 /// Outcomes of one event. An event above it is one failure that says how many there would be.
 pub(super) const UPDATES_PER_EVENT: usize = 5_000;
 /// Characters of a text that a transform or a field gives.

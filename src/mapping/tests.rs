@@ -63,8 +63,11 @@ fn file(top: &str, rule: &str) -> String {
         None => item.to_owned(),
         Some("$[]") => format!("[{item}]"),
         Some(path) => {
-            let name = path.trim_start_matches("$.").trim_end_matches("[]");
-            format!("{{{name}: [{item}]}}")
+            let names = path.trim_start_matches("$.").trim_end_matches("[]");
+            let list = format!("[{item}]");
+            names
+                .rsplit('.')
+                .fold(list, |inner, name| format!("{{{name}: {inner}}}"))
         }
     };
     format!(

@@ -1,17 +1,24 @@
 //! The event as a tree that borrows from the body wherever it can.
 //!
 //! Numbers stay the text the sender wrote, so `8450.00` and a 20-digit number survive unchanged. This module reads
-//! bodies and finds keys; it knows nothing of mappings.
+//! one format after the other and finds keys; it knows nothing of requests and mappings.
 
+mod charset;
 mod form;
 mod json;
+mod xml;
 
-use std::{borrow::Cow, fmt::Write as _};
+use std::{borrow::Cow, fmt::Write as _, slice};
 
-use super::limits::TEXT_BYTES_PER_STEP;
+use super::limits::{BODY_PARTS, TEXT_BYTES_PER_STEP};
 
-pub(super) use form::read_form;
-pub(super) use json::{number_length, read_json};
+pub(super) use charset::{Charset, NotText};
+pub(super) use form::{FormError, read_form};
+pub(super) use json::{number_length, read_json, text_or_json};
+pub(super) use xml::{declared_encoding, read_xml};
+
+/// The name under which every text has itself, for texts that have more inside.
+const TEXT_KEY: &str = "#text";
 
 /// One value of an event.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,10 +26,22 @@ pub(super) enum Tree<'a> {
     Null,
     Bool(bool),
     /// The number as it is spelled in the body, which is valid JSON.
-    Number(&'a str),
+    Number(Cow<'a, str>),
     Text(Cow<'a, str>),
     List(Vec<Self>),
     Object(Object<'a>),
+    /// A text as far as its value goes, with something inside for paths that go on.
+    Layered(Box<Layered<'a>>),
+    /// An element of XML that has no sibling of its name: itself, and also the list of it alone. Its sender would
+    /// write several in the same way.
+    Sole(Box<Self>),
+}
+
+/// A text and what it has inside: the attributes of an XML element, or what the text itself says as JSON.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Layered<'a> {
+    pub(super) text: Cow<'a, str>,
+    pub(super) inside: Tree<'a>,
 }
 
 /// The keys of an object with their values; of a repeated key the last write wins.
@@ -83,6 +102,56 @@ impl<'a> Object<'a> {
 }
 
 impl Tree<'_> {
+    /// What a name leads to from here.
+    pub(super) fn get(&self, key: &str) -> Option<&Self> {
+        match self {
+            Self::Object(object) => object.get(key),
+            Self::Sole(only) => only.get(key),
+            Self::Layered(layered) => match layered.inside.get(key) {
+                None if key == TEXT_KEY => Some(self),
+                found => found,
+            },
+            Self::Text(_) if key == TEXT_KEY => Some(self),
+            _ => None,
+        }
+    }
+
+    /// What `[]` passes from here.
+    pub(super) fn elements(&self) -> Option<&[Self]> {
+        match self {
+            Self::List(elements) => Some(elements),
+            Self::Sole(only) => Some(slice::from_ref(only)),
+            Self::Layered(layered) => layered.inside.elements(),
+            _ => None,
+        }
+    }
+
+    /// The same tree without anything borrowed.
+    pub(super) fn into_owned(self) -> Tree<'static> {
+        let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        match self {
+            Self::Null => Tree::Null,
+            Self::Bool(flag) => Tree::Bool(flag),
+            Self::Number(number) => Tree::Number(owned(number)),
+            Self::Text(text) => Tree::Text(owned(text)),
+            Self::List(elements) => {
+                Tree::List(elements.into_iter().map(Self::into_owned).collect())
+            }
+            Self::Object(object) => Tree::Object(Object {
+                entries: object
+                    .entries
+                    .into_iter()
+                    .map(|(key, value)| (owned(key), value.into_owned()))
+                    .collect(),
+            }),
+            Self::Layered(layered) => Tree::Layered(Box::new(Layered {
+                text: owned(layered.text),
+                inside: layered.inside.into_owned(),
+            })),
+            Self::Sole(only) => Tree::Sole(Box::new(only.into_owned())),
+        }
+    }
+
     /// How much there is to it: one for each value inside, and more for long texts.
     pub(super) fn size(&self) -> usize {
         match self {
@@ -93,6 +162,10 @@ impl Tree<'_> {
                 let values = object.entries.iter().map(|(_, value)| value.size());
                 1 + values.sum::<usize>()
             }
+            Self::Layered(layered) => {
+                1 + layered.text.len() / TEXT_BYTES_PER_STEP + layered.inside.size()
+            }
+            Self::Sole(only) => only.size(),
         }
     }
 
@@ -125,6 +198,56 @@ impl Tree<'_> {
                 }
                 out.push('}');
             }
+            Self::Layered(layered) => write_json_text(&layered.text, out),
+            Self::Sole(only) => only.write_json(out),
+        }
+    }
+}
+
+/// How many more names, elements and values a body may have, in the formats where two bytes can make one that takes
+/// up to about two hundred bytes of memory.
+pub(super) struct Parts {
+    left: usize,
+}
+
+impl Parts {
+    pub(super) fn new() -> Self {
+        Self { left: BODY_PARTS }
+    }
+
+    pub(super) fn take(&mut self) -> Result<(), &'static str> {
+        self.left = self
+            .left
+            .checked_sub(1)
+            .ok_or("more than 50,000 names and values")?;
+        Ok(())
+    }
+}
+
+/// Why a text is not what it should be: what, and where. It never quotes the text.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what} at line {line} column {column}")]
+pub(super) struct Unreadable {
+    what: &'static str,
+    /// From 1.
+    pub(super) line: usize,
+    /// From 1, in characters.
+    column: usize,
+}
+
+impl Unreadable {
+    /// With the place of a byte of the text.
+    fn new(text: &str, at: usize, what: &'static str) -> Self {
+        let mut end = at.min(text.len());
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        let before = text.get(..end).unwrap_or_default();
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        Self {
+            what,
+            line: before.bytes().filter(|byte| *byte == b'\n').count() + 1,
+            column: before.get(line_start..).unwrap_or_default().chars().count() + 1,
         }
     }
 }

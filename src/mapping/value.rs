@@ -25,7 +25,7 @@ pub(super) enum Value<'a> {
     DateTime(Timestamp),
     /// A list that an expression made.
     List(Vec<Self>),
-    /// A list or object of the event, never another kind.
+    /// A list or object of the event; of another kind only in [`Value::to_enter`].
     Tree(&'a Tree<'a>),
 }
 
@@ -37,6 +37,17 @@ impl<'a> Value<'a> {
             Tree::Number(number) => Self::Number(Cow::Borrowed(number)),
             Tree::Text(text) => Self::Text(Cow::Borrowed(text)),
             Tree::List(_) | Tree::Object(_) => Self::Tree(tree),
+            Tree::Layered(layered) => Self::Text(Cow::Borrowed(&layered.text)),
+            Tree::Sole(only) => Self::of_tree(only),
+        }
+    }
+
+    /// For paths that go on from here: where there is more inside than the value tells, it stays as it is in the event.
+    pub(super) fn to_enter(tree: &'a Tree<'a>) -> Self {
+        match tree {
+            Tree::Sole(only) if **only == Tree::Null => Self::Null,
+            Tree::Text(_) | Tree::Layered(_) | Tree::Sole(_) => Self::Tree(tree),
+            _ => Self::of_tree(tree),
         }
     }
 
@@ -71,6 +82,9 @@ impl<'a> Value<'a> {
             Self::Text(text) => text::is_blank(text),
             Self::List(elements) => elements.is_empty(),
             Self::Tree(Tree::List(elements)) => elements.is_empty(),
+            Self::Tree(tree @ (Tree::Text(_) | Tree::Layered(_) | Tree::Sole(_))) => {
+                Self::of_tree(tree).is_blank()
+            }
             _ => false,
         }
     }

@@ -19,8 +19,19 @@ pub(in crate::mapping) fn resolve<'a>(
     span: Span,
     most: usize,
 ) -> Result<Value<'a>, Fault> {
+    resolve_as(Value::of_tree, path, scope, span, most)
+}
+
+/// [`resolve`], with what is made of what is found there.
+pub(super) fn resolve_as<'a>(
+    make: fn(&'a Tree<'a>) -> Value<'a>,
+    path: &'a Path,
+    scope: &Scope<'_, 'a>,
+    span: Span,
+    most: usize,
+) -> Result<Value<'a>, Fault> {
     let start = match path.start {
-        PathStart::Body => Value::of_tree(scope.run.body),
+        PathStart::Body => Value::Tree(scope.run.body),
         PathStart::Element(levels) => {
             let mut at = scope;
             for _ in 0..levels {
@@ -32,20 +43,19 @@ pub(in crate::mapping) fn resolve<'a>(
             at.element.clone()
         }
     };
-    if path.steps.is_empty() {
-        return Ok(start);
-    }
-    // Only lists and objects of the event have anything inside.
-    let Value::Tree(tree) = start else {
-        return Ok(Value::Absent);
+    let tree = match start {
+        Value::Tree(tree) => tree,
+        other if path.steps.is_empty() => return Ok(other),
+        // Only what stands in the event has anything inside.
+        _ => return Ok(Value::Absent),
     };
     let spend = |steps: usize| scope.run.spend(steps, span);
     let value = match walk(tree, &path.steps, &spend)? {
         Walked::Nothing => return Ok(Value::Absent),
-        Walked::One(tree) => return Ok(Value::of_tree(tree)),
+        Walked::One(tree) => return Ok(make(tree)),
         Walked::Every(elements, rest) => {
             let mut found = Vec::new();
-            gather(elements, rest, &spend, &mut found)?;
+            gather(elements, rest, make, &spend, &mut found)?;
             found
         }
     };
@@ -71,24 +81,26 @@ fn walk<'a>(
     let mut rest = steps;
     while let Some((step, after)) = rest.split_first() {
         rest = after;
-        let next = match (step, at) {
-            (Step::Key(key), Tree::Object(object)) => {
+        let next = match step {
+            Step::Key(key) => {
                 spend(1)?;
-                object.get(key)
+                at.get(key)
             }
-            (Step::Index(index), Tree::List(elements)) => elements.get(*index),
-            (Step::Every, Tree::List(elements)) => return Ok(Walked::Every(elements, rest)),
-            (Step::Where(key, wanted), Tree::List(elements)) => {
-                let place = elements.iter().position(|element| match element {
-                    Tree::Object(object) => object
+            Step::Index(index) => at.elements().and_then(|elements| elements.get(*index)),
+            Step::Every => match at.elements() {
+                Some(elements) => return Ok(Walked::Every(elements, rest)),
+                None => None,
+            },
+            Step::Where(key, wanted) => {
+                let elements = at.elements().unwrap_or_default();
+                let place = elements.iter().position(|element| {
+                    element
                         .get(key)
-                        .is_some_and(|value| Value::of_tree(value).equals(wanted)),
-                    _ => false,
+                        .is_some_and(|value| Value::of_tree(value).equals(wanted))
                 });
                 spend(place.unwrap_or(elements.len()))?;
                 place.and_then(|place| elements.get(place))
             }
-            _ => None,
         };
         match next {
             Some(next) => at = next,
@@ -104,6 +116,7 @@ fn walk<'a>(
 fn gather<'a>(
     elements: &'a [Tree<'a>],
     rest: &'a [Step],
+    make: fn(&'a Tree<'a>) -> Value<'a>,
     spend: &impl Fn(usize) -> Result<(), Fault>,
     found: &mut Vec<Value<'a>>,
 ) -> Result<(), Fault> {
@@ -111,8 +124,8 @@ fn gather<'a>(
     for element in elements {
         match walk(element, rest, spend)? {
             Walked::Nothing => {}
-            Walked::One(tree) => found.push(Value::of_tree(tree)),
-            Walked::Every(inner, rest) => gather(inner, rest, spend, found)?,
+            Walked::One(tree) => found.push(make(tree)),
+            Walked::Every(inner, rest) => gather(inner, rest, make, spend, found)?,
         }
     }
     Ok(())

@@ -50,10 +50,20 @@ fn token(
     at: usize,
     before: Option<&Token>,
 ) -> Result<(Token, usize), SyntaxError> {
-    if first.is_alphabetic() || first == '_' {
-        let length = rest
+    // `@name` is an attribute of XML, `#text` its text.
+    let after_mark = match first {
+        '@' => rest.strip_prefix('@'),
+        '#' => rest
+            .strip_prefix('#')
+            .filter(|after| after.starts_with("text")),
+        _ => None,
+    };
+    let word = after_mark.unwrap_or(rest);
+    if word.starts_with(|c: char| c.is_alphabetic() || c == '_') {
+        let end = word
             .find(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '-')))
-            .unwrap_or(rest.len());
+            .unwrap_or(word.len());
+        let length = rest.len() - word.len() + end;
         let name = rest.get(..length).unwrap_or_default().to_owned();
         return Ok((Token::Name(name), length));
     }

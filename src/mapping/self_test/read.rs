@@ -9,9 +9,9 @@ use super::{Expectation, Expected, Found, Test, Tests};
 use crate::{
     diag::{Collector, Diagnostic, Span},
     mapping::{
-        CompileOptions, UnreadableSamples, codes,
+        CompileOptions, Input, UnreadableSamples, body, codes,
         compile::{KEYS, plain},
-        tree::{read_form, read_json, write_json_text},
+        tree::write_json_text,
     },
     yaml::{KeyCodes, KeyReader, Kind, Node},
 };
@@ -131,7 +131,7 @@ fn read_test(
     Some(())
 }
 
-/// The body in a file, and what it is: a form where the file's name ends in `.form`, else JSON.
+/// The body in a file, and what it is by the ending of the file's name.
 fn sample(
     path: &str,
     node: &Node,
@@ -158,21 +158,14 @@ fn sample(
             return None;
         }
     };
-    let is_form = Path::new(path)
-        .extension()
-        .is_some_and(|extension| extension == "form");
-    let (content_type, fault) = if is_form {
-        let fault = read_form(&body).err();
-        (
-            Some("application/x-www-form-urlencoded"),
-            fault.map(|reason| format!("not a form: {reason}")),
-        )
-    } else {
-        let fault = read_json(&body).err();
-        (None, fault.map(|reason| format!("not JSON: {reason}")))
+    let content_type = body::content_type_of(Path::new(path));
+    let input = Input {
+        body: &body,
+        content_type,
+        now: Timestamp::MAX,
     };
-    if let Some(fault) = fault {
-        error(out, node.span, &format!("`{path}` is {fault}"), "");
+    if let Err(fault) = body::decode(&input) {
+        error(out, node.span, &format!("`{path}`: {fault}"), "");
         return None;
     }
     Some(Event::Read { body, content_type })

@@ -12,6 +12,18 @@ const FILES: [&str; 2] = [
     include_str!("sis-aguilas.yaml"),
 ];
 
+/// One of each kind of body, and of each way to write text.
+const CONTENT_TYPES: [&str; 8] = [
+    "application/json",
+    "application/json; charset=iso-8859-1",
+    "application/json; charset=utf-16",
+    "application/x-ndjson",
+    "application/x-www-form-urlencoded",
+    "application/x-www-form-urlencoded; charset=shift_jis",
+    "text/xml",
+    "text/xml; charset=gb18030",
+];
+
 /// Every function and construct, on paths that any event may have.
 static EVERYTHING: LazyLock<Mapping> = LazyLock::new(|| {
     let expressions = [
@@ -183,15 +195,24 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_mapped_as_any_kind_of_body(body in prop::collection::vec(any::<u8>(), 0..60), form: bool) {
-        let content_type = form.then_some("application/x-www-form-urlencoded");
-        is_sound(&EVERYTHING, &Input { body: &body, content_type, now: now() })?;
+    fn any_bytes_are_mapped_as_any_kind_of_body(
+        body in prop::collection::vec(any::<u8>(), 0..60),
+        content_type in prop::sample::select(&CONTENT_TYPES),
+    ) {
+        is_sound(&EVERYTHING, &Input { body: &body, content_type: Some(content_type), now: now() })?;
     }
 
     #[test]
     fn any_form_is_mapped(body in "[vwl=&%\\[\\]0-2a+]{0,40}") {
         let content_type = Some("application/x-www-form-urlencoded");
         is_sound(&EVERYTHING, &Input { body: body.as_bytes(), content_type, now: now() })?;
+    }
+
+    #[test]
+    fn any_xml_is_mapped(body in "(<l>|</l>|<v>|</v>|<w>|</w>|<v/>|<w k='1'>|<l n='a' xsi:nil='true'/>|1|a|&#49;|<!\\[CDATA\\[|\\]\\]>| ){0,30}") {
+        for body in [body.clone(), format!("<l>{body}</l>"), format!("<l><l>{body}</l></l>")] {
+            is_sound(&EVERYTHING, &Input { body: body.as_bytes(), content_type: Some("text/xml"), now: now() })?;
+        }
     }
 
     #[test]

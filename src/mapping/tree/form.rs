@@ -1,19 +1,15 @@
 //! Form bodies (`application/x-www-form-urlencoded`) into the same tree.
 //!
-//! Names with brackets nest: `contact[fields][12]=x` is `contact.fields."12"`. A level whose names are `0, 1, 2, …`
-//! in any order, or empty (`tags[]=a&tags[]=b`), is a list; a name given several times without brackets is a list
-//! of its values in the order written. A name is one of a value, a list and an object: a form that uses it as two
-//! of them is refused, since one would be lost. All values are texts. The forms are those that PHP-like senders
-//! write (Kommo, `ActiveCampaign`); no standard describes them.
+//! Names nest with brackets: see [`Fields`]. All values are texts; one that is an object or a list in JSON, such as
+//! the `payload` of GitHub, has that inside.
 
-use std::{borrow::Cow, collections::HashMap};
+mod fields;
 
-use super::{LINEAR, Object, Tree};
-use crate::mapping::limits::{EVENT_DEPTH, FORM_PARTS};
+use std::borrow::Cow;
 
-/// Why a name cannot be both at once.
-const VALUE_AND_MORE: &str = "a name is both a value and a list or object";
-const TWO_LISTS: &str = "a name is both a list of `[]` and an object or numbered list";
+use fields::Fields;
+
+use super::{Charset, NotText, Tree, text_or_json};
 
 /// Why a form body cannot be read. It never quotes the body.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -29,15 +25,16 @@ pub(in crate::mapping) enum FormError {
         /// Which `name=value`, from 1.
         pair: usize,
     },
+    #[error("{error} in pair {pair}")]
+    Text { error: NotText, pair: usize },
 }
 
-/// Reads a form body. An empty body is an object without keys.
-pub(in crate::mapping) fn read_form(body: &[u8]) -> Result<Tree<'_>, FormError> {
+/// Reads a form body whose names and values are written in a charset. An empty body is an object without keys.
+pub(in crate::mapping) fn read_form(body: &[u8], charset: Charset) -> Result<Tree<'_>, FormError> {
     if matches!(body.trim_ascii_start().first(), Some(b'{' | b'[')) {
         return Err(FormError::LooksLikeJson);
     }
-    let mut root = Names::default();
-    let mut parts = Parts { left: FORM_PARTS };
+    let mut fields = Fields::new();
     let pairs = body
         .split(|byte| *byte == b'&')
         .filter(|pair| !pair.is_empty());
@@ -47,224 +44,59 @@ pub(in crate::mapping) fn read_form(body: &[u8]) -> Result<Tree<'_>, FormError> 
             pair: index + 1,
         };
         let mut halves = pair.splitn(2, |byte| *byte == b'=');
-        let name = decode(halves.next().unwrap_or_default()).ok_or(fault("not UTF-8"))?;
-        let value = decode(halves.next().unwrap_or_default()).ok_or(fault("not UTF-8"))?;
-        let keys = split_name(&name);
-        if keys.len() >= EVENT_DEPTH {
-            return Err(fault("nested deeper than 64 levels"));
-        }
-        // The first name is a name even when it is empty; only `[]` inside brackets adds to a list.
-        if let Some((first, inner)) = keys.split_first() {
-            root.put(first, inner, value, &mut parts).map_err(fault)?;
-        }
+        let mut half = || {
+            let text = decode(halves.next().unwrap_or_default(), charset);
+            text.map_err(|error| FormError::Text {
+                error,
+                pair: index + 1,
+            })
+        };
+        let (name, value) = (half()?, half()?);
+        fields.put(&name, text_or_json(value)).map_err(fault)?;
     }
-    Ok(root.into_object())
+    Ok(fields.into_tree())
 }
 
 /// `%xx` and `+` resolved.
-fn decode(raw: &[u8]) -> Option<Cow<'_, str>> {
+fn decode(raw: &[u8], charset: Charset) -> Result<Cow<'_, str>, NotText> {
     if !raw.iter().any(|byte| matches!(byte, b'%' | b'+')) {
-        return std::str::from_utf8(raw).ok().map(Cow::Borrowed);
+        return charset.text(raw);
     }
     let spaced: Vec<u8> = raw
         .iter()
         .map(|byte| if *byte == b'+' { b' ' } else { *byte })
         .collect();
     let bytes: Vec<u8> = percent_encoding::percent_decode(&spaced).collect();
-    String::from_utf8(bytes).ok().map(Cow::Owned)
-}
-
-/// `a[b][]` as `a`, `b` and an empty name. A name whose brackets do not pair is one plain name.
-fn split_name(name: &str) -> Vec<&str> {
-    let Some((first, mut rest)) = name.split_once('[') else {
-        return vec![name];
-    };
-    let mut keys = vec![first];
-    loop {
-        let Some((key, after)) = rest.split_once(']') else {
-            return vec![name];
-        };
-        if key.contains('[') {
-            return vec![name];
-        }
-        keys.push(key);
-        match after.strip_prefix('[') {
-            Some(next) => rest = next,
-            None if after.is_empty() => return keys,
-            None => return vec![name],
-        }
-    }
-}
-
-/// The number that a name spells without sign and leading zeros.
-fn list_index(name: &str) -> Option<usize> {
-    let canonical =
-        name.bytes().all(|byte| byte.is_ascii_digit()) && (name == "0" || !name.starts_with('0'));
-    canonical.then(|| name.parse().ok()).flatten()
-}
-
-/// How many more names, elements and repeated values a body may have. Two bytes of a body can make one, and each
-/// takes up to about two hundred bytes of memory.
-struct Parts {
-    left: usize,
-}
-
-impl Parts {
-    fn take(&mut self) -> Result<(), &'static str> {
-        self.left = self
-            .left
-            .checked_sub(1)
-            .ok_or("more than 50,000 names and values")?;
-        Ok(())
-    }
-}
-
-/// What stands under one name while pairs still come.
-enum Level<'a> {
-    Value(Cow<'a, str>),
-    /// Several values given for the same name.
-    Values(Vec<Cow<'a, str>>),
-    /// Elements under `[]`.
-    Elements(Vec<Self>),
-    Names(Box<Names<'a>>),
-}
-
-/// Names inside a name, in the order of their first appearance.
-#[derive(Default)]
-struct Names<'a> {
-    children: Vec<(String, Level<'a>)>,
-    /// Where each child stands, kept when there are more than [`LINEAR`], so that thousands of names do not search
-    /// each other.
-    index: HashMap<String, usize>,
-}
-
-impl<'a> Level<'a> {
-    /// A level that holds one value, inside these names.
-    fn new(keys: &[&str], value: Cow<'a, str>, parts: &mut Parts) -> Result<Self, &'static str> {
-        parts.take()?;
-        Ok(match keys.split_first() {
-            None => Self::Value(value),
-            // One element takes its own size; a growing list would take four at once.
-            Some((&"", rest)) => Self::Elements(vec![Self::new(rest, value, parts)?]),
-            Some((key, rest)) => Self::Names(Box::new(Names {
-                children: vec![((*key).to_owned(), Self::new(rest, value, parts)?)],
-                index: HashMap::new(),
-            })),
-        })
-    }
-
-    fn put(
-        &mut self,
-        keys: &[&str],
-        value: Cow<'a, str>,
-        parts: &mut Parts,
-    ) -> Result<(), &'static str> {
-        match (&mut *self, keys.split_first()) {
-            (Self::Value(first), None) => {
-                parts.take()?;
-                *self = Self::Values(vec![std::mem::take(first), value]);
-            }
-            (Self::Values(values), None) => {
-                parts.take()?;
-                values.push(value);
-            }
-            (Self::Elements(elements), Some((&"", rest))) => {
-                elements.push(Self::new(rest, value, parts)?);
-            }
-            (Self::Names(names), Some((key, rest))) if !key.is_empty() => {
-                names.put(key, rest, value, parts)?;
-            }
-            (Self::Value(_) | Self::Values(_), Some(_))
-            | (Self::Elements(_) | Self::Names(_), None) => return Err(VALUE_AND_MORE),
-            (Self::Elements(_) | Self::Names(_), Some(_)) => return Err(TWO_LISTS),
-        }
-        Ok(())
-    }
-
-    fn into_tree(self) -> Tree<'a> {
-        match self {
-            Self::Value(value) => Tree::Text(value),
-            Self::Values(values) => Tree::List(values.into_iter().map(Tree::Text).collect()),
-            Self::Elements(elements) => {
-                Tree::List(elements.into_iter().map(Self::into_tree).collect())
-            }
-            Self::Names(names) => names.into_tree(),
-        }
-    }
-}
-
-impl<'a> Names<'a> {
-    fn put(
-        &mut self,
-        key: &str,
-        rest: &[&str],
-        value: Cow<'a, str>,
-        parts: &mut Parts,
-    ) -> Result<(), &'static str> {
-        if let Some(child) = self.child(key) {
-            return child.put(rest, value, parts);
-        }
-        self.children
-            .push((key.to_owned(), Level::new(rest, value, parts)?));
-        let known = self.index.len();
-        if self.children.len() > LINEAR {
-            for (at, (name, _)) in self.children.iter().enumerate().skip(known) {
-                self.index.insert(name.clone(), at);
-            }
-        }
-        Ok(())
-    }
-
-    fn child(&mut self, key: &str) -> Option<&mut Level<'a>> {
-        let at = if self.index.is_empty() {
-            self.children.iter().position(|(name, _)| name == key)
-        } else {
-            self.index.get(key).copied()
-        };
-        self.children.get_mut(at?).map(|(_, child)| child)
-    }
-
-    /// A list where the names are `0, 1, 2, …` in any order.
-    fn into_tree(mut self) -> Tree<'a> {
-        let mut places: Vec<Option<usize>> = self
-            .children
-            .iter()
-            .map(|(name, _)| list_index(name))
-            .collect();
-        places.sort_unstable();
-        if !places.into_iter().eq((0..self.children.len()).map(Some)) {
-            return self.into_object();
-        }
-        self.children.sort_by_key(|(name, _)| list_index(name));
-        let children = self.children.into_iter();
-        Tree::List(children.map(|(_, child)| child.into_tree()).collect())
-    }
-
-    fn into_object(self) -> Tree<'a> {
-        let children = self.children.into_iter();
-        let entries = children.map(|(name, child)| (Cow::Owned(name), child.into_tree()));
-        Tree::Object(Object::new(entries.collect()))
-    }
+    let text = charset.text(&bytes)?;
+    Ok(Cow::Owned(text.into_owned()))
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::*;
+    use super::{
+        fields::{TWO_LISTS, VALUE_AND_MORE},
+        *,
+    };
+    use crate::mapping::limits::{BODY_PARTS, EVENT_DEPTH};
+
+    fn read_utf8(body: &str) -> Result<Tree<'_>, FormError> {
+        read_form(body.as_bytes(), Charset::UTF_8)
+    }
 
     fn json(body: &str) -> String {
         let mut out = String::new();
-        read_form(body.as_bytes()).unwrap().write_json(&mut out);
+        read_utf8(body).unwrap().write_json(&mut out);
         out
     }
 
     fn texts(tree: &Tree<'_>) -> usize {
         match tree {
-            Tree::Text(_) => 1,
+            Tree::Text(_) | Tree::Layered(_) => 1,
             Tree::List(elements) => elements.iter().map(texts).sum(),
             Tree::Object(object) => object.iter().map(|(_, value)| texts(value)).sum(),
-            Tree::Null | Tree::Bool(_) | Tree::Number(_) => 0,
+            Tree::Null | Tree::Bool(_) | Tree::Number(_) | Tree::Sole(_) => 0,
         }
     }
 
@@ -301,30 +133,73 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_told_with_its_place() {
-        let told = |body: &[u8]| read_form(body).unwrap_err().to_string();
-        assert_eq!(told(b"a=1&b=%FF"), "not UTF-8 in pair 2");
+        let told = |body: &str| read_utf8(body).unwrap_err().to_string();
+        assert_eq!(told("a=1&b=%FF"), "not text in UTF-8 in pair 2");
         let deep = format!("a{}=1", "[x]".repeat(EVENT_DEPTH));
+        assert_eq!(told(&deep), "nested deeper than 64 levels in pair 1");
+    }
+
+    #[test]
+    fn names_and_values_are_read_in_the_charset() {
+        let body = b"a=Pe%F1a&b=Pe\xf1a&a%F1o=x";
+        let tree = read_form(body, Charset::of_label("iso-8859-1")).unwrap();
+        let mut out = String::new();
+        tree.write_json(&mut out);
+        assert_eq!(out, r#"{"a":"Peña","b":"Peña","año":"x"}"#);
+    }
+
+    #[test]
+    fn the_forms_of_known_senders_are_read() {
+        for (sender, body, tree) in [
+            (
+                "Bitrix24",
+                "event=ONCRMCONTACTUPDATE&data%5BFIELDS%5D%5BID%5D=42&ts=1793527200&auth%5Bdomain%5D=colegio.bitrix24.mx&auth%5Bmember_id%5D=a1",
+                r#"{"event":"ONCRMCONTACTUPDATE","data":{"FIELDS":{"ID":"42"}},"ts":"1793527200","auth":{"domain":"colegio.bitrix24.mx","member_id":"a1"}}"#,
+            ),
+            (
+                "ActiveCampaign",
+                "type=update&contact%5Bid%5D=7&contact%5Bfirst_name%5D=Luc%C3%ADa&contact%5Bfields%5D%5B12%5D=Primaria&contact%5Bfields%5D%5B3%5D=A-1029",
+                r#"{"type":"update","contact":{"id":"7","first_name":"Lucía","fields":{"12":"Primaria","3":"A-1029"}}}"#,
+            ),
+            (
+                "Mailchimp",
+                "type=profile&fired_at=2026-11-01+10%3A00%3A00&data%5Bemail%5D=a%40b.mx&data%5Bmerges%5D%5BFNAME%5D=Ana&data%5Bmerges%5D%5BGROUPINGS%5D%5B0%5D%5Bname%5D=Grado",
+                r#"{"type":"profile","fired_at":"2026-11-01 10:00:00","data":{"email":"a@b.mx","merges":{"FNAME":"Ana","GROUPINGS":[{"name":"Grado"}]}}}"#,
+            ),
+        ] {
+            assert_eq!(json(body), tree, "{sender}");
+        }
+    }
+
+    #[test]
+    fn a_value_that_is_json_keeps_its_text_and_has_something_inside() {
+        let tree =
+            read_utf8("payload=%7B%22a%22%3A%5B1%2C2.50%5D%7D&list= [1]&broken={a}&n=5").unwrap();
+        let payload = tree.get("payload").unwrap();
+        assert!(matches!(payload, Tree::Layered(_)));
+        let numbers = payload.get("a").and_then(Tree::elements).unwrap();
+        assert_eq!(numbers[1], Tree::Number("2.50".into()));
+        assert_eq!(tree.get("list").and_then(Tree::elements).unwrap().len(), 1);
+        for plain in ["broken", "n"] {
+            assert!(matches!(tree.get(plain), Some(Tree::Text(_))), "{plain}");
+        }
         assert_eq!(
-            told(deep.as_bytes()),
-            "nested deeper than 64 levels in pair 1"
+            json("payload=%7B%22a%22%3A1%7D"),
+            r#"{"payload":"{\"a\":1}"}"#
         );
     }
 
     #[test]
     fn json_under_the_content_type_of_forms_is_refused() {
         for body in ["{\"a\": 1}", " \r\n\t{}", "[1]", "{"] {
-            assert_eq!(
-                read_form(body.as_bytes()),
-                Err(FormError::LooksLikeJson),
-                "{body}"
-            );
+            assert_eq!(read_utf8(body), Err(FormError::LooksLikeJson), "{body}");
         }
         assert_eq!(json("a={\"b\":1}&%7B=1"), r#"{"a":"{\"b\":1}","{":"1"}"#);
     }
 
     #[test]
     fn a_name_is_never_two_things_at_once() {
-        let told = |body: &str| read_form(body.as_bytes()).unwrap_err().to_string();
+        let told = |body: &str| read_utf8(body).unwrap_err().to_string();
         for body in [
             "a=1&a[b]=2",
             "a[b]=2&a=1",
@@ -351,7 +226,7 @@ mod tests {
             .map(|n| format!("a[k{n}]=v{n}"))
             .collect();
         let body = pairs.join("&");
-        let tree = read_form(body.as_bytes()).unwrap();
+        let tree = read_utf8(&body).unwrap();
         let Tree::Object(root) = &tree else {
             panic!("{tree:?}");
         };
@@ -370,10 +245,10 @@ mod tests {
 
     #[test]
     fn many_small_parts_are_refused_before_they_fill_the_memory() {
-        let told = |body: &str| read_form(body.as_bytes()).unwrap_err().to_string();
+        let told = |body: &str| read_utf8(body).unwrap_err().to_string();
         // A pair makes 62 levels and its value.
         let pair = format!("a{}=1&", "[]".repeat(62));
-        assert!(read_form(pair.repeat(FORM_PARTS / 63).as_bytes()).is_ok());
+        assert!(read_utf8(&pair.repeat(BODY_PARTS / 63)).is_ok());
         let refused = told(&pair.repeat(8_000));
         assert_eq!(refused, "more than 50,000 names and values in pair 807");
         for body in ["a&".repeat(60_000), "a[]&".repeat(60_000)] {
@@ -386,7 +261,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_give_a_tree_or_a_reason(body in "[a-c0-2=&%+\\[\\]ñ]{0,60}") {
-            if let Ok(tree) = read_form(body.as_bytes()) {
+            if let Ok(tree) = read_utf8(&body) {
                 prop_assert!(matches!(tree, Tree::Object(_)));
                 let pairs = body.split('&').filter(|pair| !pair.is_empty()).count();
                 prop_assert_eq!(texts(&tree), pairs, "every value is kept");

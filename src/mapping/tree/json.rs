@@ -5,28 +5,17 @@
 
 use std::borrow::Cow;
 
-use super::{Object, Tree};
+use super::{Layered, Object, Tree, Unreadable};
 use crate::mapping::limits::EVENT_DEPTH;
 
-/// Why a body is not JSON: what, and where. It never quotes the body.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{what} at line {line} column {column}")]
-pub(in crate::mapping) struct JsonError {
-    what: &'static str,
-    /// From 1.
-    line: usize,
-    /// From 1, in characters.
-    column: usize,
-}
-
-/// Reads one JSON text.
-pub(in crate::mapping) fn read_json(body: &[u8]) -> Result<Tree<'_>, JsonError> {
+/// Reads one JSON text in UTF-8.
+pub(in crate::mapping) fn read_json(body: &[u8]) -> Result<Tree<'_>, Unreadable> {
     let text = match std::str::from_utf8(body) {
         Ok(text) => text,
         Err(error) => {
             let before = body.get(..error.valid_up_to()).unwrap_or_default();
             let before = std::str::from_utf8(before).unwrap_or_default();
-            return Err(place(before, before.len(), "not UTF-8"));
+            return Err(Unreadable::new(before, before.len(), "not UTF-8"));
         }
     };
     let mut reader = Reader {
@@ -38,20 +27,21 @@ pub(in crate::mapping) fn read_json(body: &[u8]) -> Result<Tree<'_>, JsonError> 
     };
     reader
         .document()
-        .map_err(|what| place(text, reader.at, what))
+        .map_err(|what| Unreadable::new(text, reader.at, what))
 }
 
-fn place(text: &str, at: usize, what: &'static str) -> JsonError {
-    let mut end = at.min(text.len());
-    while !text.is_char_boundary(end) {
-        end -= 1;
+/// A text that no JSON holds. Where it says an object or a list in JSON itself, paths go on into that.
+pub(in crate::mapping) fn text_or_json(text: Cow<'_, str>) -> Tree<'_> {
+    if !text.trim_ascii_start().starts_with(['{', '[']) {
+        return Tree::Text(text);
     }
-    let before = text.get(..end).unwrap_or_default();
-    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    JsonError {
-        what,
-        line: before.bytes().filter(|byte| *byte == b'\n').count() + 1,
-        column: before.get(line_start..).unwrap_or_default().chars().count() + 1,
+    let inside = match &text {
+        Cow::Borrowed(text) => read_json(text.as_bytes()),
+        Cow::Owned(text) => read_json(text.as_bytes()).map(Tree::into_owned),
+    };
+    match inside {
+        Ok(inside) => Tree::Layered(Box::new(Layered { text, inside })),
+        Err(_) => Tree::Text(text),
     }
 }
 
@@ -220,7 +210,7 @@ impl<'a> Reader<'a> {
         let length = number_length(rest).ok_or("not a JSON number")?;
         let number = rest.get(..length).unwrap_or_default();
         self.at += length;
-        Ok(Tree::Number(number))
+        Ok(Tree::Number(Cow::Borrowed(number)))
     }
 
     /// The string whose opening quote is next.
@@ -429,8 +419,8 @@ mod tests {
         assert_eq!(
             tree,
             Tree::List(vec![
-                Tree::Number("8450.00"),
-                Tree::Number("123456789012345678901"),
+                Tree::Number("8450.00".into()),
+                Tree::Number("123456789012345678901".into()),
                 Tree::Text("á😀\n".into()),
             ])
         );

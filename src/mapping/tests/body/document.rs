@@ -1,0 +1,48 @@
+//! The examples of bodies in the document for administrators.
+
+use super::*;
+
+/// A request as the document shows it, and the table below it.
+struct Example {
+    content_type: &'static str,
+    body: &'static str,
+    /// Paths and what they give.
+    rows: Vec<(&'static str, &'static str)>,
+}
+
+fn examples() -> Vec<Example> {
+    let text = include_str!("../../../../docs/MAPPING.md");
+    let read = |block: &'static str| {
+        let (request, after) = block.split_once("```\n").unwrap();
+        let (head, body) = request.split_once("\n\n").unwrap();
+        let table = after.trim_start().split("\n\n").next().unwrap();
+        let rows = table.lines().skip(2).map(|row| {
+            let cells: Vec<&str> = row.trim_matches('|').split(" | ").map(str::trim).collect();
+            (cells[0].trim_matches('`'), cells[1].trim_matches('`'))
+        });
+        Example {
+            content_type: head.strip_prefix("Content-Type: ").unwrap(),
+            body: body.trim_end(),
+            rows: rows.collect(),
+        }
+    };
+    text.split("```http\n").skip(1).map(read).collect()
+}
+
+#[test]
+fn paths_give_what_the_document_says() {
+    let examples = examples();
+    assert!(examples.len() >= 2);
+    for example in examples {
+        assert!(example.rows.len() > 3, "{}", example.content_type);
+        for (path, gives) in example.rows {
+            let (expression, expected) = match gives {
+                "absent" => (path.to_owned(), "absent".to_owned()),
+                "true" => (format!("{path} | lookup(yes)"), r#""true""#.to_owned()),
+                text => (path.to_owned(), format!("{text:?}")),
+            };
+            let shown = value(example.content_type, example.body.as_bytes(), &expression);
+            assert_eq!(shown, expected, "{expression}");
+        }
+    }
+}
