@@ -75,7 +75,7 @@ enum Command {
     /// Run the tests that source files carry
     Test(check::TestArguments),
     /// Send a test event, signed as its source would sign it
-    Send(send::Arguments),
+    Send(Box<send::Arguments>),
     /// Have a running gateway read its source files, secrets and keys again
     Reload(reload::Arguments),
     /// Show every setting in effect and where it came from
@@ -112,7 +112,7 @@ pub fn main() -> ExitCode {
         Command::Config(arguments) => config::run(&arguments, &environment),
         Command::Serve(arguments) => block_on(serve::run(arguments, environment)),
         Command::Reload(arguments) => block_on(reload::run(arguments, environment)),
-        Command::Send(arguments) => block_on(send::run(arguments, environment)),
+        Command::Send(arguments) => block_on(send::run(*arguments, environment)),
         Command::Sandbox(arguments) => block_on(sandbox::run(arguments)),
         Command::Demo(arguments) => block_on(crate::demo::run(arguments)),
         Command::Healthcheck(arguments) => block_on(healthcheck::run(arguments, environment)),

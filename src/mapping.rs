@@ -33,7 +33,7 @@ use std::{fmt, io, sync::Arc};
 
 use jiff::Timestamp;
 
-pub use body::content_type_of;
+pub use body::{content_type_of, is_cloud_event};
 pub use function::Function;
 pub use self_test::{Difference, TestReport, TestResult};
 
@@ -61,6 +61,8 @@ pub struct CompileOptions<'a> {
     pub read_sample: &'a dyn Fn(&str) -> io::Result<Vec<u8>>,
     /// What it means for the file that a sample cannot be read.
     pub unreadable_samples: UnreadableSamples,
+    /// Names of headers, in lower case, that hold what proves a request genuine: not to be read, nor stored.
+    pub secret_headers: &'a [String],
     /// Whether `find` may ask by metadata, which needs an index of the customers.
     pub find_by_metadata: bool,
 }
@@ -81,6 +83,9 @@ pub struct Input<'a> {
     pub body: &'a [u8],
     /// The request's `Content-Type`; without one the body is taken as JSON.
     pub content_type: Option<&'a str>,
+    /// The headers that [`Mapping::headers`] names and those of a [cloud event](is_cloud_event), each name once and in
+    /// lower case. Others make no difference.
+    pub headers: &'a [(String, String)],
     /// Time of arrival, for values that lie in the future.
     pub now: Timestamp,
 }
@@ -95,6 +100,7 @@ pub struct Mapping {
     tables: Vec<Table>,
     rules: Vec<Rule>,
     dedup: Vec<Expr>,
+    headers: Vec<String>,
     paths: Vec<PathInfo>,
     tests: Tests,
 }
@@ -163,6 +169,7 @@ fn compile_untested(
         tables: compiled.tables,
         rules: compiled.rules,
         dedup: compiled.dedup,
+        headers: compiled.headers,
         paths: compiled.paths,
         tests,
     })
@@ -194,6 +201,11 @@ impl Mapping {
         self.dedup.len()
     }
 
+    /// The names of the headers that it reads, in lower case, each once.
+    pub fn headers(&self) -> &[String] {
+        &self.headers
+    }
+
     /// Maps one request body: items in the order of the body, at least one, each with at least one outcome.
     ///
     /// A body that cannot be read is one item that failed; so is an event above a limit.
@@ -210,7 +222,7 @@ impl Mapping {
 
     fn map_within(&self, input: &Input<'_>, steps: u64) -> Option<Mapped> {
         match body::decode(input) {
-            Ok(tree) => rule::run(self, &tree, input.now, steps),
+            Ok(tree) => rule::run(self, &tree, input, steps),
             Err(error) => Some(rule::fail_event(Failure {
                 rule: None,
                 reason: format!("body: {error}"),

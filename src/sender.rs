@@ -28,8 +28,21 @@ pub struct Sender {
 pub struct TestEvent {
     /// The sender's number of the event; the same number again is the same event.
     pub id: String,
-    pub content_type: &'static str,
+    /// Those that say what the event is, `Content-Type` among them; the ones that prove it are made when it is signed.
+    pub headers: HeaderMap,
     pub body: Bytes,
+}
+
+impl TestEvent {
+    /// An event without other headers than its content type.
+    pub fn new(id: &str, content_type: &'static str, body: impl Into<Bytes>) -> Self {
+        let content_type = HeaderValue::from_static(content_type);
+        Self {
+            id: id.to_owned(),
+            headers: HeaderMap::from_iter([(header::CONTENT_TYPE, content_type)]),
+            body: body.into(),
+        }
+    }
 }
 
 /// What came back.
@@ -143,11 +156,7 @@ pub fn sign(
     public: &Url,
     now: Timestamp,
 ) -> Result<Outgoing, CannotSign> {
-    let mut headers = HeaderMap::new();
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static(event.content_type),
-    );
+    let mut headers = event.headers.clone();
     if let DedupRule::Header(name) = &source.receive().dedup {
         set(&mut headers, name, &event.id);
     }

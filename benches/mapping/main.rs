@@ -161,6 +161,7 @@ fn input(body: &[u8]) -> Input<'_> {
     Input {
         body,
         content_type: Some("application/json"),
+        headers: &[],
         now: Timestamp::MAX,
     }
 }

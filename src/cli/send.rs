@@ -7,6 +7,7 @@
 
 use std::path::PathBuf;
 
+use http::{HeaderMap, HeaderName, HeaderValue, header::CONTENT_TYPE};
 use url::Url;
 
 use super::{Exit, output};
@@ -22,9 +23,15 @@ pub(super) struct Arguments {
     /// The source, as in its address /webhooks/<source>
     #[arg(long, value_name = "NAME")]
     source: String,
-    /// The body to send; `-` reads standard input. Its ending tells the content type: .json, .form, .xml or .ndjson
+    /// The body to send; `-` reads standard input
     #[arg(long, value_name = "FILE")]
     file: PathBuf,
+    /// What the body is [default: by the ending of the file: .json, .form, .xml or .ndjson]
+    #[arg(long, value_name = "TYPE")]
+    content_type: Option<HeaderValue>,
+    /// A header of the request, such as 'X-Shopify-Topic: customers/update'; may be repeated
+    #[arg(long = "header", value_name = "HEADER", value_parser = header)]
+    headers: Vec<(HeaderName, HeaderValue)>,
     /// The gateway
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
     url: Url,
@@ -71,14 +78,14 @@ pub(super) async fn run(arguments: Arguments, environment: Environment) -> Exit 
     };
     let clock = Clock::system();
     let event = TestEvent {
-        id: arguments.id.unwrap_or_else(|| {
+        id: arguments.id.clone().unwrap_or_else(|| {
             format!(
                 "test-{}-{:08x}",
                 clock.now().as_millisecond(),
                 rand::random::<u32>()
             )
         }),
-        content_type: source::content_type_of(&arguments.file).unwrap_or("application/json"),
+        headers: headers(&arguments),
         body: body.into(),
     };
     let from_environment = || {
@@ -114,6 +121,33 @@ pub(super) async fn run(arguments: Arguments, environment: Environment) -> Exit 
             Exit::Unavailable
         }
     }
+}
+
+/// What the arguments say of the request; several headers of one name are sent one after the other.
+fn headers(arguments: &Arguments) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for (name, value) in &arguments.headers {
+        headers.append(name, value.clone());
+    }
+    let by_ending = source::content_type_of(&arguments.file).unwrap_or("application/json");
+    match &arguments.content_type {
+        Some(content_type) => {
+            headers.insert(CONTENT_TYPE, content_type.clone());
+        }
+        None if headers.contains_key(CONTENT_TYPE) => {}
+        None => {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(by_ending));
+        }
+    }
+    headers
+}
+
+fn header(text: &str) -> Result<(HeaderName, HeaderValue), &'static str> {
+    const WANTED: &str = "write a name, a colon and a value, such as 'X-Topic: customers/update'";
+    let (name, value) = text.split_once(':').ok_or(WANTED)?;
+    let name = name.trim().parse().map_err(|_| WANTED)?;
+    let value = value.trim().parse().map_err(|_| WANTED)?;
+    Ok((name, value))
 }
 
 fn read_body(file: &PathBuf) -> std::io::Result<Vec<u8>> {

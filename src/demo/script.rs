@@ -196,11 +196,7 @@ async fn send(stage: &Stage, step: &Step) -> anyhow::Result<Answer> {
     } else {
         "application/json"
     };
-    let event = TestEvent {
-        id: step.id.to_owned(),
-        content_type,
-        body: Bytes::from(step.body.clone()),
-    };
+    let event = TestEvent::new(step.id, content_type, step.body.clone());
     let mut signed = sign(source, &event, &stage.public, stage.clock.now())?;
     if step.forged {
         signed.body = Bytes::from(step.body.replace("lucia.pena@", "somebody.else@"));

@@ -11,13 +11,8 @@ use crate::{
 /// Puts items under their dedup keys and outcomes into deliveries.
 pub(super) fn new_event(source: &Source, verified: Verified, mapped: Mapped) -> NewEvent {
     let received = verified.into_received();
-    let header = |name: &http::HeaderName| {
-        received
-            .headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .map(str::to_owned)
-    };
+    let content_type = received.headers.get(http::header::CONTENT_TYPE);
+    let content_type = content_type.and_then(|value| value.to_str().ok());
     let rule = &source.receive().dedup;
     let keys = group_items(
         source.name(),
@@ -49,8 +44,8 @@ pub(super) fn new_event(source: &Source, verified: Verified, mapped: Mapped) -> 
         source: source.name().clone(),
         organisation: source.organisation().clone(),
         received_at: received.received_at,
-        content_type: header(&http::header::CONTENT_TYPE),
-        headers: Vec::new(),
+        content_type: content_type.map(str::to_owned),
+        headers: source.kept_headers(&received.headers),
         body: received.body,
         mapping: source.mapping_hash(),
         groups,

@@ -4,9 +4,12 @@
 //! name one of their own. Bodies that cannot be read give a reason and never a part of a tree. Nothing is looked at
 //! beyond the request, and the work is bounded by its size.
 
+mod cloud_events;
 mod content_type;
 
 use std::{borrow::Cow, path::Path};
+
+pub use self::cloud_events::is_cloud_event;
 
 use self::content_type::Parameterised;
 use super::{
@@ -33,6 +36,10 @@ pub(super) enum BodyError {
     Xml(Unreadable),
     #[error("{0}")]
     Text(#[from] NotText),
+    #[error("`data_base64` is not base64")]
+    Base64,
+    #[error("a `ce-` header is not UTF-8 once it is percent-decoded")]
+    Attribute,
 }
 
 /// What a body is.
@@ -43,6 +50,10 @@ enum Format {
     Lines,
     Form,
     Xml,
+    /// An event in its JSON format.
+    CloudEvent,
+    /// Several of them.
+    CloudEvents,
     /// Nothing that is known here.
     Other,
 }
@@ -65,6 +76,8 @@ impl Format {
             | "application/jsonlines"
             | "application/x-jsonlines" => Self::Lines,
             "text/json" => Self::Json,
+            "application/cloudevents+json" => Self::CloudEvent,
+            "application/cloudevents-batch+json" => Self::CloudEvents,
             other if other.ends_with("+json") => Self::Json,
             other if other.ends_with("+xml") => Self::Xml,
             _ => Self::Other,
@@ -86,8 +99,11 @@ pub fn content_type_of(file: &Path) -> Option<&'static str> {
 /// The tree of a request's body, or why it cannot be read.
 pub(super) fn decode<'a>(input: &Input<'a>) -> Result<Tree<'a>, BodyError> {
     let content_type = Parameterised::new(input.content_type.unwrap_or_default());
-    let format = Format::of(content_type.value());
-    read(input.body, format, content_type)
+    let has_header = |wanted: &str| input.headers.iter().any(|(name, _)| name == wanted);
+    if is_cloud_event(input.content_type, has_header) {
+        return cloud_events::binary(input, content_type);
+    }
+    read(input.body, Format::of(content_type.value()), content_type)
 }
 
 fn read<'a>(
@@ -112,6 +128,8 @@ fn read<'a>(
         Format::Lines => from_text(charset.text(body)?, read_lines),
         Format::Form => read_form(body, charset).map_err(BodyError::Form),
         Format::Xml => from_text(charset.text(body)?, read_xml).map_err(BodyError::Xml),
+        Format::CloudEvent => cloud_events::structured(read(body, Format::Json, content_type)?),
+        Format::CloudEvents => cloud_events::batch(read(body, Format::Json, content_type)?),
     }
 }
 

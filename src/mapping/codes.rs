@@ -19,6 +19,8 @@ pub(super) const NOT_NULLABLE: &str = "map/not-nullable";
 pub(super) const FIELD_FORM: &str = "map/field-form";
 pub(super) const RULE_FORM: &str = "map/rule-form";
 pub(super) const GUARDED_FIELD: &str = "map/guarded-field";
+/// A header that proves the request genuine, or somebody's identity.
+pub(super) const SECRET_HEADER: &str = "map/secret-header";
 pub(super) const METADATA_AND_META: &str = "map/metadata-and-meta";
 pub(super) const UNREACHABLE_RULE: &str = "map/unreachable-rule";
 pub(super) const LIMIT: &str = "map/limit";

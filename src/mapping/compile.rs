@@ -44,6 +44,7 @@ pub(super) struct CompiledFile {
     pub(super) tables: Vec<Table>,
     pub(super) rules: Vec<Rule>,
     pub(super) dedup: Vec<Expr>,
+    pub(super) headers: Vec<String>,
     pub(super) paths: Vec<PathInfo>,
 }
 
@@ -56,6 +57,9 @@ struct Compiler<'c> {
     tables: Vec<KnownTable>,
     allowed: Vec<Allowed>,
     paths: Vec<PathInfo>,
+    /// The names of headers that expressions read.
+    headers: Vec<String>,
+    secret_headers: &'c [String],
     find_by_metadata: bool,
     uses_phone: bool,
 }
@@ -119,6 +123,8 @@ pub(super) fn compile_file<'n>(
         tables: Vec::new(),
         allowed: Vec::new(),
         paths: Vec::new(),
+        headers: Vec::new(),
+        secret_headers: options.secret_headers,
         find_by_metadata: options.find_by_metadata,
         uses_phone: false,
     };
@@ -155,6 +161,7 @@ pub(super) fn compile_file<'n>(
     }
 
     let paths = compiler.paths;
+    let headers = compiler.headers;
     let tables = compiler.tables.into_iter().map(|known| known.table);
     let checked = match (name, otherwise) {
         (Some(name), Some(otherwise)) if !compiler.out.has_errors() => Some(CompiledFile {
@@ -164,6 +171,7 @@ pub(super) fn compile_file<'n>(
             tables: tables.collect(),
             rules,
             dedup,
+            headers,
             paths,
         }),
         _ => None,

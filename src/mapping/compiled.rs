@@ -27,6 +27,7 @@ pub(super) struct Expr {
 pub(super) enum ExprKind {
     Constant(Value<'static>),
     Path(Path),
+    Header(Header),
     List(Vec<Expr>),
     Fallback(Vec<Expr>),
     Pipe {
@@ -57,6 +58,15 @@ pub(super) struct Join {
     /// Whether constants alone give nothing: where a customer is looked for, `concat('tut-', id)` without an `id`
     /// must not find the customer `tut-`.
     pub(super) needs_variable: bool,
+}
+
+/// A header of the request.
+#[derive(Debug)]
+pub(super) struct Header {
+    /// Which of the file's paths this is, for coverage.
+    pub(super) number: usize,
+    /// In lower case.
+    pub(super) name: String,
 }
 
 #[derive(Debug)]

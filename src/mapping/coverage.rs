@@ -5,7 +5,7 @@
 //! or an earlier fallback would have stopped before it; those of `dedup` that the file spells out, for every item.
 
 use super::{
-    Mapping, body, codes,
+    Input, Mapping, body, codes,
     compiled::{
         Action, Entry, EntryKey, Expr, ExprKind, FieldValueRule, Form, Source, TemplatePart,
         Transform, UpdateRule,
@@ -24,7 +24,7 @@ pub(super) fn report(mapping: &Mapping, out: &mut Collector) {
     };
     for input in mapping.test_inputs() {
         if let Ok(tree) = body::decode(&input) {
-            coverage.event(mapping, &tree);
+            coverage.event(mapping, &tree, &input);
         }
     }
     for (rule, seen) in mapping.rules.iter().zip(&coverage.rules) {
@@ -59,8 +59,8 @@ struct Coverage {
 }
 
 impl Coverage {
-    fn event<'a>(&mut self, mapping: &'a Mapping, body: &'a tree::Tree<'a>) {
-        let run = Run::new(body, &mapping.tables);
+    fn event<'a>(&mut self, mapping: &'a Mapping, body: &'a tree::Tree<'a>, input: &Input<'a>) {
+        let run = Run::new(body, input.headers, &mapping.tables);
         let whole = Scope::item(&run, Value::of_tree(body));
         let items = match &mapping.items {
             None => vec![Value::of_tree(body)],
@@ -154,6 +154,12 @@ impl Coverage {
         }
     }
 
+    fn see(&mut self, number: usize, has_value: bool) {
+        if let Some(seen) = self.paths.get_mut(number) {
+            *seen |= has_value;
+        }
+    }
+
     fn optional<'a>(&mut self, expr: Option<&'a Expr>, scope: &Scope<'_, 'a>) {
         if let Some(expr) = expr {
             self.expr(expr, scope);
@@ -170,9 +176,10 @@ impl Coverage {
                     Ok(Value::List(elements)) => !elements.is_empty(),
                     Ok(_) => true,
                 };
-                if let Some(seen) = self.paths.get_mut(path.number) {
-                    *seen |= has_value;
-                }
+                self.see(path.number, has_value);
+            }
+            ExprKind::Header(header) => {
+                self.see(header.number, scope.run.header(header) != Value::Absent);
             }
             ExprKind::List(parts)
             | ExprKind::Fallback(parts)

@@ -13,7 +13,7 @@ pub(super) use path::resolve;
 use path::resolve_as;
 
 use super::{
-    compiled::{Expr, ExprKind, Join, PipeStep, Table, Template, TemplatePart, Transform},
+    compiled::{Expr, ExprKind, Header, Join, PipeStep, Table, Template, TemplatePart, Transform},
     expression::Operator,
     function::Function,
     limits::{self, TEXT_BYTES_PER_STEP},
@@ -56,23 +56,43 @@ impl fmt::Display for Fault {
 /// The mapping of one event.
 pub(super) struct Run<'a> {
     pub(super) body: &'a Tree<'a>,
+    headers: &'a [(String, String)],
     pub(super) tables: &'a [Table],
     steps: Cell<u64>,
 }
 
 impl<'a> Run<'a> {
     /// A run that may take as many steps as any event.
-    pub(super) fn new(body: &'a Tree<'a>, tables: &'a [Table]) -> Self {
-        Self::within(body, tables, limits::STEPS_PER_EVENT)
+    pub(super) fn new(
+        body: &'a Tree<'a>,
+        headers: &'a [(String, String)],
+        tables: &'a [Table],
+    ) -> Self {
+        Self::within(body, headers, tables, limits::STEPS_PER_EVENT)
     }
 
     /// A run that may take so many steps.
-    pub(super) fn within(body: &'a Tree<'a>, tables: &'a [Table], steps: u64) -> Self {
+    pub(super) fn within(
+        body: &'a Tree<'a>,
+        headers: &'a [(String, String)],
+        tables: &'a [Table],
+        steps: u64,
+    ) -> Self {
         Self {
             body,
+            headers,
             tables,
             steps: Cell::new(steps),
         }
+    }
+
+    /// The value of a header of the request.
+    pub(super) fn header(&self, header: &Header) -> Value<'a> {
+        let mut headers = self.headers.iter();
+        let found = headers.find(|(name, _)| *name == header.name);
+        found.map_or(Value::Absent, |(_, value)| {
+            Value::Text(Cow::Borrowed(value))
+        })
     }
 
     /// Pays for work that depends on the event.
@@ -128,6 +148,7 @@ pub(super) fn evaluate<'a>(expr: &'a Expr, scope: &Scope<'_, 'a>) -> Result<Valu
     match &expr.kind {
         ExprKind::Constant(value) => Ok(value.borrowed()),
         ExprKind::Path(path) => resolve(path, scope, expr.span, limits::LIST_ENTRIES),
+        ExprKind::Header(header) => Ok(scope.run.header(header)),
         ExprKind::List(parts) => {
             let mut elements = Vec::with_capacity(parts.len());
             for part in parts {

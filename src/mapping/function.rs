@@ -35,6 +35,7 @@ pub enum Function {
     Exists,
     IsNull,
     IsBlank,
+    Header,
     StartsWith,
     EndsWith,
     Contains,
@@ -50,7 +51,7 @@ struct Line {
 }
 
 impl Function {
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 37] = [
         Self::Trim,
         Self::Lower,
         Self::Upper,
@@ -83,6 +84,7 @@ impl Function {
         Self::Exists,
         Self::IsNull,
         Self::IsBlank,
+        Self::Header,
         Self::StartsWith,
         Self::EndsWith,
         Self::Contains,
@@ -120,7 +122,7 @@ impl Function {
     pub const fn is_piped(self) -> bool {
         !matches!(
             self,
-            Self::Join | Self::Concat | Self::Exists | Self::IsNull | Self::IsBlank
+            Self::Join | Self::Concat | Self::Exists | Self::IsNull | Self::IsBlank | Self::Header
         )
     }
 
@@ -305,6 +307,12 @@ impl Function {
                 "is_blank(x)",
                 "bool",
                 "whether it is empty text, only spaces, or an empty list",
+            ),
+            Self::Header => line(
+                "header",
+                "header('X-Topic')",
+                "text",
+                "a header of the request, capitals in its name making no difference; nothing where it is missing",
             ),
             Self::StartsWith => line(
                 "starts_with",

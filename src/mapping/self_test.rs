@@ -6,6 +6,7 @@
 mod compare;
 mod outcome;
 mod read;
+mod request;
 
 use std::fmt;
 
@@ -14,6 +15,7 @@ use serde_json::Value;
 
 pub(super) use read::read;
 
+use self::request::Request;
 use super::{Input, Mapping, codes};
 use crate::diag::{Collector, Diagnostic, Span};
 
@@ -30,9 +32,7 @@ pub(super) struct Tests {
 struct Test {
     name: String,
     span: Span,
-    body: Vec<u8>,
-    /// What the body is; JSON where nothing is said.
-    content_type: Option<&'static str>,
+    request: Request,
     found: Vec<Found>,
     now: Timestamp,
     expect: Vec<Expectation>,
@@ -40,11 +40,7 @@ struct Test {
 
 impl Test {
     fn input(&self) -> Input<'_> {
-        Input {
-            body: &self.body,
-            content_type: self.content_type,
-            now: self.now,
-        }
+        self.request.input(self.now)
     }
 }
 
@@ -177,6 +173,15 @@ pub(super) fn report_failures(report: &TestReport, out: &mut Collector) -> bool 
         }
     }
     report.has_passed()
+}
+
+/// Reports that a test cannot be run as it is written.
+fn error(out: &mut Collector, span: Span, message: &str, help: &str) {
+    out.add(
+        Diagnostic::error(codes::TEST_FORM, message)
+            .at(span, "")
+            .maybe_help((!help.is_empty()).then(|| help.to_owned())),
+    );
 }
 
 impl Mapping {

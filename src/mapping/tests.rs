@@ -6,6 +6,7 @@ mod examples;
 mod expressions;
 mod fields;
 mod functions;
+mod headers;
 mod properties;
 mod rules;
 
@@ -36,6 +37,7 @@ fn read_with(text: &str, dedup: &[(String, Span)]) -> (Option<Mapping>, Vec<Stri
         dedup,
         read_sample: &no_samples,
         unreadable_samples: UnreadableSamples::Refuse,
+        secret_headers: &[],
         find_by_metadata: true,
     };
     let mapping = yaml::parse(&mut out).and_then(|root| compile(&root, &options, &mut out).mapping);
@@ -96,6 +98,7 @@ fn mapped(mapping: &Mapping, body: &str) -> Vec<ItemOutcome> {
         .map(&Input {
             body: body.as_bytes(),
             content_type: Some("application/json; charset=utf-8"),
+            headers: &[],
             now: now(),
         })
         .items

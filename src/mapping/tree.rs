@@ -80,6 +80,12 @@ impl<'a> Object<'a> {
             .map(|(_, value)| value)
     }
 
+    /// With one more key, in place of the one of this name where there is one.
+    pub(super) fn with(mut self, key: &'static str, value: Tree<'a>) -> Self {
+        self.entries.push((Cow::Borrowed(key), value));
+        Self::new(self.entries)
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }

@@ -2,6 +2,7 @@
 
 use std::{cell::RefCell, io, path::Path};
 
+use http::{HeaderMap, HeaderValue, header::CONTENT_TYPE};
 use secrecy::SecretString;
 
 use super::{
@@ -13,7 +14,9 @@ use crate::{
     config::{Environment, SecretError},
     diag::{Collector, Diagnostic, Findings, SourceText, Span},
     event::{Mapped, MappingHash, OrganisationName, SourceName},
-    mapping::{self, CompileOptions, Input, Mapping, TestReport, UnreadableSamples},
+    mapping::{
+        self, CompileOptions, Input, Mapping, TestReport, UnreadableSamples, is_cloud_event,
+    },
     verify::{SettingsError, Verified, Verifier},
     yaml::{self, Node},
 };
@@ -176,11 +179,13 @@ fn check(
     read_mode(root, out);
     let name = read_name(root, stem, out);
     let dedup = dedup_expressions(receive.as_ref());
+    let secret_headers = secret_headers(receive.as_ref());
     let options = CompileOptions {
         also_known: &OWN_KEYS,
         dedup: &dedup,
         read_sample,
         unreadable_samples,
+        secret_headers: &secret_headers,
         find_by_metadata: false,
     };
     let compiled = mapping::compile(root, &options, out);
@@ -223,6 +228,11 @@ fn dedup_expressions(receive: Option<&Receive>) -> Vec<(String, Span)> {
             .collect(),
         _ => Vec::new(),
     }
+}
+
+fn secret_headers(receive: Option<&Receive>) -> Vec<String> {
+    let secret = receive.and_then(|receive| receive.verify.secret_header());
+    secret.map(ToString::to_string).into_iter().collect()
 }
 
 /// The mapping reads and requires `source`; here it must be a name, and the file's own.
@@ -366,24 +376,60 @@ impl Source {
 
     /// Maps a genuine request. Pure; takes microseconds for a body of a few kilobytes.
     pub fn map(&self, verified: &Verified) -> Mapped {
-        self.checked.mapping.map(&input(verified))
+        self.with_input(verified, |input| self.checked.mapping.map(input))
     }
 
     /// [`Source::map`], or nothing where that would take more than some milliseconds.
     pub fn map_briefly(&self, verified: &Verified) -> Option<Mapped> {
-        self.checked.mapping.map_briefly(&input(verified))
+        self.with_input(verified, |input| self.checked.mapping.map_briefly(input))
+    }
+
+    fn with_input<T>(&self, verified: &Verified, map: impl FnOnce(&Input<'_>) -> T) -> T {
+        let received = verified.received();
+        map(&Input {
+            body: &received.body,
+            content_type: content_type(&received.headers),
+            headers: &self.kept_headers(&received.headers),
+            now: received.received_at,
+        })
+    }
+
+    /// The headers that mapping needs, so that an event can be mapped again later: those that a rule reads, and the
+    /// attributes of a cloud event. Each name once, in lower case and in order; never one that proves the request.
+    pub fn kept_headers(&self, headers: &HeaderMap) -> Vec<(String, String)> {
+        let wanted = self.checked.mapping.headers();
+        let is_event = is_cloud_event(content_type(headers), |name| headers.contains_key(name));
+        if wanted.is_empty() && !is_event {
+            return Vec::new();
+        }
+        let secret = self.checked.receive.verify.secret_header();
+        let mut kept: Vec<(String, String)> = headers
+            .keys()
+            .filter(|name| {
+                let is_wanted = wanted.iter().any(|wanted| name.as_str() == wanted);
+                let is_attribute = is_event && name.as_str().starts_with("ce-");
+                (is_wanted || is_attribute) && Some(*name) != secret
+            })
+            .map(|name| (name.to_string(), joined(headers.get_all(name).iter())))
+            .collect();
+        kept.sort_unstable();
+        kept
     }
 }
 
-fn input(verified: &Verified) -> Input<'_> {
-    let received = verified.received();
-    let content_type = received
-        .headers
-        .get(http::header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok());
-    Input {
-        body: &received.body,
-        content_type,
-        now: received.received_at,
-    }
+fn content_type(headers: &HeaderMap) -> Option<&str> {
+    headers.get(CONTENT_TYPE)?.to_str().ok()
 }
+
+/// The text of a header; several of one name are one with commas between them (RFC 9110, section 5.3). Bytes that are
+/// not UTF-8 are read as ISO-8859-1, as headers once were.
+fn joined<'a>(values: impl Iterator<Item = &'a HeaderValue>) -> String {
+    let text = |value: &HeaderValue| match std::str::from_utf8(value.as_bytes()) {
+        Ok(text) => text.to_owned(),
+        Err(_) => value.as_bytes().iter().copied().map(char::from).collect(),
+    };
+    values.map(text).collect::<Vec<String>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests;

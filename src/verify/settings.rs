@@ -115,6 +115,22 @@ impl VerifySettings {
         }
     }
 
+    /// The header that holds what proves a request: a signature or a token.
+    pub fn secret_header(&self) -> Option<&HeaderName> {
+        match &self.kind {
+            Kind::None => None,
+            Kind::Basic => Some(&http::header::AUTHORIZATION),
+            Kind::Token(settings) => match &settings.place {
+                TokenPlace::Header(name) => Some(name),
+                TokenPlace::Query(_) | TokenPlace::Form(_) | TokenPlace::Json(_) => None,
+            },
+            Kind::Signature(settings) => match &settings.place {
+                SignaturePlace::Header(name) => Some(name),
+                SignaturePlace::Json(_) => None,
+            },
+        }
+    }
+
     /// The header that holds the sender's event id, where it is signed.
     pub fn id_header(&self) -> Option<&HeaderName> {
         match &self.kind {

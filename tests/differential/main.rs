@@ -47,6 +47,7 @@ fn compiled(mapping: &Mapping, body: &[u8]) -> Vec<Outcome> {
     let mapped = mapping.map(&Input {
         body,
         content_type: None,
+        headers: &[],
         now: Timestamp::MAX,
     });
     let outcomes = mapped.items.into_iter().flat_map(|item| item.outcomes);

@@ -71,11 +71,8 @@ fn event(kind: &str, event: u64, attempt: u64) -> Value {
 }
 
 async fn send(world: &World, source: &Source, events: &[Value]) -> Answer {
-    let event = TestEvent {
-        id: String::new(),
-        content_type: "application/json",
-        body: Value::from(events).to_string().into(),
-    };
+    let body = Value::from(events).to_string();
+    let event = TestEvent::new("", "application/json", body);
     let (gateway, public) = (world.gateway.url(), PUBLIC_URL.parse().unwrap());
     let sender = Sender::new().unwrap();
     let now = Clock::system().now();

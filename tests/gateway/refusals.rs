@@ -122,11 +122,7 @@ async fn one_answer_for_every_cause_and_the_cause_in_log_and_metric() {
     let world = World::new().await;
     let url = world.gateway.url();
     let now = Clock::system().now();
-    let event = quentli_gateway::sender::TestEvent {
-        id: "1".to_owned(),
-        content_type: "application/json",
-        body: "{}".into(),
-    };
+    let event = quentli_gateway::sender::TestEvent::new("1", "application/json", "{}");
     let good = sign(world.school.source(), &event, &url, now).unwrap();
     let old = sign(
         world.school.source(),

@@ -109,11 +109,7 @@ impl School {
         id: &str,
         body: impl Into<Bytes>,
     ) -> Result<Answer, SendError> {
-        let event = TestEvent {
-            id: id.to_owned(),
-            content_type: "application/json",
-            body: body.into(),
-        };
+        let event = TestEvent::new(id, "application/json", body);
         self.sender
             .send(
                 &self.source,

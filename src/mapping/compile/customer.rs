@@ -156,6 +156,7 @@ fn require_variables(expr: &mut Expr) {
         }
         ExprKind::Constant(_)
         | ExprKind::Path(_)
+        | ExprKind::Header(_)
         | ExprKind::Template(_)
         | ExprKind::Test(..)
         | ExprKind::Compare { .. }

@@ -1,5 +1,6 @@
 //! Checks the use of functions: whether they exist, how they are called, with what, and on what.
 
+mod header;
 mod transform;
 
 use self::transform::text_literal;
@@ -90,6 +91,9 @@ impl Compiler<'_> {
                 format!("`{}` follows the value it works on", call.name),
             );
             return None;
+        }
+        if function == Function::Header {
+            return self.header(call, span, text, place);
         }
         if call
             .arguments

@@ -11,7 +11,7 @@ use crate::{
     customer::{CustomerReference, FindBy, OnMissing, Patch},
     event::{Failure, ItemOutcome, Mapped, MappedItem, OrderBy, Update},
     mapping::{
-        Mapping,
+        Input, Mapping,
         compiled::{Action, Customer, Expr, FindKey, Missing, Rule, Unmatched, UpdateRule},
         limits, number,
         transform::datetime,
@@ -31,11 +31,11 @@ pub(in crate::mapping) const NOTHING_SELECTED: &str = "nothing selected";
 pub(in crate::mapping) fn run<'a>(
     mapping: &'a Mapping,
     body: &'a Tree<'a>,
-    now: Timestamp,
+    input: &Input<'a>,
     steps: u64,
 ) -> Option<Mapped> {
-    let run = Run::within(body, &mapping.tables, steps);
-    let mapped = mapping.items(&run, now);
+    let run = Run::within(body, input.headers, &mapping.tables, steps);
+    let mapped = mapping.items(&run, input.now);
     (!run.is_exhausted()).then_some(mapped)
 }
 

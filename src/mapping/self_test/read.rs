@@ -1,18 +1,17 @@
 //! Reads the tests of a file. What stands under `event` and `expect` is plain data, never an expression.
 
-use std::{path::Path, str::FromStr};
+use std::str::FromStr;
 
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{Expectation, Expected, Found, Test, Tests};
+use super::{
+    Expectation, Expected, Found, Test, Tests, error,
+    request::{self, Event, write_plain},
+};
 use crate::{
-    diag::{Collector, Diagnostic, Span},
-    mapping::{
-        CompileOptions, Input, UnreadableSamples, body, codes,
-        compile::{KEYS, plain},
-        tree::write_json_text,
-    },
+    diag::Collector,
+    mapping::{CompileOptions, codes, compile::KEYS},
     yaml::{KeyCodes, KeyReader, Kind, Node},
 };
 
@@ -20,16 +19,6 @@ const TEST_KEYS: KeyCodes = KeyCodes {
     shape: codes::TEST_FORM,
     ..KEYS
 };
-
-/// What a test maps.
-enum Event {
-    Read {
-        body: Vec<u8>,
-        content_type: Option<&'static str>,
-    },
-    /// Its sample cannot be read, which was a warning.
-    Unreadable,
-}
 
 /// The tests of a file; those that cannot be read are reported and left out.
 pub(in crate::mapping) fn read(
@@ -62,37 +51,12 @@ fn read_test(
 ) -> Option<()> {
     let mut keys = KeyReader::new(node, "a test", TEST_KEYS, out)?;
     let name = keys.require_text("name", out);
-    let event = keys.take("event");
-    let event_file = keys.take_text("event_file", out);
+    let event = request::read(&mut keys, node, options, out);
     let found = keys.take("found");
     let now = keys.take_text("now", out);
     let expect = keys.require("expect", out);
     keys.finish(out);
 
-    let event = match (event, event_file) {
-        (Some(entry), None) => {
-            let mut body = String::new();
-            write_plain(&entry.value, &mut body);
-            Some(Event::Read {
-                body: body.into_bytes(),
-                content_type: None,
-            })
-        }
-        (None, Some((path, node))) => sample(path, node, options, out),
-        (Some(_), Some((_, node))) => {
-            error(
-                out,
-                node.span,
-                "a test has one of `event` and `event_file`",
-                "",
-            );
-            None
-        }
-        (None, None) => {
-            error(out, node.span, "a test needs `event` or `event_file`", "");
-            None
-        }
-    };
     let found = match found {
         Some(entry) => read_found(&entry.value, out),
         None => Some(Vec::new()),
@@ -118,57 +82,16 @@ fn read_test(
     let (found, now, expect) = (found?, now?, expect?);
     match event? {
         Event::Unreadable => tests.not_run += 1,
-        Event::Read { body, content_type } => tests.ready.push(Test {
+        Event::Read(request) => tests.ready.push(Test {
             name: name.to_owned(),
             span: name_node.span,
-            body,
-            content_type,
+            request,
             found,
             now,
             expect,
         }),
     }
     Some(())
-}
-
-/// The body in a file, and what it is by the ending of the file's name.
-fn sample(
-    path: &str,
-    node: &Node,
-    options: &CompileOptions<'_>,
-    out: &mut Collector,
-) -> Option<Event> {
-    let body = match (options.read_sample)(path) {
-        Ok(body) => body,
-        Err(reason) => {
-            let message = format!("`{path}` cannot be read: {reason}");
-            if options.unreadable_samples == UnreadableSamples::Warn {
-                out.add(
-                    Diagnostic::warning(codes::TEST_FORM, message)
-                        .at(node.span, "the test is not run"),
-                );
-                return Some(Event::Unreadable);
-            }
-            error(
-                out,
-                node.span,
-                &message,
-                "the path is relative to the mapping file",
-            );
-            return None;
-        }
-    };
-    let content_type = body::content_type_of(Path::new(path));
-    let input = Input {
-        body: &body,
-        content_type,
-        now: Timestamp::MAX,
-    };
-    if let Err(fault) = body::decode(&input) {
-        error(out, node.span, &format!("`{path}`: {fault}"), "");
-        return None;
-    }
-    Some(Event::Read { body, content_type })
 }
 
 fn read_found(node: &Node, out: &mut Collector) -> Option<Vec<Found>> {
@@ -320,41 +243,4 @@ fn json(node: &Node, out: &mut Collector) -> Option<Value> {
         error(out, node.span, "a patch is a map of fields and values", "");
     }
     patch
-}
-
-/// A tree of plain data as JSON. The file's own limits bound its depth.
-fn write_plain(node: &Node, out: &mut String) {
-    match &node.kind {
-        Kind::Scalar(_) => plain(node).expect("a scalar is plain data").write_json(out),
-        Kind::List(nodes) => {
-            out.push('[');
-            for (index, node) in nodes.iter().enumerate() {
-                if index > 0 {
-                    out.push(',');
-                }
-                write_plain(node, out);
-            }
-            out.push(']');
-        }
-        Kind::Map(entries) => {
-            out.push('{');
-            for (index, entry) in entries.iter().enumerate() {
-                if index > 0 {
-                    out.push(',');
-                }
-                write_json_text(&entry.key, out);
-                out.push(':');
-                write_plain(&entry.value, out);
-            }
-            out.push('}');
-        }
-    }
-}
-
-fn error(out: &mut Collector, span: Span, message: &str, help: &str) {
-    out.add(
-        Diagnostic::error(codes::TEST_FORM, message)
-            .at(span, "")
-            .maybe_help((!help.is_empty()).then(|| help.to_owned())),
-    );
 }

@@ -1,14 +1,25 @@
 //! Bodies of the kinds that sources send, and those that cannot be read.
 
+mod cloud_events;
 mod document;
 
 use super::*;
 
 /// The outcomes of all items, separated by ` ; `.
 fn mapped_as(mapping: &Mapping, content_type: Option<&str>, body: &[u8]) -> String {
+    mapped_with(mapping, content_type, &[], body)
+}
+
+fn mapped_with(
+    mapping: &Mapping,
+    content_type: Option<&str>,
+    headers: &[(String, String)],
+    body: &[u8],
+) -> String {
     let mapped = mapping.map(&Input {
         body,
         content_type,
+        headers,
         now: now(),
     });
     let outcomes = mapped.items.iter().flat_map(|item| &item.outcomes);
@@ -17,10 +28,19 @@ fn mapped_as(mapping: &Mapping, content_type: Option<&str>, body: &[u8]) -> Stri
 
 /// The text of an expression on a body of this content type.
 fn value(content_type: &str, body: &[u8], expression: &str) -> String {
+    value_with(content_type, &[], body, expression)
+}
+
+fn value_with(
+    content_type: &str,
+    headers: &[(String, String)],
+    body: &[u8],
+    expression: &str,
+) -> String {
     let quoted = expression.replace('\'', "''");
     let fields = format!("metadata:\n  k: {{from: '{quoted}', on_blank: keep, on_null: clear}}");
     let mapping = compiled(&setting("tables: {yes: {'true': 'true'}}", &fields));
-    let shown = mapped_as(&mapping, Some(content_type), body);
+    let shown = mapped_with(&mapping, Some(content_type), headers, body);
     match shown
         .strip_prefix("{\"metadata\":[{\"key\":\"k\",\"value\":")
         .and_then(|rest| rest.strip_suffix("}]}"))

@@ -399,6 +399,7 @@ fn a_sample_that_cannot_be_read_may_be_a_warning_and_its_test_is_not_run() {
         dedup: &[],
         read_sample: &no_samples,
         unreadable_samples: UnreadableSamples::Warn,
+        secret_headers: &[],
         find_by_metadata: false,
     };
     let compiled = compile(&root, &options, &mut out);
@@ -475,6 +476,7 @@ fn a_report_marks_the_place_in_the_source_line() {
         dedup: &[],
         read_sample: &no_samples,
         unreadable_samples: UnreadableSamples::Refuse,
+        secret_headers: &[],
         find_by_metadata: false,
     };
     assert!(compile(&root, &options, &mut out).mapping.is_none());

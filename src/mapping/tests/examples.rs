@@ -24,6 +24,7 @@ fn find_by_metadata_is_refused_until_there_is_an_index() {
         dedup: &[],
         read_sample: &no_samples,
         unreadable_samples: UnreadableSamples::Refuse,
+        secret_headers: &[],
         find_by_metadata: false,
     };
     assert!(compile(&root, &options, &mut out).mapping.is_none());

@@ -49,6 +49,11 @@ fn every_function_does_what_the_catalogue_says() {
             "join('+', ' a,, b ,c' | split(','))",
             r#""a+b+c""#,
         ),
+        (
+            Function::Header,
+            "header('X-Topic') | default('none')",
+            r#""none""#,
+        ),
         (Function::Text, "n | text", r#""5""#),
         (
             Function::Text,

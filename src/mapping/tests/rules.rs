@@ -92,6 +92,7 @@ fn items_rules_and_elements_are_selected_in_order() {
         .map(&Input {
             body: body.as_bytes(),
             content_type: None,
+            headers: &[],
             now: now(),
         })
         .items
@@ -201,6 +202,7 @@ fn dedup_expressions_give_the_parts_of_a_key_as_text() {
     let mapped = mapping.unwrap().map(&Input {
         body: body.as_bytes(),
         content_type: None,
+        headers: &[],
         now: now(),
     });
     let parts: Vec<Option<&str>> = mapped.items[0].dedup.iter().map(Option::as_deref).collect();
@@ -226,6 +228,7 @@ fn a_dedup_part_without_content_is_a_missing_part() {
     let mapped = mapping.unwrap().map(&Input {
         body: body.as_bytes(),
         content_type: None,
+        headers: &[],
         now: now(),
     });
     let parts: Vec<Option<&str>> = mapped

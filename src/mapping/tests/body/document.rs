@@ -5,6 +5,7 @@ use super::*;
 /// A request as the document shows it, and the table below it.
 struct Example {
     content_type: &'static str,
+    headers: Vec<(String, String)>,
     body: &'static str,
     /// Paths and what they give.
     rows: Vec<(&'static str, &'static str)>,
@@ -20,8 +21,14 @@ fn examples() -> Vec<Example> {
             let cells: Vec<&str> = row.trim_matches('|').split(" | ").map(str::trim).collect();
             (cells[0].trim_matches('`'), cells[1].trim_matches('`'))
         });
+        let (content_type, headers) = head.split_once('\n').unwrap_or((head, ""));
+        let header = |line: &str| {
+            line.split_once(": ")
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        };
         Example {
-            content_type: head.strip_prefix("Content-Type: ").unwrap(),
+            content_type: content_type.strip_prefix("Content-Type: ").unwrap(),
+            headers: headers.lines().filter_map(header).collect(),
             body: body.trim_end(),
             rows: rows.collect(),
         }
@@ -32,7 +39,7 @@ fn examples() -> Vec<Example> {
 #[test]
 fn paths_give_what_the_document_says() {
     let examples = examples();
-    assert!(examples.len() >= 2);
+    assert!(examples.len() >= 3);
     for example in examples {
         assert!(example.rows.len() > 3, "{}", example.content_type);
         for (path, gives) in example.rows {
@@ -41,7 +48,12 @@ fn paths_give_what_the_document_says() {
                 "true" => (format!("{path} | lookup(yes)"), r#""true""#.to_owned()),
                 text => (path.to_owned(), format!("{text:?}")),
             };
-            let shown = value(example.content_type, example.body.as_bytes(), &expression);
+            let shown = value_with(
+                example.content_type,
+                &example.headers,
+                example.body.as_bytes(),
+                &expression,
+            );
             assert_eq!(shown, expected, "{expression}");
         }
     }
