@@ -6,6 +6,7 @@
 
 mod cloud_events;
 mod content_type;
+mod multipart;
 
 use std::{borrow::Cow, path::Path};
 
@@ -32,6 +33,16 @@ pub(super) enum BodyError {
     Line { line: usize, error: Unreadable },
     #[error("not a form: {0}")]
     Form(FormError),
+    #[error("not multipart/form-data: {0}")]
+    Multipart(&'static str),
+    #[error("not multipart/form-data: {what} in part {part}")]
+    Part {
+        what: &'static str,
+        /// From 1.
+        part: usize,
+    },
+    #[error("in part {part}: {error}")]
+    InPart { part: usize, error: Box<Self> },
     #[error("not XML: {0}")]
     Xml(Unreadable),
     #[error("{0}")]
@@ -49,6 +60,7 @@ enum Format {
     /// JSON, one text to a line.
     Lines,
     Form,
+    Multipart,
     Xml,
     /// An event in its JSON format.
     CloudEvent,
@@ -68,6 +80,7 @@ impl Format {
         let media_type = media_type.to_ascii_lowercase();
         match media_type.as_str() {
             "application/x-www-form-urlencoded" => Self::Form,
+            "multipart/form-data" => Self::Multipart,
             "text/xml" | "application/xml" => Self::Xml,
             "application/x-ndjson"
             | "application/ndjson"
@@ -127,6 +140,7 @@ fn read<'a>(
         }
         Format::Lines => from_text(charset.text(body)?, read_lines),
         Format::Form => read_form(body, charset).map_err(BodyError::Form),
+        Format::Multipart => multipart::read_multipart(body, content_type),
         Format::Xml => from_text(charset.text(body)?, read_xml).map_err(BodyError::Xml),
         Format::CloudEvent => cloud_events::structured(read(body, Format::Json, content_type)?),
         Format::CloudEvents => cloud_events::batch(read(body, Format::Json, content_type)?),

@@ -11,11 +11,15 @@ pub(super) const FIELDS_PER_RULE: usize = 200;
 pub(super) const TABLE_ENTRIES: usize = 10_000;
 /// Lists and objects inside each other in an event.
 pub(super) const EVENT_DEPTH: usize = 64;
-/// Names, list elements and repeated values of a form, elements and attributes of XML, at all levels; no honest body
-/// of 1 MiB has as many.
+/// Names, list elements and repeated values of a form or multipart body, elements and attributes of XML, at all
+/// levels; no honest body of 1 MiB has as many.
 pub(super) const BODY_PARTS: usize = 50_000;
 /// Attributes of one XML element.
 pub(super) const XML_ATTRIBUTES: usize = 250;
+/// The text between the parts of a multipart body (RFC 2046, section 5.1.1).
+pub(super) const BOUNDARY_BYTES: usize = 70;
+/// Headers of one part of a multipart body, up to the line that passes it.
+pub(super) const PART_HEADER_BYTES: usize = 8 * 1024;
 /// Outcomes of one event. An event above it is one failure that says how many there would be.
 pub(super) const UPDATES_PER_EVENT: usize = 5_000;
 /// Characters of a text that a transform or a field gives.

@@ -13,7 +13,7 @@ use std::{borrow::Cow, fmt::Write as _, slice};
 use super::limits::{BODY_PARTS, TEXT_BYTES_PER_STEP};
 
 pub(super) use charset::{Charset, NotText};
-pub(super) use form::{FormError, read_form};
+pub(super) use form::{Fields, FormError, read_form};
 pub(super) use json::{number_length, read_json, text_or_json};
 pub(super) use xml::{declared_encoding, read_xml};
 

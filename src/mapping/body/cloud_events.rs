@@ -157,11 +157,7 @@ fn data<'a>(
             if let Ok(tree) = read(bytes, Format::Json, content_type) {
                 return Ok(Some(tree));
             }
-            let is_text = content_type
-                .value()
-                .get(..5)
-                .is_some_and(|start| start.eq_ignore_ascii_case("text/"));
-            if !is_text {
+            if !content_type.is_text() {
                 return Ok(None);
             }
             let label = content_type.parameter("charset").unwrap_or_default();

@@ -24,6 +24,12 @@ impl<'a> Parameterised<'a> {
         self.value
     }
 
+    /// Whether it is of the kind `text`.
+    pub(super) fn is_text(self) -> bool {
+        let kind = self.value.get(..5);
+        kind.is_some_and(|kind| kind.eq_ignore_ascii_case("text/"))
+    }
+
     /// The first parameter of a name, without its quotes.
     pub(super) fn parameter(self, wanted: &str) -> Option<Cow<'a, str>> {
         let mut rest = self.parameters;

@@ -2,6 +2,8 @@
 
 mod cloud_events;
 mod document;
+mod hostile;
+mod multipart;
 
 use super::*;
 

@@ -13,16 +13,38 @@ const FILES: [&str; 2] = [
 ];
 
 /// One of each kind of body, and of each way to write text.
-const CONTENT_TYPES: [&str; 8] = [
+const CONTENT_TYPES: [&str; 12] = [
     "application/json",
     "application/json; charset=iso-8859-1",
     "application/json; charset=utf-16",
     "application/x-ndjson",
     "application/x-www-form-urlencoded",
     "application/x-www-form-urlencoded; charset=shift_jis",
+    "multipart/form-data; boundary=b",
     "text/xml",
     "text/xml; charset=gb18030",
+    "application/cloudevents+json",
+    "application/cloudevents-batch+json",
+    "text/plain; charset=klingon",
 ];
+
+/// The headers of a cloud event in binary mode.
+fn any_attributes() -> impl Strategy<Value = Vec<(String, String)>> {
+    let names = [
+        "ce-specversion",
+        "ce-id",
+        "ce-source",
+        "ce-type",
+        "ce-v",
+        "x-a",
+    ];
+    prop::collection::vec("[a%\"\\\\ñ0-9C]{0,8}", 0..=names.len()).prop_map(move |values| {
+        let headers = names.into_iter().zip(values);
+        headers
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect()
+    })
+}
 
 /// Every function and construct, on paths that any event may have.
 static EVERYTHING: LazyLock<Mapping> = LazyLock::new(|| {
@@ -198,8 +220,42 @@ proptest! {
     fn any_bytes_are_mapped_as_any_kind_of_body(
         body in prop::collection::vec(any::<u8>(), 0..60),
         content_type in prop::sample::select(&CONTENT_TYPES),
+        headers in any_attributes(),
     ) {
-        is_sound(&EVERYTHING, &Input { body: &body, content_type: Some(content_type), headers: &[], now: now() })?;
+        is_sound(&EVERYTHING, &Input { body: &body, content_type: Some(content_type), headers: &headers, now: now() })?;
+    }
+
+    #[test]
+    fn any_content_type_is_taken(content_type in "(multipart/form-data|text/xml|application/json|a/b|;|charset=|boundary=|\"|\\\\|b|utf-16| |ñ){0,8}") {
+        for body in ["--b\r\n\r\n--b--", "<l/>", "{}"] {
+            is_sound(&EVERYTHING, &Input { body: body.as_bytes(), content_type: Some(&content_type), headers: &[], now: now() })?;
+        }
+    }
+
+    #[test]
+    fn any_parts_are_mapped(body in "(--b|--b--|\r\n|\n|Content-Disposition: form-data|; name=|; filename=|Content-Type: application/json|\"|v|l\\[\\]|l\\[0\\]\\[v\\]|\\{\"v\":1\\}|1){0,30}") {
+        let content_type = Some("multipart/form-data; boundary=b");
+        for body in [body.clone(), format!("--b\nContent-Disposition: form-data; name=l[]\n\n{body}\n--b--")] {
+            is_sound(&EVERYTHING, &Input { body: body.as_bytes(), content_type, headers: &[], now: now() })?;
+        }
+    }
+
+    #[test]
+    fn any_cloud_event_is_mapped(event in any_event(), content_type in prop::sample::select(&CONTENT_TYPES), data in "[{}\\[\\]<>/a=&1 -]{0,20}") {
+        use base64::{Engine as _, engine::general_purpose::STANDARD};
+
+        let encoded = STANDARD.encode(&data);
+        let events = json!([
+            event,
+            {"datacontenttype": content_type, "data": data},
+            {"datacontenttype": content_type, "data_base64": encoded},
+            {"datacontenttype": event, "data": event, "data_base64": event},
+        ]);
+        for kind in ["application/cloudevents+json", "application/cloudevents-batch+json"] {
+            for body in [events.to_string(), events[1].to_string(), events[2].to_string()] {
+                is_sound(&EVERYTHING, &Input { body: body.as_bytes(), content_type: Some(kind), headers: &[], now: now() })?;
+            }
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ mod fields;
 
 use std::borrow::Cow;
 
-use fields::Fields;
+pub(in crate::mapping) use fields::Fields;
 
 use super::{Charset, NotText, Tree, text_or_json};
 
