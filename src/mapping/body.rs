@@ -29,8 +29,6 @@ pub(super) enum BodyError {
     /// Neither what its content type says, which is nothing that is known here, nor JSON.
     #[error("its content type is none that is read, and it is not JSON: {0}")]
     Unknown(Unreadable),
-    #[error("line {line} is not JSON: {error}")]
-    Line { line: usize, error: Unreadable },
     #[error("not a form: {0}")]
     Form(FormError),
     #[error("not multipart/form-data: {0}")]
@@ -138,7 +136,7 @@ fn read<'a>(
             }
             from_text(charset.text(body)?, |text| read_json(text.as_bytes())).map_err(kind)
         }
-        Format::Lines => from_text(charset.text(body)?, read_lines),
+        Format::Lines => from_text(charset.text(body)?, read_lines).map_err(BodyError::Json),
         Format::Form => read_form(body, charset).map_err(BodyError::Form),
         Format::Multipart => multipart::read_multipart(body, content_type),
         Format::Xml => from_text(charset.text(body)?, read_xml).map_err(BodyError::Xml),
@@ -157,15 +155,17 @@ fn charset<'a>(
     if let Some(marked) = Charset::marked(body) {
         return marked;
     }
-    if let Some(label) = content_type.parameter("charset") {
-        return (Charset::of_label(&label), body);
-    }
-    let declared = match format {
-        Format::Xml => declared_encoding(body).map(Charset::of_label),
-        _ => None,
+    let label = content_type.parameter("charset");
+    let charset = match (format, &label) {
+        // Names and `=` that can be told apart as they stand are not written in UTF-16, whatever is said.
+        (Format::Form, Some(label)) => Some(Charset::of_label(label)).filter(|c| c.has_ascii()),
+        (_, Some(label)) => Some(Charset::of_label(label)),
+        // The same holds for a declaration.
+        (Format::Xml, None) => declared_encoding(body)
+            .map(Charset::of_label)
+            .filter(|charset| charset.has_ascii()),
+        (_, None) => None,
     };
-    // A declaration that can be read as it stands is not written in UTF-16, whatever it says.
-    let charset = declared.filter(|charset| charset.has_ascii());
     (charset.unwrap_or(Charset::UTF_8), body)
 }
 
@@ -181,16 +181,11 @@ fn from_text<'a, E>(
 }
 
 /// A list of what the lines say; blank ones are passed over.
-fn read_lines(text: &str) -> Result<Tree<'_>, BodyError> {
+fn read_lines(text: &str) -> Result<Tree<'_>, Unreadable> {
     let lines = text
         .lines()
         .enumerate()
         .filter(|(_, line)| !line.trim_ascii().is_empty())
-        .map(|(index, line)| {
-            read_json(line.as_bytes()).map_err(|error| BodyError::Line {
-                line: index + 1,
-                error,
-            })
-        });
+        .map(|(index, line)| read_json(line.as_bytes()).map_err(|error| error.after_lines(index)));
     lines.collect::<Result<_, _>>().map(Tree::List)
 }

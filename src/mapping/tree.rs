@@ -236,7 +236,7 @@ impl Parts {
 pub(super) struct Unreadable {
     what: &'static str,
     /// From 1.
-    pub(super) line: usize,
+    line: usize,
     /// From 1, in characters.
     column: usize,
 }
@@ -254,6 +254,14 @@ impl Unreadable {
             what,
             line: before.bytes().filter(|byte| *byte == b'\n').count() + 1,
             column: before.get(line_start..).unwrap_or_default().chars().count() + 1,
+        }
+    }
+
+    /// The same in a text where so many lines stand before.
+    pub(super) fn after_lines(self, lines: usize) -> Self {
+        Self {
+            line: self.line + lines,
+            ..self
         }
     }
 }

@@ -238,11 +238,11 @@ fn lines_of_json_are_items() {
             ("", "drop: nothing selected"),
             (
                 "{\"n\":\"a\"}\n\n{\"n\":",
-                "fail: body: line 3 is not JSON: the JSON ends too early at line 1 column 6",
+                "fail: body: not JSON: the JSON ends too early at line 3 column 6",
             ),
             (
                 "{\n}",
-                "fail: body: line 1 is not JSON: the JSON ends too early at line 1 column 2",
+                "fail: body: not JSON: the JSON ends too early at line 1 column 2",
             ),
         ] {
             assert_eq!(mapped(body), expected, "{body}");
@@ -310,6 +310,11 @@ fn text_is_read_in_the_charset_of_the_body() {
             "application/x-www-form-urlencoded",
             b"\xef\xbb\xbfn=a".to_vec(),
             r#""a""#,
+        ),
+        (
+            "application/x-www-form-urlencoded; charset=utf-16",
+            b"n=%C3%B1".to_vec(),
+            r#""ñ""#,
         ),
         ("text/xml", xml("", "Peña".as_bytes()), r#""Peña""#),
         ("text/xml", xml(declared, b"Pe\xf1a"), r#""Peña""#),

@@ -226,6 +226,19 @@ proptest! {
     }
 
     #[test]
+    fn a_body_in_another_charset_is_mapped_like_the_same_in_utf8(event in any_event()) {
+        let body = event.to_string();
+        let other: Vec<u8> = body.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let mapped = |content_type, body| {
+            EVERYTHING.map(&Input { body, content_type: Some(content_type), headers: &[], now: now() })
+        };
+        prop_assert_eq!(
+            mapped("application/json; charset=utf-16le", other.as_slice()),
+            mapped("application/json", body.as_bytes())
+        );
+    }
+
+    #[test]
     fn any_content_type_is_taken(content_type in "(multipart/form-data|text/xml|application/json|a/b|;|charset=|boundary=|\"|\\\\|b|utf-16| |ñ){0,8}") {
         for body in ["--b\r\n\r\n--b--", "<l/>", "{}"] {
             is_sound(&EVERYTHING, &Input { body: body.as_bytes(), content_type: Some(&content_type), headers: &[], now: now() })?;
