@@ -32,8 +32,8 @@ pub(super) enum Tree<'a> {
     Object(Object<'a>),
     /// A text as far as its value goes, with something inside for paths that go on.
     Layered(Box<Layered<'a>>),
-    /// An element of XML that has no sibling of its name: itself, and also the list of it alone. Its sender would
-    /// write several in the same way.
+    /// An element of XML or a field of a form that has no sibling of its name: itself, and also the list of it alone. Its
+    /// sender would write several in the same way.
     Sole(Box<Self>),
 }
 

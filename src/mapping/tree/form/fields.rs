@@ -1,10 +1,10 @@
 //! Fields whose names nest with brackets, as they come one after the other.
 //!
 //! `contact[fields][12]` is `contact.fields."12"`. A level whose names are `0, 1, 2, …` in any order, or empty
-//! (`tags[]`), is a list; a name given several times without brackets is a list of its values in the order written. A
-//! name is one of a value, a list and an object: fields that use it as two of them are refused, since one would be
-//! lost. Such names are those that PHP-like senders write (Kommo, Bitrix24, `ActiveCampaign`, Mailchimp); no standard
-//! describes them.
+//! (`tags[]`), is a list; a name given several times without brackets is a list of its values in the order written, and
+//! one given once counts as its value and as the list of that alone. A name is one of a value, a list and an object:
+//! fields that use it as two of them are refused, since one would be lost. Such names are those that PHP-like senders
+//! write (Kommo, Bitrix24, `ActiveCampaign`, Mailchimp); no standard describes them.
 
 use std::{borrow::Cow, collections::HashMap};
 
@@ -156,6 +156,15 @@ impl<'a> Level<'a> {
             Self::Names(names) => names.into_tree(),
         }
     }
+
+    /// As it stands under its name, which might have come several times.
+    fn into_named(self) -> Tree<'a> {
+        match self {
+            // One that is a list by itself is that list.
+            Self::Value(value) if value.elements().is_none() => Tree::Sole(Box::new(value)),
+            other => other.into_tree(),
+        }
+    }
 }
 
 impl<'a> Names<'a> {
@@ -207,7 +216,7 @@ impl<'a> Names<'a> {
 
     fn into_object(self) -> Tree<'a> {
         let children = self.children.into_iter();
-        let entries = children.map(|(name, child)| (Cow::Owned(name), child.into_tree()));
+        let entries = children.map(|(name, child)| (Cow::Owned(name), child.into_named()));
         Tree::Object(Object::new(entries.collect()))
     }
 }
