@@ -31,16 +31,23 @@ fn read(text: &str) -> (Option<Mapping>, Vec<String>) {
 }
 
 fn read_with(text: &str, dedup: &[(String, Span)]) -> (Option<Mapping>, Vec<String>) {
-    let mut out = Collector::new(SourceText::new("m.yaml", text));
-    let options = CompileOptions {
+    read_by(text, &CompileOptions { dedup, ..options() })
+}
+
+fn options() -> CompileOptions<'static> {
+    CompileOptions {
         also_known: &["receive", "quentli", "mode"],
-        dedup,
+        dedup: &[],
         read_sample: &no_samples,
         unreadable_samples: UnreadableSamples::Refuse,
         secret_headers: &[],
         find_by_metadata: true,
-    };
-    let mapping = yaml::parse(&mut out).and_then(|root| compile(&root, &options, &mut out).mapping);
+    }
+}
+
+fn read_by(text: &str, options: &CompileOptions<'_>) -> (Option<Mapping>, Vec<String>) {
+    let mut out = Collector::new(SourceText::new("m.yaml", text));
+    let mapping = yaml::parse(&mut out).and_then(|root| compile(&root, options, &mut out).mapping);
     let findings = out.finish();
     assert_eq!(mapping.is_none(), findings.has_errors(), "{text}");
     (mapping, render_lines(&findings))

@@ -28,6 +28,24 @@ fn mapped_with(
     outcomes.map(shown).collect::<Vec<_>>().join(" ; ")
 }
 
+/// The tree of a request as JSON, or why there is none.
+fn decoded(content_type: Option<&str>, headers: &[(String, String)], body: &[u8]) -> String {
+    let input = Input {
+        body,
+        content_type,
+        headers,
+        now: now(),
+    };
+    match crate::mapping::body::decode(&input) {
+        Ok(tree) => {
+            let mut out = String::new();
+            tree.write_json(&mut out);
+            out
+        }
+        Err(error) => error.to_string(),
+    }
+}
+
 /// The text of an expression on a body of this content type.
 fn value(content_type: &str, body: &[u8], expression: &str) -> String {
     value_with(content_type, &[], body, expression)

@@ -46,22 +46,13 @@ fn a_header_gives_its_text_or_nothing() {
 fn a_header_is_named_by_a_text_and_holds_no_secret() {
     let said = |expression: &str| {
         let quoted = expression.replace('\'', "''");
-        let mut out = Collector::new(SourceText::new(
-            "m.yaml",
-            setting("", &format!("name: '{quoted}'")),
-        ));
-        let root = yaml::parse(&mut out).unwrap();
         let options = CompileOptions {
-            also_known: &[],
-            dedup: &[],
-            read_sample: &no_samples,
-            unreadable_samples: UnreadableSamples::Refuse,
             secret_headers: &["x-school-signature".to_owned()],
-            find_by_metadata: true,
+            ..options()
         };
-        let mapping = compile(&root, &options, &mut out).mapping;
+        let (mapping, lines) = read_by(&setting("", &format!("name: '{quoted}'")), &options);
         assert!(mapping.is_none(), "{expression}");
-        format!("{expression}\n{}", render_lines(&out.finish()).join("\n"))
+        format!("{expression}\n{}", lines.join("\n"))
     };
     let told: Vec<String> = [
         "header('Authorization')",
@@ -131,24 +122,13 @@ fn tests_say_what_their_request_is() {
             .split_once("tests:\n")
             .map(|(head, tests)| (head.to_owned(), tests.to_owned()))
             .unwrap();
-        let text = format!("{head}tests:\n  - {test}\n");
-        let mut out = Collector::new(SourceText::new("m.yaml", text));
-        let root = yaml::parse(&mut out).unwrap();
         let options = CompileOptions {
-            also_known: &[],
-            dedup: &[],
             read_sample: &samples,
-            unreadable_samples: UnreadableSamples::Refuse,
-            secret_headers: &[],
-            find_by_metadata: true,
+            ..options()
         };
-        let mapping = compile(&root, &options, &mut out).mapping;
-        let errors = render_lines(&out.finish())
-            .into_iter()
-            .filter(|line| line.contains(" error "));
-        let errors: Vec<String> = errors.collect();
-        assert_eq!(mapping.is_some(), errors.is_empty(), "{test}");
-        errors.join("\n")
+        let (_, lines) = read_by(&format!("{head}tests:\n  - {test}\n"), &options);
+        let errors = lines.into_iter().filter(|line| line.contains(" error "));
+        errors.collect::<Vec<_>>().join("\n")
     };
     for passing in [
         "{name: t, event_file: x.xml, expect: [{customer: c, patch: {name: Ana}}]}",

@@ -17,22 +17,8 @@ fn owned(headers: &[(&str, &str)]) -> Vec<(String, String)> {
         .collect()
 }
 
-/// The tree of a request, as JSON.
 fn tree(content_type: Option<&str>, headers: &[(&str, &str)], body: &[u8]) -> String {
-    let input = Input {
-        body,
-        content_type,
-        headers: &owned(headers),
-        now: now(),
-    };
-    match crate::mapping::body::decode(&input) {
-        Ok(tree) => {
-            let mut out = String::new();
-            tree.write_json(&mut out);
-            out
-        }
-        Err(error) => error.to_string(),
-    }
+    decoded(content_type, &owned(headers), body)
 }
 
 #[test]

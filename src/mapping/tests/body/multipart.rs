@@ -15,22 +15,8 @@ fn body(parts: &[&str]) -> Vec<u8> {
     (body + "--b--\r\n").into_bytes()
 }
 
-/// The tree of a body as JSON, or why there is none.
 fn tree(content_type: &str, body: &[u8]) -> String {
-    let input = Input {
-        body,
-        content_type: Some(content_type),
-        headers: &[],
-        now: now(),
-    };
-    match crate::mapping::body::decode(&input) {
-        Ok(tree) => {
-            let mut out = String::new();
-            tree.write_json(&mut out);
-            out
-        }
-        Err(error) => error.to_string(),
-    }
+    decoded(Some(content_type), &[], body)
 }
 
 #[test]
