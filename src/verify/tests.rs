@@ -178,6 +178,7 @@ fn refusals_name_their_cause() {
 fn presets_are_the_settings_that_the_known_answers_were_run_with() {
     let systems = [
         ("airtable", "airtable"),
+        ("blackbaud-sky", "blackbaud-sky"),
         ("calendly", "calendly"),
         ("close", "close"),
         ("dreamclass", "dreamclass"),

@@ -27,6 +27,15 @@ token_source: "form:auth[application_token]"
         dedup: PresetDedup::Body,
     },
     Preset {
+        name: "blackbaud-sky",
+        description: "Blackbaud SKY API: a token in the URL; the body is not signed",
+        url: "https://developer.blackbaud.com/skyapi/products/bbem/webhook/overview",
+        settings: r#"type: token
+token_source: "query:webhookKey"
+"#,
+        dedup: PresetDedup::Expressions(&["subject", "id"]),
+    },
+    Preset {
         name: "calendly",
         description: "Calendly: HMAC-SHA256 of time and body",
         url: "https://developer.calendly.com/api-docs/webhook-signatures",
