@@ -13,6 +13,7 @@ mod journey;
 mod limits;
 mod refusals;
 mod reload;
+mod shipped;
 mod sources;
 mod watch;
 
