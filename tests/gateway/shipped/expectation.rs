@@ -34,6 +34,9 @@ impl Expectation {
             .max_by_key(|test| outcomes(test, "patch").count())
             .unwrap_or_else(|| panic!("{sample} stands in no test of its file"));
         let count = |kind: &str| u64::try_from(outcomes(&test, kind).count()).unwrap();
+        let understood = count("patch") + count("drop") + count("fail");
+        let all = test["expect"].as_array().unwrap().len();
+        assert_eq!(understood, u64::try_from(all).unwrap(), "{test:#}");
         let patches = outcomes(&test, "patch").map(|outcome| {
             let customer = outcome["customer"].as_str().unwrap().to_owned();
             (customer, fields(&outcome["patch"]))
