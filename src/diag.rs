@@ -157,11 +157,16 @@ impl Diagnostic {
     }
 }
 
-/// Gathers the findings of one file.
+/// How many findings of a file are kept. Nobody reads more, and a file made to do harm could give one for every byte.
+const MOST_FINDINGS: usize = 500;
+
+/// Gathers the findings of one file: the first [`MOST_FINDINGS`], and a last one that counts the others.
 #[derive(Debug)]
 pub struct Collector {
     file: Arc<SourceText>,
     found: Vec<Diagnostic>,
+    has_errors: bool,
+    left_out: usize,
 }
 
 impl Collector {
@@ -169,6 +174,8 @@ impl Collector {
         Self {
             file,
             found: Vec::new(),
+            has_errors: false,
+            left_out: 0,
         }
     }
 
@@ -177,19 +184,34 @@ impl Collector {
     }
 
     pub fn add(&mut self, diagnostic: Diagnostic) {
-        self.found.push(diagnostic);
+        self.has_errors |= diagnostic.severity == Severity::Error;
+        if self.found.len() < MOST_FINDINGS {
+            self.found.push(diagnostic);
+        } else {
+            self.left_out += 1;
+        }
     }
 
     /// Whether anything found so far stops the file from being used.
     pub fn has_errors(&self) -> bool {
-        self.found
-            .iter()
-            .any(|found| found.severity == Severity::Error)
+        self.has_errors
     }
 
     /// The findings, sorted by place.
     pub fn finish(mut self) -> Findings {
         self.found.sort_by_key(|found| (found.span, found.severity));
+        if self.left_out > 0 {
+            let message = format!("{} more findings are not shown", self.left_out);
+            let more = if self.has_errors {
+                Diagnostic::error("yaml/limit", message)
+            } else {
+                Diagnostic::warning("yaml/limit", message)
+            };
+            let end = self.file.text().len();
+            let more = more.at(Span::new(end, end), "");
+            self.found
+                .push(more.help("mend the first ones, then look again"));
+        }
         Findings {
             file: self.file,
             list: self.found,
@@ -251,6 +273,23 @@ mod tests {
         assert_eq!(file.line_column(6), (1, 6));
         assert_eq!(file.line_column(8), (2, 1));
         assert_eq!(file.line_column(99), (2, 5));
+    }
+
+    #[test]
+    fn of_thousands_of_findings_the_first_are_kept_and_the_others_counted() {
+        let mut out = Collector::new(SourceText::new("a.yaml", "a"));
+        for at in 0..MOST_FINDINGS {
+            out.add(Diagnostic::warning("a/b", "odd").at(Span::new(at, at), ""));
+        }
+        assert!(!out.has_errors());
+        out.add(Diagnostic::warning("a/b", "odd"));
+        out.add(Diagnostic::error("a/c", "wrong"));
+        assert!(out.has_errors());
+        let findings = out.finish();
+        assert_eq!(findings.list.len(), MOST_FINDINGS + 1);
+        let last = findings.list.last().unwrap();
+        assert_eq!(last.message, "2 more findings are not shown");
+        assert!(findings.has_errors(), "what is left out still counts");
     }
 
     #[test]

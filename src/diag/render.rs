@@ -1,9 +1,11 @@
 //! Shows findings: with the source line and a marker for people, one line each for editors and logs, or as JSON.
 
+use std::ops::Range;
+
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use serde_json::json;
 
-use super::{Diagnostic, Findings, Severity};
+use super::{Diagnostic, Findings, Severity, SourceText, Span};
 
 /// How a report for people looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,19 +26,19 @@ pub fn render_report(findings: &Findings, style: Style) -> String {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
         };
-        let text = findings.file.text();
-        let fit = |span: super::Span| {
-            span.start.min(text.len())..span.end.min(text.len()).max(span.start.min(text.len()))
-        };
-        let mut snippet = Snippet::source(text).path(findings.file.name()).annotation(
-            AnnotationKind::Primary
-                .span(fit(found.span))
-                .label((!found.label.is_empty()).then_some(found.label.as_str())),
-        );
+        let excerpt = Excerpt::around(&findings.file, found);
+        let mut snippet = Snippet::source(excerpt.text)
+            .line_start(excerpt.first_line)
+            .path(findings.file.name())
+            .annotation(
+                AnnotationKind::Primary
+                    .span(excerpt.fit(found.span))
+                    .label((!found.label.is_empty()).then_some(found.label.as_str())),
+            );
         for (span, label) in &found.also {
             snippet = snippet.annotation(
                 AnnotationKind::Context
-                    .span(fit(*span))
+                    .span(excerpt.fit(*span))
                     .label(label.as_str()),
             );
         }
@@ -51,6 +53,48 @@ pub fn render_report(findings: &Findings, style: Style) -> String {
         report.push_str("\n\n");
     }
     report
+}
+
+/// The lines that a finding is about. The whole file, for each of hundreds of findings, would take long to look through.
+struct Excerpt<'a> {
+    text: &'a str,
+    first_line: usize,
+    /// Where it begins in the file.
+    start: usize,
+}
+
+impl<'a> Excerpt<'a> {
+    fn around(file: &'a SourceText, found: &Diagnostic) -> Self {
+        let whole = file.text();
+        let spans = || std::iter::once(found.span).chain(found.also.iter().map(|(span, _)| *span));
+        let first = spans().map(|span| span.start).min().unwrap_or_default();
+        let last = spans().map(|span| span.end).max().unwrap_or_default();
+        let first = whole.floor_char_boundary(first);
+        let last = whole.ceil_char_boundary(last).max(first);
+        let (before, rest) = whole.split_at(first);
+        let start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let after = last - first;
+        let end = rest
+            .get(after..)
+            .and_then(|rest| rest.find('\n'))
+            .map_or(whole.len(), |newline| last + newline);
+        Self {
+            text: whole.get(start..end).unwrap_or_default(),
+            first_line: file.line_column(first).0,
+            start,
+        }
+    }
+
+    /// A place of the file in the excerpt, between whole characters.
+    fn fit(&self, span: Span) -> Range<usize> {
+        let start = self
+            .text
+            .floor_char_boundary(span.start.saturating_sub(self.start));
+        let end = self
+            .text
+            .ceil_char_boundary(span.end.saturating_sub(self.start));
+        start..end.max(start)
+    }
 }
 
 /// One line each, `file:line:column: error CODE: message`, without any text of the file; for editors and logs.
@@ -138,6 +182,19 @@ mod tests {
                 "mappings/crm.yaml:2:3: error map/unknown-field: Quentli has no field `phoneNumbr` (did you mean `phoneNumber`?)"
             ]
         );
+    }
+
+    #[test]
+    fn a_place_inside_a_character_marks_the_whole_of_it() {
+        let mut out = Collector::new(SourceText::new("a.yaml", "a: 1\nb: é\nc: 2"));
+        out.add(Diagnostic::error("a/b", "wrong").at(Span::new(8, 9), "here"));
+        insta::assert_snapshot!(render_report(&out.finish(), Style::Plain), @r"
+        error[a/b]: wrong
+         --> a.yaml:2:4
+          |
+        2 | b: é
+          |    ^ here
+        ");
     }
 
     #[test]
