@@ -187,7 +187,6 @@ fn value(bytes: &mut impl Iterator<Item = u8>, depth: usize) -> Value {
     let mut next = || bytes.next().unwrap_or_default();
     let (kind, detail) = (next(), next());
     match kind % 9 {
-        0 => Value::Null,
         1 => Value::from(detail % 2 == 0),
         2 => Value::from(i64::from(detail) - 100),
         3 => Value::from(f64::from(detail) * 1e9 + 0.25),

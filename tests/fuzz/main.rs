@@ -6,7 +6,9 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    reason = "tests: a surprise ends the test"
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "tests: a surprise ends the test, and what was run is told"
 )]
 
 #[path = "../support/support.rs"]
