@@ -4,9 +4,11 @@
 //! `quentli/customer.schema.json`. This module knows no other module and does no I/O.
 
 mod field;
+mod newcomer;
 mod patch;
 mod reference;
 
 pub use field::{Field, FieldKind, Guard};
+pub use newcomer::Uncreatable;
 pub use patch::{FieldValue, InvalidPatch, MetadataEntry, PartKey, Patch};
 pub use reference::{CustomerId, CustomerReference, FindBy, InvalidCustomerId, OnMissing};

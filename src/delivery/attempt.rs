@@ -228,6 +228,7 @@ impl Attempt {
             | Outcome::Missing(None)
             | Outcome::Ambiguous
             | Outcome::Unsearchable
+            | Outcome::Uncreatable(_)
             | Outcome::Panicked => None,
         };
         let confirmed = sent.map_or_else(Vec::new, |patch| {

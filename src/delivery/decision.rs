@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::Backoff;
 use crate::{
-    customer::OnMissing,
+    customer::{OnMissing, Uncreatable},
     event::{DeadReason, DeliveryState},
     quentli::{CallError, CallErrorKind},
 };
@@ -74,6 +74,8 @@ pub(super) enum Outcome {
     Ambiguous,
     /// The customer is to be found by a property for which Quentli has no search.
     Unsearchable,
+    /// Quentli has no such customer, and none can be created.
+    Uncreatable(Uncreatable),
     /// A call failed.
     Failed(CallError),
     /// This call was refused with 401 or 403, and so is any other: the key is at fault, not the delivery.
@@ -121,6 +123,10 @@ pub(super) fn decide(
         Outcome::Unsearchable => bury(
             "customer-not-found",
             "the customer is to be found by metadata, for which Quentli has no search".to_owned(),
+        ),
+        Outcome::Uncreatable(why) => bury(
+            "customer-not-found",
+            format!("Quentli has no such customer, and {why}"),
         ),
         Outcome::Forbidden(error) => bury("forbidden", error.to_string()),
         Outcome::Failed(error) => match error.kind {
@@ -296,6 +302,11 @@ mod tests {
             (Outcome::Confirmed, 0, "deliver"),
             (Outcome::Ambiguous, 0, "bury customer-ambiguous"),
             (Outcome::Unsearchable, 0, "bury customer-not-found"),
+            (
+                Outcome::Uncreatable(Uncreatable::NoName),
+                0,
+                "bury customer-not-found",
+            ),
             (
                 Outcome::KeyRefused(error(CallErrorKind::Unauthorized)),
                 0,

@@ -9,7 +9,7 @@ use super::{
     effort::{Effort, Stop},
 };
 use crate::{
-    customer::{CustomerId, Field, FieldValue, FindBy, Patch},
+    customer::{CustomerId, FindBy, Patch},
     event::{Delivery, LaneKey},
     quentli::{CallError, CallErrorKind, Creation, Customer, Found, Search},
     telemetry::ApiCall,
@@ -110,7 +110,10 @@ impl Attempt {
         fields: &Patch,
     ) -> Result<Result<Effort, CallError>, Stop> {
         let context = Arc::clone(&self.context);
-        let newcomer = newcomer(delivery, fields);
+        let newcomer = match delivery.patch.for_newcomer(fields, &delivery.customer.find) {
+            Ok(newcomer) => newcomer,
+            Err(why) => return Ok(Ok(Effort::Came(Outcome::Uncreatable(why)))),
+        };
         let creation = Creation::of(&newcomer);
         let lane = self.turn.lane;
         let request = context.client.create(&creation);
@@ -133,35 +136,6 @@ impl Attempt {
     }
 }
 
-/// Everything a new customer is to have: the update, the fields for creation, and what it will be found by.
-fn newcomer(delivery: &Delivery, fields: &Patch) -> Patch {
-    let mut all = delivery.patch.clone();
-    let lines = delivery.customer.find.iter().filter_map(|line| match line {
-        FindBy::Username(value) => Some((Field::Username, value)),
-        FindBy::Email(value) => Some((Field::Email, value)),
-        FindBy::Metadata { .. } => None,
-    });
-    let found_by = lines.map(|(field, value)| (field, FieldValue::Text(value.clone())));
-    let more = fields
-        .fields()
-        .map(|(field, value)| (field, value.clone()))
-        .chain(found_by);
-    for (field, value) in more {
-        let value = match (all.get(field), value) {
-            (None | Some(FieldValue::Null), value) => value,
-            (Some(FieldValue::Metadata(entries)), FieldValue::Metadata(more)) => {
-                let is_new = |key: &str| !entries.iter().any(|entry| entry.key == key);
-                let more = more.into_iter().filter(|entry| is_new(&entry.key));
-                FieldValue::Metadata(entries.iter().cloned().chain(more).collect())
-            }
-            (Some(_), _) => continue,
-        };
-        all.set(field, value)
-            .expect("the value came from the same field, or is a text for one that takes text");
-    }
-    all
-}
-
 /// The lanes in which updates of this customer may wait.
 fn lanes_of(customer: &Customer) -> Vec<LaneKey> {
     let by_id = LaneKey::of("id", customer.id.as_str());
@@ -174,50 +148,4 @@ fn lanes_of(customer: &Customer) -> Vec<LaneKey> {
     std::iter::once(by_id)
         .chain(lines.into_iter().flatten().map(|line| line.lane()))
         .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-    use crate::{
-        customer::{CustomerReference, OnMissing},
-        event::{DeliveryPos, EventSeq, OrganisationName},
-    };
-
-    #[test]
-    fn a_new_customer_has_what_it_will_be_found_by_and_the_update_goes_before_the_creation_fields()
-    {
-        let patch = |json: &str| serde_json::from_str::<Patch>(json).unwrap();
-        let delivery = Delivery {
-            pos: DeliveryPos(1),
-            event: EventSeq(1),
-            item: 0,
-            number: 0,
-            source: "sis".parse().unwrap(),
-            organisation: OrganisationName::default_name(),
-            lane: LaneKey::of("username", "tut-1"),
-            customer: CustomerReference {
-                id: None,
-                find: vec![
-                    FindBy::Username("tut-1".into()),
-                    FindBy::Email("ana@x.mx".into()),
-                ],
-                on_missing: OnMissing::Create(Patch::new()),
-            },
-            patch: patch(r#"{"name":"Ana","email":null,"metadata":[{"key":"a","value":"1"}]}"#),
-            order_by: None,
-            accepted_at: "2026-03-02T12:00:00Z".parse().unwrap(),
-            attempts: 0,
-            spent: Duration::ZERO,
-        };
-        let fields = patch(
-            r#"{"name":"Nobody","skipTaxInvoice":true,"metadata":[{"key":"a","value":"2"},{"key":"b","value":"3"}]}"#,
-        );
-        assert_eq!(
-            serde_json::to_string(&newcomer(&delivery, &fields)).unwrap(),
-            r#"{"name":"Ana","username":"tut-1","email":"ana@x.mx","skipTaxInvoice":true,"metadata":[{"key":"a","value":"1"},{"key":"b","value":"3"}]}"#
-        );
-    }
 }

@@ -4,11 +4,13 @@
 //! running the tests that it carries comes after it.
 
 mod constant;
+mod create;
 mod customer;
 mod expression;
 mod form;
 mod function;
 mod rule;
+mod set;
 mod table;
 mod template;
 

@@ -198,11 +198,23 @@ pub(super) enum FindKey {
     Metadata(String),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Missing {
     Retry,
     Fail,
     Drop,
+    /// With these fields besides those of the rule.
+    Create(Vec<FieldRule>),
+}
+
+impl Missing {
+    /// The fields for creation; none where nobody is created.
+    pub(super) fn created_with(&self) -> &[FieldRule] {
+        match self {
+            Self::Create(fields) => fields,
+            Self::Retry | Self::Fail | Self::Drop => &[],
+        }
+    }
 }
 
 #[derive(Debug)]

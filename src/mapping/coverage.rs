@@ -107,7 +107,8 @@ impl Coverage {
         for line in &update.customer.find {
             self.expr(&line.value, scope);
         }
-        for field in &update.fields {
+        let created_with = update.customer.on_missing.created_with();
+        for field in update.fields.iter().chain(created_with) {
             match &field.value {
                 FieldValueRule::Single(form) => self.form(form, scope),
                 FieldValueRule::List(entries) | FieldValueRule::Keyed(entries) => {

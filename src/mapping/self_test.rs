@@ -1,9 +1,11 @@
 //! The tests that a mapping file carries: an event, what is known of customers, and what must come out.
 //!
 //! A test shows the patches as if nothing else were waiting. Updates of one event for one customer are shown joined,
-//! as they will be when they wait together; that they are sent as one patch is not promised.
+//! as they will be when they wait together; that they are sent as one patch is not promised. In the same way a new
+//! customer is shown with everything it has in the end, whichever request brings it.
 
 mod compare;
+mod expect;
 mod outcome;
 mod read;
 mod request;
@@ -65,7 +67,7 @@ struct Expectation {
 #[derive(Debug)]
 enum Expected {
     Update {
-        customer: String,
+        customer: Recipient,
         /// Exactly, or at least, these fields.
         patch: Value,
         is_whole: bool,
@@ -74,6 +76,25 @@ enum Expected {
     Drop(String),
     Fail(String),
     Retry(String),
+}
+
+/// Whose record an update changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Recipient {
+    /// By the identifier in Quentli.
+    Known(String),
+    /// Somebody who is created with it.
+    New,
+}
+
+/// `cus_1`, or `a new customer`
+impl fmt::Display for Recipient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Known(customer) => f.write_str(customer),
+            Self::New => f.write_str("a new customer"),
+        }
+    }
 }
 
 /// What came of the tests of a file.

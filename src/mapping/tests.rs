@@ -1,6 +1,7 @@
 //! Tests of the language as a whole: files in, updates or diagnostics out.
 
 mod body;
+mod create;
 mod diagnostics;
 mod examples;
 mod expressions;

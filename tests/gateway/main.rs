@@ -6,6 +6,7 @@
     reason = "tests: a surprise ends the test"
 )]
 
+mod creation;
 mod headers;
 mod hostile;
 mod hubspot;

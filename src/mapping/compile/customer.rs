@@ -5,14 +5,11 @@ use crate::{
     diag::{Diagnostic, Span, did_you_mean},
     mapping::{
         codes,
-        compiled::{Customer, Expr, ExprKind, Find, FindKey, Missing},
+        compiled::{Customer, Expr, ExprKind, Find, FindKey},
         types::Target,
     },
     yaml::{KeyReader, Node},
 };
-
-/// What to do without `create`.
-const ON_MISSING: &str = "use `retry`, `fail` or `drop`";
 
 impl Compiler<'_> {
     pub(super) fn customer(&mut self, node: &Node, level: usize) -> Option<Customer> {
@@ -30,27 +27,13 @@ impl Compiler<'_> {
                 "write `id: …`, or `find:` with lines such as `- email: …`",
             );
         }
-        if let Some(create) = create {
-            self.not_available("`create`", create.key_span, ON_MISSING);
-        }
         let id = self.optional(id, |this, node| this.identifier("customer.id", node, level));
         let find = self.optional(find, |this, node| this.find_lines(node, level));
-        let on_missing = match on_missing {
-            Some(entry) if entry.value.as_text() == Some("create") => {
-                self.not_available("`on_missing: create`", entry.value.span, ON_MISSING);
-                None
-            }
-            Some(entry) => self.word(
-                "on_missing",
-                &entry.value,
-                &[
-                    ("retry", Missing::Retry),
-                    ("fail", Missing::Fail),
-                    ("drop", Missing::Drop),
-                ],
-            ),
-            None => Some(Missing::Retry),
-        };
+        let word = on_missing.map_or(node.span, |entry| entry.value.span);
+        let on_missing = self.on_missing(on_missing, create, level);
+        if let (Some(missing), Ok(find)) = (&on_missing, &find) {
+            self.check_newcomer_is_found(missing, find.as_deref().unwrap_or_default(), word);
+        }
         Some(Customer {
             id: id.ok()?,
             find: find.ok()?.unwrap_or_default(),

@@ -18,25 +18,37 @@ const FORM_KEYS: KeyCodes = KeyCodes {
     ..KEYS
 };
 
+/// What fields are set for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To change a customer.
+    Set,
+    /// To create one.
+    Create,
+}
+
 /// What a form is for.
 #[derive(Clone, Copy)]
 pub(super) struct FieldLabel<'a> {
     /// For messages.
     pub(super) name: &'a str,
     pub(super) target: Target,
-    /// Whether Quentli takes null here.
+    /// Whether null may stand here.
     pub(super) nullable: bool,
+    pub(super) purpose: Purpose,
     /// Quentli's name and username: never cleared, never blank.
     pub(super) never_blank: bool,
 }
 
 impl FieldLabel<'_> {
-    pub(super) fn of(field: Field) -> Self {
+    pub(super) fn of(field: Field, purpose: Purpose) -> Self {
+        // An entry of `tags` that is null is left out, and one of `metadata` removes its key.
+        let nullable = field.is_nullable() || matches!(field, Field::Tags | Field::Metadata);
         Self {
             name: field.as_str(),
             target: Target::of(field.kind()),
-            // An entry of `tags` that is null is left out, and one of `metadata` removes its key.
-            nullable: field.is_nullable() || matches!(field, Field::Tags | Field::Metadata),
+            nullable: nullable && purpose == Purpose::Set,
+            purpose,
             never_blank: matches!(field, Field::Name | Field::Username),
         }
     }
@@ -326,12 +338,20 @@ impl Compiler<'_> {
     }
 
     pub(super) fn not_nullable(&mut self, label: &FieldLabel<'_>, span: Span) {
-        self.error(
-            Diagnostic::error(
-                codes::NOT_NULLABLE,
+        let (message, help) = match label.purpose {
+            Purpose::Set => (
                 format!("Quentli cannot clear `{}`", label.name),
-            )
-            .at(span, "would clear it"),
+                "leave the field out, or give it another value",
+            ),
+            Purpose::Create => (
+                format!("a new customer has no `{}` to clear", label.name),
+                "leave the field out",
+            ),
+        };
+        self.error(
+            Diagnostic::error(codes::NOT_NULLABLE, message)
+                .at(span, "would clear it")
+                .help(help),
         );
     }
 

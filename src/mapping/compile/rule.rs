@@ -1,19 +1,15 @@
 //! Rules: conditions, selections, and the fields they set.
 
-use super::{
-    Compiler, KEYS,
-    form::{EntryKind, FieldLabel},
-};
+use super::{Compiler, KEYS, form::Purpose};
 use crate::{
-    customer::{Field, FieldKind, Guard},
-    diag::{Diagnostic, Span, did_you_mean},
+    diag::{Diagnostic, Span},
     mapping::{
         codes,
-        compiled::{Action, Entry, EntryKey, Expr, FieldRule, FieldValueRule, Rule, UpdateRule},
+        compiled::{Action, Customer, Expr, FieldRule, FieldValueRule, Rule, UpdateRule},
         limits,
         types::Type,
     },
-    yaml::{self, KeyCodes, KeyReader, Kind, Node},
+    yaml::{self, KeyCodes, KeyReader, Node},
 };
 
 /// Keys of a rule; another shape is a fault of the rule.
@@ -21,9 +17,6 @@ const RULE_KEYS: KeyCodes = KeyCodes {
     shape: codes::RULE_FORM,
     ..KEYS
 };
-
-/// Quentli takes these, but only from its own pages: a mapping never sets them.
-const SECRETS: [&str; 2] = ["password", "otp"];
 
 impl Compiler<'_> {
     pub(super) fn rules(&mut self, node: &Node) -> Vec<Rule> {
@@ -180,15 +173,45 @@ impl Compiler<'_> {
         let each = self.optional(each, |this, node| this.list_expression("each", node, 0));
         let only = self.optional(only, |this, node| this.condition(node, level));
         let order_by = self.optional(order_by, |this, node| this.order_by(node, level));
+        if let (Some(customer), Some(set)) = (customer, set) {
+            self.check_newcomer_has_name(&customer.value, &set.value);
+        }
         let customer = customer.and_then(|entry| self.customer(&entry.value, level));
-        let fields = set.and_then(|entry| self.fields(&entry.value, level));
+        let fields = set.and_then(|entry| self.fields("set", &entry.value, Purpose::Set, level));
+        let (customer, fields) = (customer?, fields?);
+        self.check_count(&customer, &fields, span)?;
         Some(UpdateRule {
             each: each.ok()?,
             only: only.ok()?,
             order_by: order_by.ok()?,
-            customer: customer?,
-            fields: fields?,
+            customer,
+            fields,
         })
+    }
+
+    fn check_count(&mut self, customer: &Customer, set: &[FieldRule], span: Span) -> Option<()> {
+        let count = set
+            .iter()
+            .chain(customer.on_missing.created_with())
+            .map(|rule| match &rule.value {
+                FieldValueRule::Single(_) => 1,
+                FieldValueRule::List(entries) | FieldValueRule::Keyed(entries) => entries.len(),
+            })
+            .sum::<usize>();
+        if count <= limits::FIELDS_PER_RULE {
+            return Some(());
+        }
+        self.error(
+            Diagnostic::error(
+                codes::LIMIT,
+                format!(
+                    "the rule sets {count} fields; at most {} are taken",
+                    limits::FIELDS_PER_RULE
+                ),
+            )
+            .at(span, ""),
+        );
+        None
     }
 
     fn order_by(&mut self, node: &Node, level: usize) -> Option<Expr> {
@@ -211,215 +234,6 @@ impl Compiler<'_> {
             .help("add `| datetime` or `| number`"),
         );
         None
-    }
-
-    /// What stands under `set`.
-    fn fields(&mut self, node: &Node, level: usize) -> Option<Vec<FieldRule>> {
-        let Some(entries) = node.as_map().filter(|entries| !entries.is_empty()) else {
-            self.rule_error(
-                node.span,
-                format!("`set` is a map of fields, but here is {}", node.shape()),
-                "",
-            );
-            return None;
-        };
-        let find = |name: &str| entries.iter().find(|entry| entry.key == name);
-        if let (Some(metadata), Some(meta)) = (find("metadata"), find("meta")) {
-            let (first, second) = if metadata.key_span < meta.key_span {
-                (metadata, meta)
-            } else {
-                (meta, metadata)
-            };
-            self.error(
-                Diagnostic::error(
-                    codes::METADATA_AND_META,
-                    "`metadata` and `meta` are the same data in Quentli",
-                )
-                .at(second.key_span, "again here")
-                .also(first.key_span, "first here")
-                .help("put all keys under `metadata`"),
-            );
-        }
-        let mut fields = Vec::with_capacity(entries.len());
-        let mut count = 0_usize;
-        let mut all_read = true;
-        for entry in entries {
-            match self.field(entry, level) {
-                Some(rule) => {
-                    count += match &rule.value {
-                        FieldValueRule::Single(_) => 1,
-                        FieldValueRule::List(entries) | FieldValueRule::Keyed(entries) => {
-                            entries.len()
-                        }
-                    };
-                    fields.push(rule);
-                }
-                None => all_read = false,
-            }
-        }
-        if count > limits::FIELDS_PER_RULE {
-            self.error(
-                Diagnostic::error(
-                    codes::LIMIT,
-                    format!(
-                        "the rule sets {count} fields; at most {} are taken",
-                        limits::FIELDS_PER_RULE
-                    ),
-                )
-                .at(node.span, ""),
-            );
-            return None;
-        }
-        all_read.then_some(fields)
-    }
-
-    fn field(&mut self, entry: &yaml::Entry, level: usize) -> Option<FieldRule> {
-        let is_meta = entry.key == "meta";
-        let field = if is_meta {
-            Field::Metadata
-        } else if let Some(field) = Field::from_name(&entry.key) {
-            field
-        } else {
-            self.unknown_field(entry);
-            return None;
-        };
-        self.check_guard(field, entry.key_span);
-        let label = FieldLabel::of(field);
-        let value = match field.kind() {
-            FieldKind::TextList => FieldValueRule::List(self.tags(&entry.value, &label, level)?),
-            FieldKind::KeyedText if is_meta && entry.value.as_list().is_some() => {
-                self.form_error(
-                    entry.value.span,
-                    "`meta` is a map of keys",
-                    "use `metadata` for a list of entries",
-                );
-                return None;
-            }
-            FieldKind::KeyedText => {
-                FieldValueRule::Keyed(self.metadata(&entry.value, &label, level)?)
-            }
-            _ => FieldValueRule::Single(self.form(&entry.value, &label, level)?),
-        };
-        Some(FieldRule {
-            field,
-            span: entry.key_span,
-            value,
-        })
-    }
-
-    fn unknown_field(&mut self, entry: &yaml::Entry) {
-        if SECRETS.contains(&entry.key.as_str()) {
-            self.error(
-                Diagnostic::error(
-                    codes::GUARDED_FIELD,
-                    format!("a mapping never sets `{}`", entry.key),
-                )
-                .at(entry.key_span, "a secret"),
-            );
-            return;
-        }
-        let known = Field::ALL.into_iter().map(Field::as_str).chain(["meta"]);
-        self.error(
-            Diagnostic::error(
-                codes::UNKNOWN_FIELD,
-                format!("Quentli has no field `{}`", entry.key),
-            )
-            .at(entry.key_span, "unknown field")
-            .help(
-                did_you_mean(&entry.key, known)
-                    .unwrap_or_else(|| "data of your own goes under `metadata`".to_owned()),
-            ),
-        );
-    }
-
-    fn check_guard(&mut self, field: Field, span: Span) {
-        let mut is_allowed = false;
-        if field.guard() != Guard::None {
-            for allowed in &mut self.allowed {
-                if allowed.field == field {
-                    allowed.is_used = true;
-                    is_allowed = true;
-                }
-            }
-        }
-        let why = match field.guard() {
-            Guard::None => return,
-            Guard::WholeList => "what is sent replaces the whole list",
-            Guard::Consent => "it is a proof of the customer's consent",
-            Guard::Account => "it is the state of the customer's account",
-        };
-        if !is_allowed {
-            self.error(
-                Diagnostic::error(
-                    codes::GUARDED_FIELD,
-                    format!("`{field}` needs permission: {why}"),
-                )
-                .at(span, "guarded")
-                .help(format!(
-                    "if this source owns it, add `allow: [{field}]` at the top of the file"
-                )),
-            );
-        }
-    }
-
-    /// `tags`: a list of forms, or one form.
-    fn tags(&mut self, node: &Node, label: &FieldLabel<'_>, level: usize) -> Option<Vec<Entry>> {
-        let nodes = match &node.kind {
-            Kind::List(nodes) => nodes.as_slice(),
-            Kind::Scalar(_) | Kind::Map(_) => std::slice::from_ref(node),
-        };
-        if nodes.is_empty() {
-            self.form_error(
-                node.span,
-                "`tags` lists no forms",
-                "to send an empty list write `tags: {value: []}`",
-            );
-            return None;
-        }
-        let entries: Vec<Option<Entry>> = nodes
-            .iter()
-            .map(|node| self.entry(node, label, EntryKind::Tag, level))
-            .collect();
-        entries.into_iter().collect()
-    }
-
-    /// `metadata`: a map of key and form, or a list of forms with keys.
-    fn metadata(
-        &mut self,
-        node: &Node,
-        label: &FieldLabel<'_>,
-        level: usize,
-    ) -> Option<Vec<Entry>> {
-        let entries: Vec<Option<Entry>> = match &node.kind {
-            Kind::List(nodes) => nodes
-                .iter()
-                .map(|node| self.entry(node, label, EntryKind::Metadata, level))
-                .collect(),
-            Kind::Map(entries) => entries
-                .iter()
-                .map(|entry| {
-                    let name = format!("metadata.{}", entry.key);
-                    let label = FieldLabel {
-                        name: &name,
-                        ..*label
-                    };
-                    self.form(&entry.value, &label, level).map(|form| Entry {
-                        each: None,
-                        key: Some(EntryKey::Literal(entry.key.clone())),
-                        form,
-                    })
-                })
-                .collect(),
-            Kind::Scalar(_) => {
-                self.form_error(
-                    node.span,
-                    "`metadata` is a map of keys, or a list of entries with keys",
-                    "write `key: expression` lines below it",
-                );
-                return None;
-            }
-        };
-        entries.into_iter().collect()
     }
 
     pub(super) fn rule_error(&mut self, span: Span, message: String, help: &str) {

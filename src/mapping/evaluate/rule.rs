@@ -12,7 +12,9 @@ use crate::{
     event::{Failure, ItemOutcome, Mapped, MappedItem, OrderBy, Update},
     mapping::{
         Input, Mapping,
-        compiled::{Action, Customer, Expr, FindKey, Missing, Rule, Unmatched, UpdateRule},
+        compiled::{
+            Action, Customer, Expr, FieldRule, FindKey, Missing, Rule, Unmatched, UpdateRule,
+        },
         limits, number,
         transform::datetime,
         tree::Tree,
@@ -290,16 +292,8 @@ fn try_update<'a>(
         Some(expr) => order_by(expr, scope, now, &mut warnings)
             .map_err(|fault| FieldFault::new("order_by", fault))?,
     };
-    let customer = customer(&update.customer, scope)?;
-    let mut patch = Patch::new();
-    for field in &update.fields {
-        if let Some(value) = field_value(field, scope, &mut warnings)? {
-            patch.set(field.field, value).map_err(|error| {
-                let fault = Fault::new(field.span, format!("cannot be {}", error.what));
-                FieldFault::new(field.field.as_str(), fault)
-            })?;
-        }
-    }
+    let customer = customer(&update.customer, scope, &mut warnings)?;
+    let patch = patch(&update.fields, scope, &mut warnings)?;
     if patch.is_empty() {
         return Ok(ItemOutcome::Drop {
             rule: Some(rule.name.clone()),
@@ -313,6 +307,24 @@ fn try_update<'a>(
         order_by,
         warnings,
     }))
+}
+
+/// The fields that get a value or are cleared.
+fn patch<'a>(
+    fields: &'a [FieldRule],
+    scope: &Scope<'_, 'a>,
+    warnings: &mut Vec<String>,
+) -> Result<Patch, FieldFault> {
+    let mut patch = Patch::new();
+    for field in fields {
+        if let Some(value) = field_value(field, scope, warnings)? {
+            patch.set(field.field, value).map_err(|error| {
+                let fault = Fault::new(field.span, format!("cannot be {}", error.what));
+                FieldFault::new(field.field.as_str(), fault)
+            })?;
+        }
+    }
+    Ok(patch)
 }
 
 /// A whole number, or the milliseconds of a time; a time more than an hour ahead counts as now.
@@ -358,6 +370,7 @@ fn order_by<'a>(
 fn customer<'a>(
     customer: &'a Customer,
     scope: &Scope<'_, 'a>,
+    warnings: &mut Vec<String>,
 ) -> Result<CustomerReference, FieldFault> {
     let id = match &customer.id {
         None => None,
@@ -392,12 +405,30 @@ fn customer<'a>(
     Ok(CustomerReference {
         id,
         find,
-        on_missing: match customer.on_missing {
+        on_missing: match &customer.on_missing {
             Missing::Retry => OnMissing::Retry,
             Missing::Fail => OnMissing::Fail,
             Missing::Drop => OnMissing::Drop,
+            Missing::Create(fields) => OnMissing::Create(creation(fields, scope, warnings)?),
         },
     })
+}
+
+/// What a new customer gets besides the update. It is found out also where the customer may well exist: who does is
+/// not known here.
+fn creation<'a>(
+    fields: &'a [FieldRule],
+    scope: &Scope<'_, 'a>,
+    warnings: &mut Vec<String>,
+) -> Result<Patch, FieldFault> {
+    let of_creation = |text: &str| format!("create.{text}");
+    let mut tolerated = Vec::new();
+    let patch = patch(fields, scope, &mut tolerated).map_err(|fault| FieldFault {
+        field: of_creation(&fault.field),
+        ..fault
+    })?;
+    warnings.extend(tolerated.iter().map(|warning| of_creation(warning)));
+    Ok(patch)
 }
 
 impl FindKey {

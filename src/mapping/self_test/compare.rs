@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::diag::Span;
 
-use super::{Difference, Expectation, Expected, Test, outcome::Outcome};
+use super::{Difference, Expectation, Expected, Recipient, Test, outcome::Outcome};
 
 /// Everything in which a test's outcomes are not what it expects.
 pub(super) fn differences(test: &Test, outcomes: &[Outcome]) -> Vec<Difference> {
@@ -74,7 +74,11 @@ fn compare(expected: &Expectation, outcome: &Outcome, add: &mut impl FnMut(&str,
             },
         ) => {
             if wanted_customer != customer {
-                add("customer", wanted_customer.clone(), customer.clone());
+                add(
+                    "customer",
+                    wanted_customer.to_string(),
+                    customer.to_string(),
+                );
             }
             let got = serde_json::to_value(patch).unwrap_or_default();
             compare_patches(wanted_patch, &got, *is_whole, add);
@@ -141,9 +145,19 @@ fn metadata_part(entry: &Value) -> Option<(String, String)> {
     Some((format!("metadata.{key}"), entry.get("value")?.to_string()))
 }
 
+impl Recipient {
+    /// `an update of cus_1`, or `a new customer`
+    fn described(&self) -> String {
+        match self {
+            Self::Known(customer) => format!("an update of {customer}"),
+            Self::New => self.to_string(),
+        }
+    }
+}
+
 fn described(expected: &Expected) -> String {
     match expected {
-        Expected::Update { customer, .. } => format!("an update of {customer}"),
+        Expected::Update { customer, .. } => customer.described(),
         Expected::Drop(reason) => format!("drop: {reason}"),
         Expected::Fail(reason) => format!("fail: {reason}"),
         Expected::Retry(reason) => format!("retry: {reason}"),
@@ -156,7 +170,7 @@ fn shown(outcome: &Outcome) -> String {
             customer, patch, ..
         } => {
             let patch = serde_json::to_string(patch).unwrap_or_default();
-            format!("an update of {customer}: {patch}")
+            format!("{}: {patch}", customer.described())
         }
         Outcome::Drop { reason, .. } => format!("drop: {reason}"),
         Outcome::Fail { reason, .. } => format!("fail: {reason}"),

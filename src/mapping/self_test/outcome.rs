@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Found;
+use super::{Found, Recipient};
 use crate::{
     customer::{CustomerReference, Field, FieldValue, FindBy, MetadataEntry, OnMissing, Patch},
     event::{ItemOutcome, Mapped, OrderBy, Update},
@@ -12,7 +12,7 @@ use crate::{
 pub(super) enum Outcome {
     Update {
         rule: String,
-        customer: String,
+        customer: Recipient,
         patch: Patch,
         warnings: Vec<String>,
     },
@@ -44,22 +44,7 @@ pub(super) fn outcomes(mapped: Mapped, found: &[Found]) -> Vec<Outcome> {
                 rule: failure.rule,
                 reason: failure.reason,
             })),
-            ItemOutcome::Update(update) => match who(&update.customer, found) {
-                Who::Known(customer) => {
-                    let waiting = slots.iter_mut().find_map(|slot| match slot {
-                        Slot::Merging(merge) if merge.customer == customer => Some(merge),
-                        _ => None,
-                    });
-                    if let Some(merge) = waiting {
-                        merge.add(update);
-                    } else {
-                        let mut merge = Merge::new(customer, update.rule.clone());
-                        merge.add(update);
-                        slots.push(Slot::Merging(merge));
-                    }
-                }
-                Who::Other(end) => slots.push(Slot::Done(end(update.rule))),
-            },
+            ItemOutcome::Update(update) => add(update, found, &mut slots),
         }
     }
     slots
@@ -76,60 +61,113 @@ enum Slot {
     Merging(Merge),
 }
 
-enum Who {
-    Known(String),
-    /// Nobody, or nobody in particular.
-    Other(fn(String) -> Outcome),
+impl Slot {
+    fn merging(&self) -> Option<&Merge> {
+        match self {
+            Self::Merging(merge) => Some(merge),
+            Self::Done(_) => None,
+        }
+    }
 }
 
-fn who(reference: &CustomerReference, found: &[Found]) -> Who {
-    if let Some(id) = &reference.id {
+enum Who {
+    Known(String),
+    /// Somebody whom an earlier update creates, in this slot.
+    Newcomer(usize),
+    /// Nobody: the update creates a customer, who gets all this.
+    New(Patch),
+    /// Nobody, or nobody in particular.
+    Other(Outcome),
+}
+
+/// Adds an update to those of the same customer, or as the first of them.
+fn add(update: Update, found: &[Found], slots: &mut Vec<Slot>) {
+    let (customer, update) = match who(&update, found, slots) {
+        Who::Other(outcome) => return slots.push(Slot::Done(outcome)),
+        Who::Newcomer(place) => {
+            if let Some(Slot::Merging(merge)) = slots.get_mut(place) {
+                merge.add(update);
+            }
+            return;
+        }
+        Who::New(patch) => (Recipient::New, Update { patch, ..update }),
+        Who::Known(customer) => (Recipient::Known(customer), update),
+    };
+    let waiting = slots.iter_mut().find_map(|slot| match slot {
+        Slot::Merging(merge) if merge.customer == customer && customer != Recipient::New => {
+            Some(merge)
+        }
+        _ => None,
+    });
+    if let Some(merge) = waiting {
+        merge.add(update);
+    } else {
+        let mut merge = Merge::new(customer, update.rule.clone());
+        merge.add(update);
+        slots.push(Slot::Merging(merge));
+    }
+}
+
+/// Whose record an update changes: whom `found` names, and whom this event has created so far.
+fn who(update: &Update, found: &[Found], slots: &[Slot]) -> Who {
+    let CustomerReference {
+        id,
+        find,
+        on_missing,
+    } = &update.customer;
+    let rule = || update.rule.clone();
+    let fail = |reason: String| {
+        Who::Other(Outcome::Fail {
+            rule: Some(rule()),
+            reason,
+        })
+    };
+    if let Some(id) = id {
         return Who::Known(id.as_str().to_owned());
     }
-    if reference.find.is_empty() {
-        return Who::Other(|rule| Outcome::Fail {
-            rule: Some(rule),
-            reason: "no customer reference".to_owned(),
-        });
+    if find.is_empty() {
+        return fail("no customer reference".to_owned());
     }
-    for line in &reference.find {
+    for line in find {
         let key = match line {
             FindBy::Username(value) => format!("username={value}"),
             FindBy::Email(value) => format!("email={value}"),
             FindBy::Metadata { key, value } => format!("metadata.{key}={value}"),
         };
-        match found.iter().find(|found| found.key == key) {
-            None => {}
-            Some(Found { customers, .. }) => {
-                return match customers.as_slice() {
-                    [one] => Who::Known(one.clone()),
-                    _ => Who::Other(|rule| Outcome::Fail {
-                        rule: Some(rule),
-                        reason: "more than one customer matches".to_owned(),
-                    }),
-                };
-            }
+        if let Some(Found { customers, .. }) = found.iter().find(|found| found.key == key) {
+            return match customers.as_slice() {
+                [one] => Who::Known(one.clone()),
+                _ => fail("more than one customer matches".to_owned()),
+            };
+        }
+        let newcomer = slots.iter().position(|slot| {
+            slot.merging()
+                .is_some_and(|merge| merge.customer == Recipient::New && line.finds(&merge.patch()))
+        });
+        if let Some(newcomer) = newcomer {
+            return Who::Newcomer(newcomer);
         }
     }
-    Who::Other(match reference.on_missing {
-        OnMissing::Retry => |rule| Outcome::Retry {
-            rule,
+    match on_missing {
+        OnMissing::Retry => Who::Other(Outcome::Retry {
+            rule: rule(),
             reason: NOT_FOUND.to_owned(),
-        },
-        OnMissing::Drop => |rule| Outcome::Drop {
-            rule: Some(rule),
+        }),
+        OnMissing::Drop => Who::Other(Outcome::Drop {
+            rule: Some(rule()),
             reason: NOT_FOUND.to_owned(),
+        }),
+        OnMissing::Fail => fail(NOT_FOUND.to_owned()),
+        OnMissing::Create(fields) => match update.patch.for_newcomer(fields, find) {
+            Ok(all) => Who::New(all),
+            Err(why) => fail(format!("{NOT_FOUND}, and {why}")),
         },
-        OnMissing::Fail | OnMissing::Create(_) => |rule| Outcome::Fail {
-            rule: Some(rule),
-            reason: NOT_FOUND.to_owned(),
-        },
-    })
+    }
 }
 
 /// The updates of one customer, each part with the version that set it.
 struct Merge {
-    customer: String,
+    customer: Recipient,
     rule: String,
     fields: BTreeMap<Field, (Option<OrderBy>, FieldValue)>,
     metadata: Vec<(Option<OrderBy>, MetadataEntry)>,
@@ -137,7 +175,7 @@ struct Merge {
 }
 
 impl Merge {
-    fn new(customer: String, rule: String) -> Self {
+    fn new(customer: Recipient, rule: String) -> Self {
         Self {
             customer,
             rule,
@@ -179,25 +217,36 @@ impl Merge {
         }
     }
 
-    fn finish(self) -> Outcome {
-        let mut patch = Patch::new();
-        let metadata: Vec<MetadataEntry> =
-            self.metadata.into_iter().map(|(_, entry)| entry).collect();
+    /// What all of them together change. A new customer has nothing that could be cleared.
+    fn patch(&self) -> Patch {
+        let is_new = self.customer == Recipient::New;
+        let metadata: Vec<MetadataEntry> = self
+            .metadata
+            .iter()
+            .map(|(_, entry)| entry.clone())
+            .filter(|entry| !is_new || entry.value.is_some())
+            .collect();
         let metadata =
             (!metadata.is_empty()).then_some((Field::Metadata, FieldValue::Metadata(metadata)));
         let fields = self
             .fields
-            .into_iter()
-            .map(|(field, (_, value))| (field, value));
+            .iter()
+            .map(|(field, (_, value))| (*field, value.clone()))
+            .filter(|(_, value)| !is_new || *value != FieldValue::Null);
+        let mut patch = Patch::new();
         for (field, value) in fields.chain(metadata) {
             patch
                 .set(field, value)
                 .expect("a value out of a patch fits its field");
         }
+        patch
+    }
+
+    fn finish(self) -> Outcome {
         Outcome::Update {
+            patch: self.patch(),
             rule: self.rule,
             customer: self.customer,
-            patch,
             warnings: self.warnings,
         }
     }

@@ -3,11 +3,10 @@
 use std::str::FromStr;
 
 use jiff::Timestamp;
-use serde_json::Value;
 
 use super::{
-    Expectation, Expected, Found, Test, Tests, error,
-    request::{self, Event, write_plain},
+    Found, Test, Tests, error, expect,
+    request::{self, Event},
 };
 use crate::{
     diag::Collector,
@@ -15,7 +14,7 @@ use crate::{
     yaml::{KeyCodes, KeyReader, Kind, Node},
 };
 
-const TEST_KEYS: KeyCodes = KeyCodes {
+pub(super) const TEST_KEYS: KeyCodes = KeyCodes {
     shape: codes::TEST_FORM,
     ..KEYS
 };
@@ -77,7 +76,7 @@ fn read_test(
             now
         }
     };
-    let expect = expect.and_then(|entry| read_expectations(&entry.value, out));
+    let expect = expect.and_then(|entry| expect::read(&entry.value, out));
     let (name, name_node) = name?;
     let (found, now, expect) = (found?, now?, expect?);
     match event? {
@@ -131,116 +130,4 @@ fn read_found(node: &Node, out: &mut Collector) -> Option<Vec<Found>> {
         }
     }
     Some(found)
-}
-
-fn read_expectations(node: &Node, out: &mut Collector) -> Option<Vec<Expectation>> {
-    let Some(nodes) = node.as_list().filter(|nodes| !nodes.is_empty()) else {
-        error(
-            out,
-            node.span,
-            "`expect` is a list of outcomes",
-            "write `- customer: …`, `- drop: …`, `- fail: …` or `- retry: …`",
-        );
-        return None;
-    };
-    let read: Vec<Option<Expectation>> = nodes
-        .iter()
-        .map(|node| read_expectation(node, out))
-        .collect();
-    read.into_iter().collect()
-}
-
-fn read_expectation(node: &Node, out: &mut Collector) -> Option<Expectation> {
-    let mut keys = KeyReader::new(node, "an outcome", TEST_KEYS, out)?;
-    let customer = keys.take_text("customer", out);
-    let patch = keys.take("patch");
-    let includes = keys.take("patch_includes");
-    let warnings = keys.take("warnings");
-    let drop = keys.take_text("drop", out);
-    let fail = keys.take_text("fail", out);
-    let retry = keys.take_text("retry", out);
-    keys.finish(out);
-
-    let kind = match (customer, drop, fail, retry) {
-        (Some((customer, _)), None, None, None) => {
-            let (patch, is_whole) = match (patch, includes) {
-                (Some(entry), None) => (&entry.value, true),
-                (None, Some(entry)) => (&entry.value, false),
-                _ => {
-                    error(
-                        out,
-                        node.span,
-                        "an update has one of `patch` and `patch_includes`",
-                        "",
-                    );
-                    return None;
-                }
-            };
-            Expected::Update {
-                customer: customer.to_owned(),
-                patch: json(patch, out)?,
-                is_whole,
-                warnings: match warnings {
-                    Some(entry) => texts(&entry.value, out)?,
-                    None => Vec::new(),
-                },
-            }
-        }
-        (None, Some((reason, _)), None, None) => Expected::Drop(reason.to_owned()),
-        (None, None, Some((reason, _)), None) => Expected::Fail(reason.to_owned()),
-        (None, None, None, Some((reason, _))) => Expected::Retry(reason.to_owned()),
-        _ => {
-            error(
-                out,
-                node.span,
-                "an outcome is one of `customer`, `drop`, `fail` and `retry`",
-                "",
-            );
-            return None;
-        }
-    };
-    if !matches!(kind, Expected::Update { .. })
-        && let Some(other) = [patch, includes, warnings].into_iter().flatten().next()
-    {
-        error(
-            out,
-            other.key_span,
-            &format!("`{}` belongs to an update", other.key),
-            "",
-        );
-        return None;
-    }
-    let written = node.as_map().unwrap_or_default();
-    let fields = patch.or(includes).and_then(|entry| entry.value.as_map());
-    let places = written.iter().chain(fields.unwrap_or_default());
-    Some(Expectation {
-        span: written.first().map_or(node.span, |entry| entry.key_span),
-        places: places
-            .map(|entry| (entry.key.clone(), entry.key_span))
-            .collect(),
-        kind,
-    })
-}
-
-fn texts(node: &Node, out: &mut Collector) -> Option<Vec<String>> {
-    let read = node.as_list().and_then(|nodes| {
-        nodes
-            .iter()
-            .map(|node| node.as_text().map(ToOwned::to_owned))
-            .collect()
-    });
-    if read.is_none() {
-        error(out, node.span, "`warnings` is a list of texts", "");
-    }
-    read
-}
-
-fn json(node: &Node, out: &mut Collector) -> Option<Value> {
-    let mut text = String::new();
-    write_plain(node, &mut text);
-    let patch: Option<Value> = serde_json::from_str(&text).ok().filter(Value::is_object);
-    if patch.is_none() {
-        error(out, node.span, "a patch is a map of fields and values", "");
-    }
-    patch
 }

@@ -119,11 +119,10 @@ fn rules_have_a_form() {
     m.yaml:11:15: error map/rule-form: `customer` needs `id` or `find` (write `id: …`, or `find:` with lines such as `- email: …`)
 
     customer: {id: id, on_missing: ignore} / set: {name: n}
-    m.yaml:11:36: error map/wrong-value: `on_missing` is one of `retry`, `fail`, `drop`
+    m.yaml:11:36: error map/wrong-value: `on_missing` is one of `retry`, `fail`, `drop`, `create`
 
     customer: {id: id, on_missing: create, create: {}} / set: {name: n}
-    m.yaml:11:36: error map/not-available: `on_missing: create` is not available yet (use `retry`, `fail` or `drop`)
-    m.yaml:11:44: error map/not-available: `create` is not available yet (use `retry`, `fail` or `drop`)
+    m.yaml:11:52: error map/rule-form: `create` is a map of fields, but here is an empty one (write `field: expression` lines below it)
 
     customer: {find: [{emial: e}]} / set: {name: n}
     m.yaml:11:24: error map/unknown-key: customers are not found by `emial` (did you mean `email`?)
@@ -138,7 +137,7 @@ fn rules_have_a_form() {
     m.yaml:11:20: error map/wrong-type: `customer.id` needs text, but this gives true or false (use `lookup` with a table, or `cases`, to say which text stands for true and false)
 
     customer: {id: id} / set: []
-    m.yaml:12:10: error map/rule-form: `set` is a map of fields, but here is a list
+    m.yaml:12:10: error map/rule-form: `set` is a map of fields, but here is a list (write `field: expression` lines below it)
 
     customer: {id: id} / order_by: at | trim / set: {name: n}
     m.yaml:12:15: error map/wrong-type: `order_by` needs a number or a date and time, but this gives text (add `| datetime` or `| number`)
@@ -215,13 +214,13 @@ fn values_have_the_type_of_their_field() {
 
 #[test]
 fn fields_that_cannot_be_cleared_never_are() {
-    insta::assert_snapshot!(said_of("name: null\nusername: {value: null}\nskipTaxInvoice: {from: a | bool, on_null: clear}\ntags: {from: a, on_blank: clear}"), @r"
-    m.yaml:13:13: error map/not-nullable: Quentli cannot clear `name`
-    m.yaml:14:25: error map/not-nullable: Quentli cannot clear `username`
-    m.yaml:15:49: error map/not-nullable: Quentli cannot clear `skipTaxInvoice`
+    insta::assert_snapshot!(said_of("name: null\nusername: {value: null}\nskipTaxInvoice: {from: a | bool, on_null: clear}\ntags: {from: a, on_blank: clear}"), @"
+    m.yaml:13:13: error map/not-nullable: Quentli cannot clear `name` (leave the field out, or give it another value)
+    m.yaml:14:25: error map/not-nullable: Quentli cannot clear `username` (leave the field out, or give it another value)
+    m.yaml:15:49: error map/not-nullable: Quentli cannot clear `skipTaxInvoice` (leave the field out, or give it another value)
     ");
-    insta::assert_snapshot!(said_of("name: {from: a, on_blank: clear}\nusername: {from: a, on_blank: keep}\nphoneNumber: {from: a | phone, on_blank: keep}"), @r"
-    m.yaml:13:33: error map/not-nullable: Quentli cannot clear `name`
+    insta::assert_snapshot!(said_of("name: {from: a, on_blank: clear}\nusername: {from: a, on_blank: keep}\nphoneNumber: {from: a | phone, on_blank: keep}"), @"
+    m.yaml:13:33: error map/not-nullable: Quentli cannot clear `name` (leave the field out, or give it another value)
     m.yaml:14:37: error map/not-nullable: `username` cannot be blank (use `skip`)
     m.yaml:15:48: error map/not-nullable: `phoneNumber` cannot be blank (use `skip`)
     ");
@@ -348,7 +347,7 @@ fn tests_have_a_form() {
             said(&format!("{head}tests: {tests}\n"))
         ));
     }
-    insta::assert_snapshot!(told.join("\n"), @r"
+    insta::assert_snapshot!(told.join("\n"), @"
     []
     m.yaml:12:8: error map/test-form: a mapping file has at least one test (write `- name: …` with `event` and `expect` below `tests`)
 
@@ -358,7 +357,7 @@ fn tests_have_a_form() {
 
     [{name: t, event: {}, event_file: x.json, expect: []}]
     m.yaml:12:42: error map/test-form: a test has one of `event` and `event_file`
-    m.yaml:12:58: error map/test-form: `expect` is a list of outcomes (write `- customer: …`, `- drop: …`, `- fail: …` or `- retry: …`)
+    m.yaml:12:58: error map/test-form: `expect` is a list of outcomes (write `- customer: …`, `- create: …`, `- drop: …`, `- fail: …` or `- retry: …`)
 
     [{name: t, event_file: x.json, expect: [{drop: x}]}]
     m.yaml:12:31: error map/test-form: `x.json` cannot be read: entity not found (the path is relative to the mapping file)
@@ -366,17 +365,17 @@ fn tests_have_a_form() {
     [{name: t, event: {}, now: soon, found: [a], expect: {drop: x}}]
     m.yaml:12:35: error map/test-form: `now` is not a time (write it as 2025-01-15T10:30:00Z)
     m.yaml:12:48: error map/test-form: `found` is a map of answers (write `{email=a@b.mx: cus_1}`)
-    m.yaml:12:61: error map/test-form: `expect` is a list of outcomes (write `- customer: …`, `- drop: …`, `- fail: …` or `- retry: …`)
+    m.yaml:12:61: error map/test-form: `expect` is a list of outcomes (write `- customer: …`, `- create: …`, `- drop: …`, `- fail: …` or `- retry: …`)
 
     [{name: t, event: {}, found: {phone=1: a}, expect: [{customer: a}]}]
     m.yaml:12:38: error map/test-form: an answer says which key has which customer (write `email=a@b.mx: cus_1` or `username=tut-1: cus_1`)
     m.yaml:12:60: error map/test-form: an update has one of `patch` and `patch_includes`
 
     [{name: t, event: {}, expect: [{customer: a, drop: x}, {drop: x, warnings: []}, {customer: a, patch: [], warnings: x}, {dropp: x}]}]
-    m.yaml:12:39: error map/test-form: an outcome is one of `customer`, `drop`, `fail` and `retry`
+    m.yaml:12:39: error map/test-form: an outcome is one of `customer`, `create`, `drop`, `fail` and `retry`
     m.yaml:12:73: error map/test-form: `warnings` belongs to an update
-    m.yaml:12:109: error map/test-form: a patch is a map of fields and values
-    m.yaml:12:127: error map/test-form: an outcome is one of `customer`, `drop`, `fail` and `retry`
+    m.yaml:12:109: error map/test-form: `patch` is a map of fields and values
+    m.yaml:12:127: error map/test-form: an outcome is one of `customer`, `create`, `drop`, `fail` and `retry`
     m.yaml:12:128: error map/unknown-key: an outcome has no key `dropp` (did you mean `drop`?)
     ");
 }
@@ -441,9 +440,9 @@ fn limits_hold_at_load() {
         );
         told.push('\n');
     }
-    insta::assert_snapshot!(told, @r"
+    insta::assert_snapshot!(told, @"
     m.yaml:7:3: error map/limit: the file has 202 rules; at most 200 are taken
-    m.yaml:13:7: error map/limit: the rule sets 201 fields; at most 200 are taken
+    m.yaml:10:11: error map/limit: the rule sets 201 fields; at most 200 are taken
     m.yaml:6:3: error map/limit: the tables have 10001 entries; at most 10000 are taken
     m.yaml:13:13: error map/limit: an expression may have 2000 characters; this has 2001
     m.yaml:13:46: error map/limit: an expression may nest 32 levels

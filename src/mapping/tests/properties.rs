@@ -113,7 +113,7 @@ static EVERYTHING: LazyLock<Mapping> = LazyLock::new(|| {
     });
     let entries: Vec<String> = expressions.chain(conditions).collect();
     let rule = format!(
-        "each: l[]\nonly: not (w == 1)\norder_by: order\ncustomer:\n  id: id\n  find: [{{username: v | default('u')}}, {{email: mail}}]\nset:\n  tags:\n    - {{each: v, when: v == 1, template: 'x {{w}}', on_error: skip}}\n    - {{from: v, on_error: skip}}\n  metadata:\n{}",
+        "each: l[]\nonly: not (w == 1)\norder_by: order\ncustomer:\n  id: id\n  find: [{{username: v | default('u')}}, {{email: mail}}]\n  on_missing: create\n  create:\n    name: {{from: w, on_error: skip}}\n    metadata: {{new: {{from: v, on_error: skip}}}}\nset:\n  tags:\n    - {{each: v, when: v == 1, template: 'x {{w}}', on_error: skip}}\n    - {{from: v, on_error: skip}}\n  metadata:\n{}",
         entries.join("\n")
     );
     compiled(&file("tables: {t: {a: b, '1': c}}", &rule))
