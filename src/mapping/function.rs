@@ -21,6 +21,7 @@ pub enum Function {
     Phone,
     Email,
     DateTime,
+    DayFirst,
     UnixS,
     UnixMs,
     Lookup,
@@ -51,7 +52,7 @@ struct Line {
 }
 
 impl Function {
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 38] = [
         Self::Trim,
         Self::Lower,
         Self::Upper,
@@ -70,6 +71,7 @@ impl Function {
         Self::Phone,
         Self::Email,
         Self::DateTime,
+        Self::DayFirst,
         Self::UnixS,
         Self::UnixMs,
         Self::Lookup,
@@ -232,7 +234,13 @@ impl Function {
                 "datetime",
                 "x | datetime[('DD/MM/YYYY HH:mm', tz='Area/City')]",
                 "datetime",
-                "a date and time; an error where it does not have the form",
+                "a date and time, with the year first or in the form of the pattern; an error for others",
+            ),
+            Self::DayFirst => line(
+                "day_first",
+                "x | day_first[(tz='Area/City')]",
+                "datetime",
+                "a date with the day first, such as 15/1/2026 or 15 de enero de 2026, with or without a time; an error where it is none",
             ),
             Self::UnixS => line(
                 "unix_s",

@@ -258,15 +258,7 @@ fn single<'a>(
         },
         Transform::DateTime(format) => match format.read(&text) {
             Ok(time) => Value::DateTime(time),
-            Err(datetime::NotATime::Form) => {
-                return Err(format!("{} is not a date and time", quoted(&text)));
-            }
-            Err(datetime::NotATime::Skipped) => {
-                return Err(format!(
-                    "{} does not exist: the clocks were put forward over it",
-                    quoted(&text)
-                ));
-            }
+            Err(fault) => return Err(format.describe(fault, &quoted(&text))),
         },
         Transform::Unix(unit) => match text::number(&text)
             .or_else(|| is_json_number(&text).then(|| text.to_string()))

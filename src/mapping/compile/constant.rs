@@ -83,7 +83,7 @@ impl Compiler<'_> {
                 phone::phone(written, self.region).map(owned)
             }
             (Target::DateTime, Value::Text(written)) => {
-                datetime::Format::new(None, self.zone.clone())
+                datetime::Format::new(datetime::Form::Standard, self.zone.clone())
                     .read(written)
                     .ok()
                     .map(Value::DateTime)

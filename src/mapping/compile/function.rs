@@ -209,7 +209,7 @@ impl Compiler<'_> {
                 matches!(single, Type::Number | Type::Text | Type::Any | Type::Null),
                 "a number or text",
             ),
-            Function::DateTime => (
+            Function::DateTime | Function::DayFirst => (
                 matches!(single, Type::Text | Type::Any | Type::Null | Type::DateTime),
                 "text",
             ),
@@ -219,7 +219,9 @@ impl Compiler<'_> {
             return Some(());
         }
         let help = match (function, single) {
-            (Function::DateTime, Type::Number) => "use `| unix_s` or `| unix_ms`",
+            (Function::DateTime | Function::DayFirst, Type::Number) => {
+                "use `| unix_s` or `| unix_ms`"
+            }
             (_, Type::Bool) => {
                 "use `lookup` with a table, or `cases`, to say which text stands for true and false"
             }

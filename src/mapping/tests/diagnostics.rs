@@ -288,9 +288,9 @@ fn functions_exist_and_are_called_as_they_are_written() {
     m.yaml:28:24: error map/wrong-arguments: this is not a regular expression: found open group without closing ')'
     m.yaml:29:16: error map/wrong-arguments: `default` does not take these arguments (it is written `x | default(value)`)
     ");
-    insta::assert_snapshot!(said_of("phoneNumber: a | phone('XX')\noptedOutWhatsappAt: a | datetime('DD/MM/YY')\nmetadata:\n  a: a | datetime('YYYY-MM-DD', tz='Mexico')\n  b: a | datetime(zone='UTC')\n  c: a | bool | trim\n  d: a | trim | first\n  e: a | count | datetime\n  f: a | datetime | number\n  g: join(' ', a | bool)"), @r"
+    insta::assert_snapshot!(said_of("phoneNumber: a | phone('XX')\noptedOutWhatsappAt: a | datetime('DD/MM/Y')\nmetadata:\n  a: a | datetime('YYYY-MM-DD', tz='Mexico')\n  b: a | datetime(zone='UTC')\n  c: a | bool | trim\n  d: a | trim | first\n  e: a | count | datetime\n  f: a | datetime | number\n  g: join(' ', a | bool)"), @"
     m.yaml:13:30: error map/wrong-arguments: no region `XX` (it is written `x | phone[('US')]`)
-    m.yaml:14:40: error map/wrong-arguments: the pattern has no letter `Y`: use YYYY MM DD HH mm ss SSS Z (it is written `x | datetime[('DD/MM/YYYY HH:mm', tz='Area/City')]`)
+    m.yaml:14:40: error map/wrong-arguments: the pattern has no letter `Y`: use YYYY YY MMMM MMM MM M DD D HH H hh h mm ss SSS A Z, and put other text in square brackets, such as [de] (it is written `x | datetime[('DD/MM/YYYY HH:mm', tz='Area/City')]`)
     m.yaml:16:42: error map/wrong-arguments: no time zone `Mexico` (write an IANA name such as America/Mexico_City)
     m.yaml:17:16: error map/wrong-arguments: `datetime` does not take these arguments (it is written `x | datetime[('DD/MM/YYYY HH:mm', tz='Area/City')]`)
     m.yaml:18:12: error map/wrong-type: `trim` takes text, but this gives true or false (use `lookup` with a table, or `cases`, to say which text stands for true and false)

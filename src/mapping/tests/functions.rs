@@ -101,12 +101,32 @@ fn every_function_does_what_the_catalogue_says() {
         (
             Function::DateTime,
             "when | datetime",
-            "error: datetime: '15/01/2025 04:30' is not a date and time",
+            "error: datetime: '15/01/2025 04:30' is not a date and time; where the day comes first, use `day_first`",
         ),
         (
             Function::DateTime,
             "n | datetime",
             "error: datetime: 5 is a number; use `unix_s` or `unix_ms`",
+        ),
+        (
+            Function::DateTime,
+            "code | datetime('DD/MM/YYYY')",
+            "error: datetime: 'PRI' is not a date of the form DD/MM/YYYY",
+        ),
+        (
+            Function::DayFirst,
+            "when | day_first",
+            r#""2025-01-15T10:30:00.000Z""#,
+        ),
+        (
+            Function::DayFirst,
+            "when | day_first(tz='UTC')",
+            r#""2025-01-15T04:30:00.000Z""#,
+        ),
+        (
+            Function::DayFirst,
+            "code | day_first",
+            "error: day_first: 'PRI' is not a date with the day first",
         ),
         (
             Function::UnixS,
@@ -223,6 +243,7 @@ fn absent_null_and_blank_pass_through_transforms() {
         "phone",
         "email",
         "datetime",
+        "day_first",
         "unix_s",
         "lookup(level)",
         "unique",

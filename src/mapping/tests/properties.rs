@@ -68,6 +68,8 @@ static EVERYTHING: LazyLock<Mapping> = LazyLock::new(|| {
         "v | email",
         "v | datetime",
         "v | datetime('DD/MM/YYYY HH:mm')",
+        "v | datetime('D MMM YY h:mm A')",
+        "v | day_first",
         "v | unix_s",
         "v | unix_ms",
         "v | lookup(t)",

@@ -1,5 +1,11 @@
 //! Dates and times: read in the forms that sources write, written as RFC 3339 in UTC with milliseconds.
 
+mod cursor;
+mod day_first;
+mod pattern;
+mod standard;
+mod words;
+
 use jiff::{
     SignedDuration, Timestamp,
     civil::DateTime,
@@ -9,13 +15,23 @@ use jiff::{
 use super::text::trim;
 use crate::mapping::number;
 
+pub(in crate::mapping) use pattern::Pattern;
+
 /// How a text is read as a time.
 #[derive(Clone, Debug)]
 pub(in crate::mapping) struct Format {
-    /// `None`: the standard forms.
-    pattern: Option<Pattern>,
+    form: Form,
     /// For texts without an offset.
     zone: TimeZone,
+}
+
+/// What the text of a time looks like.
+#[derive(Clone, Debug)]
+pub(in crate::mapping) enum Form {
+    /// With the year first, or an instant.
+    Standard,
+    DayFirst,
+    Pattern(Pattern),
 }
 
 /// Why a text is not a time.
@@ -23,23 +39,72 @@ pub(in crate::mapping) struct Format {
 pub(in crate::mapping) enum NotATime {
     /// It does not have the form, or a part is out of range.
     Form,
+    /// It has the standard form only when its day comes first.
+    DayFirst,
     /// The clocks were put forward over it.
     Skipped,
 }
 
+/// What a text says.
+#[derive(Clone, Copy)]
+enum Said {
+    Instant(Timestamp),
+    /// A date and a time of day, perhaps with an offset.
+    Local(Parts),
+}
+
 impl Format {
-    pub(in crate::mapping) fn new(pattern: Option<Pattern>, zone: TimeZone) -> Self {
-        Self { pattern, zone }
+    pub(in crate::mapping) fn new(form: Form, zone: TimeZone) -> Self {
+        Self { form, zone }
     }
 
     pub(in crate::mapping) fn read(&self, written: &str) -> Result<Timestamp, NotATime> {
-        let parts = match &self.pattern {
-            Some(pattern) => pattern.read(trim(written)),
-            None => standard(trim(written)),
+        let text = trim(written);
+        let said = match &self.form {
+            Form::Standard => standard::read(text),
+            Form::DayFirst => day_first::read(text),
+            Form::Pattern(pattern) => pattern.read(text).map(Said::Local),
+        };
+        match said {
+            Some(said) => self.time(said),
+            None if matches!(self.form, Form::Standard) => {
+                let day_first = day_first::read(text).map(|said| self.time(said));
+                Err(match day_first {
+                    Some(Ok(_)) => NotATime::DayFirst,
+                    _ => NotATime::Form,
+                })
+            }
+            None => Err(NotATime::Form),
         }
-        .ok_or(NotATime::Form)?;
-        let time = parts.resolve(&self.zone)?;
+    }
+
+    fn time(&self, said: Said) -> Result<Timestamp, NotATime> {
+        let time = match said {
+            Said::Instant(time) => time,
+            Said::Local(parts) => parts.resolve(&self.zone)?,
+        };
         in_range(time).ok_or(NotATime::Form)
+    }
+
+    /// Why a text, quoted, was not read; for people.
+    pub(in crate::mapping) fn describe(&self, fault: NotATime, quoted: &str) -> String {
+        match (fault, &self.form) {
+            (NotATime::Skipped, _) => {
+                format!("{quoted} does not exist: the clocks were put forward over it")
+            }
+            (NotATime::DayFirst, _) => {
+                format!(
+                    "{quoted} is not a date and time; where the day comes first, use `day_first`"
+                )
+            }
+            (NotATime::Form, Form::Standard) => format!("{quoted} is not a date and time"),
+            (NotATime::Form, Form::DayFirst) => {
+                format!("{quoted} is not a date with the day first")
+            }
+            (NotATime::Form, Form::Pattern(pattern)) => {
+                format!("{quoted} is not a date of the form {}", pattern.text())
+            }
+        }
     }
 }
 
@@ -90,7 +155,7 @@ fn in_range(time: Timestamp) -> Option<Timestamp> {
         .then_some(time)
 }
 
-/// What a text said.
+/// A date and a time of day.
 #[derive(Clone, Copy, Default)]
 struct Parts {
     year: i16,
@@ -134,102 +199,6 @@ impl Parts {
     }
 }
 
-/// Reads a text from left to right.
-struct Cursor<'a>(&'a str);
-
-impl Cursor<'_> {
-    fn eat(&mut self, c: char) -> bool {
-        match self.0.strip_prefix(c) {
-            Some(rest) => {
-                self.0 = rest;
-                true
-            }
-            None => false,
-        }
-    }
-
-    /// A number of so many digits.
-    fn digits(&mut self, least: usize, most: usize) -> Option<i16> {
-        let count = self
-            .0
-            .bytes()
-            .take(most)
-            .take_while(u8::is_ascii_digit)
-            .count();
-        if count < least {
-            return None;
-        }
-        let (digits, rest) = self.0.split_at_checked(count)?;
-        self.0 = rest;
-        digits.parse().ok()
-    }
-
-    fn two(&mut self, least: usize) -> Option<i8> {
-        self.digits(least, 2)?.try_into().ok()
-    }
-
-    /// `Z`, `+06:00`, `+0600` or `+06`.
-    fn offset(&mut self) -> Option<i32> {
-        if self.eat('Z') || self.eat('z') {
-            return Some(0);
-        }
-        let sign = if self.eat('+') {
-            1
-        } else if self.eat('-') {
-            -1
-        } else {
-            return None;
-        };
-        let hours = i32::from(self.two(2)?);
-        let minutes = if self.eat(':') || self.0.starts_with(|c: char| c.is_ascii_digit()) {
-            i32::from(self.two(2)?)
-        } else {
-            0
-        };
-        (hours <= 23 && minutes <= 59).then_some(sign * (hours * 3600 + minutes * 60))
-    }
-}
-
-/// RFC 3339, `YYYY-MM-DD[ T]HH:mm[:ss[.SSS]]`, or `YYYY-MM-DD` (midnight).
-fn standard(text: &str) -> Option<Parts> {
-    let mut rest = Cursor(text);
-    let mut parts = Parts {
-        year: rest.digits(4, 4)?,
-        ..Parts::default()
-    };
-    parts.month = rest.eat('-').then(|| rest.two(2))??;
-    parts.day = rest.eat('-').then(|| rest.two(2))??;
-    if rest.0.is_empty() {
-        return Some(parts);
-    }
-    if !(rest.eat('T') || rest.eat('t') || rest.eat(' ')) {
-        return None;
-    }
-    parts.hour = rest.two(2)?;
-    parts.minute = rest.eat(':').then(|| rest.two(2))??;
-    if rest.eat(':') {
-        parts.second = rest.two(2)?;
-        if rest.eat('.') {
-            parts.millisecond = fraction(&mut rest)?;
-        }
-    }
-    if !rest.0.is_empty() {
-        parts.offset = Some(rest.offset()?);
-    }
-    rest.0.is_empty().then_some(parts)
-}
-
-/// The digits after the point as milliseconds; finer ones are cut.
-fn fraction(rest: &mut Cursor<'_>) -> Option<i16> {
-    let count = rest.0.bytes().take_while(u8::is_ascii_digit).count();
-    let (digits, after) = rest.0.split_at_checked(count)?;
-    if digits.is_empty() {
-        return None;
-    }
-    rest.0 = after;
-    Some(thousandths(digits))
-}
-
 /// The first three of the digits after a point, missing ones as 0.
 fn thousandths(digits: &str) -> i16 {
     digits
@@ -239,226 +208,5 @@ fn thousandths(digits: &str) -> i16 {
         .fold(0, |sum, digit| sum * 10 + i16::from(digit - b'0'))
 }
 
-/// A form such as `DD/MM/YYYY HH:mm`.
-#[derive(Clone, Debug, PartialEq)]
-pub(in crate::mapping) struct Pattern(Vec<Piece>);
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Piece {
-    Year,
-    Month,
-    Day,
-    Hour,
-    Minute,
-    Second,
-    Millisecond,
-    Offset,
-    Literal(char),
-}
-
-impl Piece {
-    fn is_digits(self) -> bool {
-        !matches!(self, Self::Offset | Self::Literal(_))
-    }
-}
-
-impl Pattern {
-    /// Reads a pattern of the letters `YYYY MM DD HH mm ss SSS Z`; other letters than `T` are refused.
-    ///
-    /// # Errors
-    /// What is wrong with it, for the person who wrote it.
-    pub(in crate::mapping) fn parse(text: &str) -> Result<Self, String> {
-        const LETTERS: [(&str, Piece); 8] = [
-            ("YYYY", Piece::Year),
-            ("MM", Piece::Month),
-            ("DD", Piece::Day),
-            ("HH", Piece::Hour),
-            ("mm", Piece::Minute),
-            ("SSS", Piece::Millisecond),
-            ("ss", Piece::Second),
-            ("Z", Piece::Offset),
-        ];
-        let mut pieces: Vec<Piece> = Vec::new();
-        let mut rest = text;
-        while let Some(c) = rest.chars().next() {
-            if let Some((letters, piece)) = LETTERS
-                .into_iter()
-                .find(|(letters, _)| rest.starts_with(letters))
-            {
-                if pieces.contains(&piece) {
-                    return Err(format!("`{letters}` stands twice in the pattern"));
-                }
-                pieces.push(piece);
-                rest = rest.get(letters.len()..).unwrap_or_default();
-            } else if c.is_alphanumeric() && c != 'T' {
-                return Err(format!(
-                    "the pattern has no letter `{c}`: use YYYY MM DD HH mm ss SSS Z"
-                ));
-            } else {
-                pieces.push(Piece::Literal(c));
-                rest = rest.get(c.len_utf8()..).unwrap_or_default();
-            }
-        }
-        for (piece, letters) in [
-            (Piece::Year, "YYYY"),
-            (Piece::Month, "MM"),
-            (Piece::Day, "DD"),
-        ] {
-            if !pieces.contains(&piece) {
-                return Err(format!("the pattern lacks `{letters}`"));
-            }
-        }
-        Ok(Self(pieces))
-    }
-
-    fn read(&self, text: &str) -> Option<Parts> {
-        let mut rest = Cursor(text);
-        let mut parts = Parts::default();
-        for (index, piece) in self.0.iter().enumerate() {
-            // `5/1/2025` is clear, since no other digits can stand beside these.
-            let before = index.checked_sub(1).and_then(|before| self.0.get(before));
-            let stands_alone = ![before, self.0.get(index + 1)]
-                .into_iter()
-                .flatten()
-                .any(|piece| piece.is_digits());
-            let least = if stands_alone { 1 } else { 2 };
-            match piece {
-                Piece::Year => parts.year = rest.digits(4, 4)?,
-                Piece::Month => parts.month = rest.two(least)?,
-                Piece::Day => parts.day = rest.two(least)?,
-                Piece::Hour => parts.hour = rest.two(least)?,
-                Piece::Minute => parts.minute = rest.two(2)?,
-                Piece::Second => parts.second = rest.two(2)?,
-                Piece::Millisecond => parts.millisecond = rest.digits(3, 3)?,
-                Piece::Offset => parts.offset = Some(rest.offset()?),
-                Piece::Literal(c) => {
-                    if !rest.eat(*c) {
-                        return None;
-                    }
-                }
-            }
-        }
-        rest.0.is_empty().then_some(parts)
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn read(pattern: Option<&str>, text: &str) -> Result<String, NotATime> {
-        let pattern = pattern.map(|pattern| Pattern::parse(pattern).unwrap());
-        let format = Format::new(pattern, zone("America/Mexico_City").unwrap());
-        format.read(text).map(written)
-    }
-
-    #[test]
-    fn the_standard_forms_are_read() {
-        for (text, time) in [
-            ("2025-01-15T10:30:00Z", "2025-01-15T10:30:00.000Z"),
-            ("2025-01-15t10:30:00.123456z", "2025-01-15T10:30:00.123Z"),
-            ("2025-01-15T04:30:00-06:00", "2025-01-15T10:30:00.000Z"),
-            ("2025-01-15T04:30:00-0600", "2025-01-15T10:30:00.000Z"),
-            ("2025-01-15T04:30:00", "2025-01-15T10:30:00.000Z"),
-            (" 2025-01-15 04:30 ", "2025-01-15T10:30:00.000Z"),
-            ("2025-01-15 04:30:00.5", "2025-01-15T10:30:00.500Z"),
-            ("2025-01-15", "2025-01-15T06:00:00.000Z"),
-            ("2016-12-31T23:59:60Z", "2016-12-31T23:59:59.000Z"),
-        ] {
-            assert_eq!(read(None, text).as_deref(), Ok(time), "{text}");
-        }
-        for text in [
-            "2025-1-15",
-            "2025-02-30",
-            "2025-01-15T25:00",
-            "2025-01-15T10",
-            "2025-01-15T10:30:61Z",
-            "2025-01-15T10:30:00+25:00",
-            "2025-01-15T10:30:00Zx",
-            "2025-01-15T10:30:00.Z",
-            "15/01/2025",
-            "yesterday",
-            "2025",
-        ] {
-            assert_eq!(read(None, text), Err(NotATime::Form), "{text}");
-        }
-    }
-
-    #[test]
-    fn patterns_are_read() {
-        for (pattern, text, time) in [
-            (
-                "DD/MM/YYYY HH:mm",
-                "15/01/2025 04:30",
-                "2025-01-15T10:30:00.000Z",
-            ),
-            ("DD/MM/YYYY", "5/1/2025", "2025-01-05T06:00:00.000Z"),
-            ("YYYYMMDD", "20250115", "2025-01-15T06:00:00.000Z"),
-            (
-                "YYYY-MM-DDTHH:mm:ss.SSSZ",
-                "2025-01-15T04:30:00.007-06",
-                "2025-01-15T10:30:00.007Z",
-            ),
-        ] {
-            assert_eq!(read(Some(pattern), text).as_deref(), Ok(time), "{text}");
-        }
-        for (pattern, text) in [
-            ("DD/MM/YYYY", "2025-01-15"),
-            ("DD/MM/YYYY", "15/13/2025"),
-            ("YYYYMMDD", "2025115"),
-            ("DD/MM/YYYY", "15/01/2025 "),
-        ] {
-            let read = read(Some(pattern), text);
-            assert_eq!(read.is_err(), text != "15/01/2025 ", "{text}: {read:?}");
-        }
-        for (pattern, message) in [
-            ("DD/MM/YY", "the pattern has no letter `Y`"),
-            ("DD/MM/YYYY hh:mm", "the pattern has no letter `h`"),
-            ("MM/YYYY", "the pattern lacks `DD`"),
-            ("DD/MM/YYYY DD", "`DD` stands twice in the pattern"),
-        ] {
-            let error = Pattern::parse(pattern).unwrap_err();
-            assert!(error.starts_with(message), "{pattern}: {error}");
-        }
-    }
-
-    #[test]
-    fn a_skipped_hour_is_an_error_and_a_doubled_one_means_the_first() {
-        let zone = zone("America/New_York").unwrap();
-        let format = Format::new(None, zone);
-        assert_eq!(format.read("2025-03-09T02:30"), Err(NotATime::Skipped));
-        let doubled = format.read("2025-11-02T01:30").map(written);
-        assert_eq!(doubled.as_deref(), Ok("2025-11-02T05:30:00.000Z"));
-    }
-
-    #[test]
-    fn numbers_since_1970_are_read() {
-        for (number, unit, time) in [
-            ("1736937000", 1000, Some("2025-01-15T10:30:00.000Z")),
-            ("1736937000123", 1, Some("2025-01-15T10:30:00.123Z")),
-            ("1736937000.5", 1000, Some("2025-01-15T10:30:00.500Z")),
-            ("-1.5", 1000, Some("1969-12-31T23:59:58.500Z")),
-            ("1.7e9", 1000, Some("2023-11-14T22:13:20.000Z")),
-            ("1736937000123", 1000, None),
-            ("1e300", 1000, None),
-        ] {
-            assert_eq!(unix(number, unit).map(written).as_deref(), time, "{number}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn what_is_written_reads_back(milliseconds in -62_167_219_200_000_i64..253_402_300_799_000) {
-            let time = Timestamp::from_millisecond(milliseconds).unwrap();
-            let format = Format::new(None, TimeZone::UTC);
-            prop_assert_eq!(format.read(&written(time)), Ok(time));
-        }
-
-        #[test]
-        fn any_text_is_a_time_or_not(text in "[0-9TZ:+. /-]{0,30}") {
-            let _read: Result<_, NotATime> = Format::new(None, TimeZone::UTC).read(&text);
-        }
-    }
-}
+mod tests;

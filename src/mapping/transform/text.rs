@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 /// White space, also the no-break and zero-width kinds that copied text brings along.
-fn is_space(c: char) -> bool {
+pub(in crate::mapping) fn is_space(c: char) -> bool {
     c.is_whitespace() || matches!(c, '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}')
 }
 

@@ -15,7 +15,7 @@ use crate::{
         function::Function,
         limits,
         transform::{
-            datetime::{Format, Pattern},
+            datetime::{Form, Format, Pattern},
             phone::Region,
         },
         types::Type,
@@ -109,7 +109,9 @@ impl Compiler<'_> {
             (Function::UnixS, []) => Some((Transform::Unix(1000), given.each(Type::DateTime))),
             (Function::UnixMs, []) => Some((Transform::Unix(1), given.each(Type::DateTime))),
             (Function::Phone, arguments) => self.phone(function, call, arguments, given, at),
-            (Function::DateTime, arguments) => self.datetime(function, call, arguments, given, at),
+            (Function::DateTime | Function::DayFirst, arguments) => {
+                self.datetime(function, call, arguments, given, at)
+            }
             (Function::Lookup, [table]) => self.lookup(table, None, given, at),
             (Function::Lookup, [table, otherwise]) if otherwise.name.as_deref() == Some("else") => {
                 self.lookup(table, Some(&otherwise.value), given, at)
@@ -173,7 +175,10 @@ impl Compiler<'_> {
         given: &Type,
         at: At<'_>,
     ) -> Option<(Transform, Type)> {
-        let mut pattern = None;
+        let mut form = match function {
+            Function::DayFirst => Some(Form::DayFirst),
+            _ => None,
+        };
         let mut zone = None;
         for argument in arguments {
             let span = at.place.span(&argument.value.at);
@@ -181,8 +186,8 @@ impl Compiler<'_> {
                 return self.arguments_of(function, call, at);
             };
             match argument.name.as_deref() {
-                None if pattern.is_none() => match Pattern::parse(written) {
-                    Ok(parsed) => pattern = Some(parsed),
+                None if form.is_none() => match Pattern::parse(written) {
+                    Ok(pattern) => form = Some(Form::Pattern(pattern)),
                     Err(message) => {
                         self.wrong_arguments(function, span, message);
                         return None;
@@ -201,7 +206,7 @@ impl Compiler<'_> {
         }
         let zone = zone.unwrap_or_else(|| self.zone.clone());
         Some((
-            Transform::DateTime(Format::new(pattern, zone)),
+            Transform::DateTime(Format::new(form.unwrap_or(Form::Standard), zone)),
             given.each(Type::DateTime),
         ))
     }
