@@ -3,7 +3,8 @@
 //! Files that people edit are read into this tree first, and their meaning is read out of it with a
 //! [`Diagnostic`](crate::diag::Diagnostic) for every mistake. Only the plain part of YAML is allowed: no anchors,
 //! aliases, tags, merge keys, directives or second documents; a repeated key is an error; size is limited. Scalars
-//! keep the text that was written, so `no`, `0123` and `1.20` stay what they are.
+//! keep the text that was written, so `no`, `0123` and `1.20` stay what they are; only accents are put onto their
+//! letters (Unicode's form NFC).
 //!
 //! This module alone knows the YAML parser, and it knows no other module of ours but `diag`.
 

@@ -10,7 +10,7 @@ use regex_lite::Regex;
 use super::{
     expression::Operator,
     function::Function,
-    transform::{datetime::Format, phone::Region},
+    transform::{datetime::Format, phone::Region, text::DecimalSign},
     types::Target,
     value::Value,
 };
@@ -107,6 +107,7 @@ pub(super) enum Transform {
     Upper,
     Title,
     Squeeze,
+    GivenFirst,
     Replace {
         from: String,
         to: String,
@@ -118,10 +119,15 @@ pub(super) enum Transform {
     MaxLen(usize),
     Split(String),
     Text,
-    Number,
+    Number(DecimalSign),
     Bool,
     Phone(Region),
     Email,
+    Curp,
+    Rfc {
+        /// Whether the check digit counts.
+        strict: bool,
+    },
     DateTime(Format),
     /// The milliseconds of one unit.
     Unix(i64),

@@ -94,6 +94,8 @@ pub(super) struct Call {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Argument {
     pub(super) name: Option<String>,
+    /// The name and the value.
+    pub(super) at: Range<usize>,
     pub(super) value: Expression,
 }
 

@@ -8,6 +8,7 @@ pub enum Function {
     Upper,
     Title,
     Squeeze,
+    GivenFirst,
     Replace,
     StripPrefix,
     StripSuffix,
@@ -20,6 +21,8 @@ pub enum Function {
     Bool,
     Phone,
     Email,
+    Curp,
+    Rfc,
     DateTime,
     DayFirst,
     UnixS,
@@ -52,12 +55,13 @@ struct Line {
 }
 
 impl Function {
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 41] = [
         Self::Trim,
         Self::Lower,
         Self::Upper,
         Self::Title,
         Self::Squeeze,
+        Self::GivenFirst,
         Self::Replace,
         Self::StripPrefix,
         Self::StripSuffix,
@@ -70,6 +74,8 @@ impl Function {
         Self::Bool,
         Self::Phone,
         Self::Email,
+        Self::Curp,
+        Self::Rfc,
         Self::DateTime,
         Self::DayFirst,
         Self::UnixS,
@@ -128,6 +134,17 @@ impl Function {
         )
     }
 
+    /// The names of the arguments that are given by name.
+    pub(super) const fn argument_names(self) -> &'static [&'static str] {
+        match self {
+            Self::DateTime | Self::DayFirst => &["tz"],
+            Self::Lookup => &["else"],
+            Self::Number => &["decimal"],
+            Self::Rfc => &["strict"],
+            _ => &[],
+        }
+    }
+
     const fn line(self) -> Line {
         const fn line(
             name: &'static str,
@@ -162,6 +179,12 @@ impl Function {
                 "x | squeeze",
                 "text",
                 "trimmed, and runs of white space become one space",
+            ),
+            Self::GivenFirst => line(
+                "given_first",
+                "x | given_first",
+                "text",
+                "a name written as `surnames, given names` with the given names in front; unchanged without a comma, an error with several",
             ),
             Self::Replace => line(
                 "replace",
@@ -208,9 +231,9 @@ impl Function {
             ),
             Self::Number => line(
                 "number",
-                "x | number",
+                "x | number[(decimal=',')]",
                 "number",
-                "1,234.50 or $ 8450 as a number; an error where it is unclear",
+                "1,234.50 or $ 8450 as a number, with decimal=',' 1.234,50; an error where it is unclear",
             ),
             Self::Bool => line(
                 "bool",
@@ -229,6 +252,18 @@ impl Function {
                 "x | email",
                 "email",
                 "a checked address with its domain in lower case; an error where it is none",
+            ),
+            Self::Curp => line(
+                "curp",
+                "x | curp",
+                "text",
+                "a Mexican CURP in upper case without spaces and hyphens; an error where date, entity or check digit are wrong",
+            ),
+            Self::Rfc => line(
+                "rfc",
+                "x | rfc[(strict=true)]",
+                "text",
+                "a Mexican RFC in upper case without spaces and hyphens; an error where its form is wrong, with strict=true also its check digit",
             ),
             Self::DateTime => line(
                 "datetime",

@@ -4,11 +4,13 @@
 //! gets a list works on each element.
 
 pub(super) mod datetime;
+mod mexico;
 pub(super) mod phone;
 pub(super) mod text;
 
 use std::borrow::Cow;
 
+use self::text::DecimalSign;
 use super::{
     compiled::{Otherwise, Table, Transform},
     limits,
@@ -186,7 +188,7 @@ fn single<'a>(
     tables: &'a [Table],
 ) -> Result<Value<'a>, String> {
     match (transform, &value) {
-        (Transform::Bool, Value::Bool(_)) | (Transform::Number, Value::Number(_)) => {
+        (Transform::Bool, Value::Bool(_)) | (Transform::Number(_), Value::Number(_)) => {
             return Ok(value);
         }
         (Transform::DateTime(_), Value::DateTime(_)) => return Ok(value),
@@ -216,6 +218,15 @@ fn single<'a>(
         Transform::Upper => owned(text.to_uppercase()),
         Transform::Title => owned(text::title(&text)),
         Transform::Squeeze => Value::Text(text::squeeze(text)),
+        Transform::GivenFirst => match text::given_first(&text) {
+            Some(name) => owned(name),
+            None => {
+                return Err(format!(
+                    "{} has several commas; only the one between surnames and given names is expected",
+                    quoted(&text)
+                ));
+            }
+        },
         Transform::Replace { from, to } => owned(replace(&text, from, to)?),
         Transform::StripPrefix(prefix) => match text.strip_prefix(prefix.as_str()) {
             Some(rest) => owned(rest.to_owned()),
@@ -240,9 +251,9 @@ fn single<'a>(
                 .map(|piece| owned(piece.to_owned()))
                 .collect(),
         ),
-        Transform::Number => match text::number(&text) {
+        Transform::Number(decimal) => match text::number(&text, *decimal) {
             Some(number) => Value::Number(Cow::Owned(number)),
-            None => return Err(format!("{} is not a number", quoted(&text))),
+            None => return Err(not_a_number(&text, *decimal, &quoted(&text))),
         },
         Transform::Bool => match text::boolean(&text) {
             Some(flag) => Value::Bool(flag),
@@ -260,7 +271,15 @@ fn single<'a>(
             Ok(time) => Value::DateTime(time),
             Err(fault) => return Err(format.describe(fault, &quoted(&text))),
         },
-        Transform::Unix(unit) => match text::number(&text)
+        Transform::Curp => match mexico::curp(&text) {
+            Ok(curp) => owned(curp),
+            Err(why) => return Err(format!("{} is not a CURP: {why}", quoted(&text))),
+        },
+        Transform::Rfc { strict } => match mexico::rfc(&text, *strict) {
+            Ok(rfc) => owned(rfc),
+            Err(why) => return Err(format!("{} is not an RFC: {why}", quoted(&text))),
+        },
+        Transform::Unix(unit) => match text::number(&text, DecimalSign::Point)
             .or_else(|| is_json_number(&text).then(|| text.to_string()))
             .and_then(|number| datetime::unix(&number, *unit))
         {
@@ -283,6 +302,15 @@ fn single<'a>(
         | Transform::Compact
         | Transform::Count => Value::Text(text),
     })
+}
+
+fn not_a_number(text: &str, decimal: DecimalSign, quoted: &str) -> String {
+    let hint = match (decimal, text::number(text, decimal.other())) {
+        (DecimalSign::Point, Some(_)) => "; for a decimal comma write number(decimal=',')",
+        (DecimalSign::Comma, Some(_)) => " with a decimal comma; for a point write number",
+        (_, None) => "",
+    };
+    format!("{quoted} is not a number{hint}")
 }
 
 fn is_json_number(text: &str) -> bool {

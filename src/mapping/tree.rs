@@ -10,7 +10,10 @@ mod xml;
 
 use std::{borrow::Cow, fmt::Write as _, slice};
 
-use super::limits::{BODY_PARTS, TEXT_BYTES_PER_STEP};
+use super::{
+    limits::{BODY_PARTS, TEXT_BYTES_PER_STEP},
+    transform::text::nfc,
+};
 
 pub(super) use charset::{Charset, NotText};
 pub(super) use form::{Fields, FormError, read_form};
@@ -55,7 +58,13 @@ pub(super) struct Object<'a> {
 const LINEAR: usize = 24;
 
 impl<'a> Object<'a> {
+    /// Keys are kept in the form in which paths are written: `é` is one character.
     pub(super) fn new(mut entries: Vec<(Cow<'a, str>, Tree<'a>)>) -> Self {
+        for (key, _) in &mut entries {
+            if let Cow::Owned(normal) = nfc(key) {
+                *key = Cow::Owned(normal);
+            }
+        }
         if entries.len() > LINEAR {
             // Reversed first, so that of equal keys the stable sort puts the last one written in front.
             entries.reverse();
@@ -118,6 +127,16 @@ impl Tree<'_> {
                 found => found,
             },
             Self::Text(_) if key == TEXT_KEY => Some(self),
+            _ => None,
+        }
+    }
+
+    /// The text that its value is, where it is one.
+    pub(super) fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Layered(layered) => Some(&layered.text),
+            Self::Sole(only) => only.text(),
             _ => None,
         }
     }

@@ -30,14 +30,15 @@ pub(super) enum Value<'a> {
 }
 
 impl<'a> Value<'a> {
+    /// The value of a part of the event. Of a text that is not ASCII this looks at all of it.
     pub(super) fn of_tree(tree: &'a Tree<'a>) -> Self {
         match tree {
             Tree::Null => Self::Null,
             Tree::Bool(flag) => Self::Bool(*flag),
             Tree::Number(number) => Self::Number(Cow::Borrowed(number)),
-            Tree::Text(text) => Self::Text(Cow::Borrowed(text)),
+            Tree::Text(text) => Self::Text(text::nfc(text)),
             Tree::List(_) | Tree::Object(_) => Self::Tree(tree),
-            Tree::Layered(layered) => Self::Text(Cow::Borrowed(&layered.text)),
+            Tree::Layered(layered) => Self::Text(text::nfc(&layered.text)),
             Tree::Sole(only) => Self::of_tree(only),
         }
     }

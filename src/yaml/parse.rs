@@ -3,6 +3,7 @@
 use std::{borrow::Cow, sync::Arc};
 
 use granit_parser::{Event, Parser, ScalarStyle as Written};
+use icu_normalizer::ComposingNormalizerBorrowed;
 
 use super::{Entry, Kind, Node, Scalar, ScalarStyle};
 use crate::diag::{Collector, Diagnostic, SourceText, Span};
@@ -11,6 +12,8 @@ use crate::diag::{Collector, Diagnostic, SourceText, Span};
 pub const MAX_BYTES: usize = 1 << 20;
 const MAX_NODES: usize = 50_000;
 const MAX_DEPTH: usize = 64;
+/// Texts are kept in this form: some editors write `é` as an `e` and an accent, which nobody sees.
+const NFC: ComposingNormalizerBorrowed<'static> = ComposingNormalizerBorrowed::new_nfc();
 
 /// Reads the one document of a file. `None` where the text is not the YAML we allow; the reasons are in `out`.
 /// A file without content gives an empty map.
@@ -237,6 +240,11 @@ impl Builder<'_> {
     }
 
     fn scalar(&self, text: Cow<'_, str>, style: Written, span: Span) -> Scalar {
+        let normal = match NFC.normalize(&text) {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(normal) => Some(normal),
+        };
+        let text = normal.map_or(text, Cow::Owned);
         let raw = self.file.slice(span);
         let quoted = matches!(style, Written::SingleQuoted | Written::DoubleQuoted);
         let begin = span.start + usize::from(quoted);
@@ -316,6 +324,19 @@ mod tests {
             ["no", "0123", "1.20", "x'y", "t\n", "~", "two\nlines\n"]
         );
         assert!(root.get("f").unwrap().is_null() && !root.get("a").unwrap().is_null());
+    }
+
+    #[test]
+    fn an_accent_apart_from_its_letter_is_put_onto_it() {
+        let root = read("Matri\u{301}cula: Jose\u{301} | lower\nMatr\u{ed}cula: x\n");
+        assert!(root.unwrap_err()[0].contains("yaml/duplicate-key"));
+        let text = "Matri\u{301}cula: Jose\u{301} | lower\n";
+        let root = read(text).unwrap();
+        let node = root.get("Matrícula").unwrap();
+        assert_eq!(node.as_text(), Some("José | lower"));
+        // The file has other bytes than the text, so a place in the text is that of all of it.
+        let file = SourceText::new("a.yaml", text);
+        assert_eq!(file.slice(node.span_within(8, 13)), "Jose\u{301} | lower");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use crate::{
     diag::Span,
     mapping::{
         compiled::{Path, PathStart, Step},
+        limits::TEXT_BYTES_PER_STEP,
         transform::too_many_entries,
         tree::Tree,
         value::Value,
@@ -52,7 +53,7 @@ pub(super) fn resolve_as<'a>(
     let spend = |steps: usize| scope.run.spend(steps, span);
     let value = match walk(tree, &path.steps, &spend)? {
         Walked::Nothing => return Ok(Value::Absent),
-        Walked::One(tree) => return Ok(make(tree)),
+        Walked::One(tree) => return value_of(tree, make, &spend),
         Walked::Every(elements, rest) => {
             let mut found = Vec::new();
             gather(elements, rest, make, &spend, &mut found)?;
@@ -92,14 +93,17 @@ fn walk<'a>(
                 None => None,
             },
             Step::Where(key, wanted) => {
-                let elements = at.elements().unwrap_or_default();
-                let place = elements.iter().position(|element| {
-                    element
-                        .get(key)
-                        .is_some_and(|value| Value::of_tree(value).equals(wanted))
-                });
-                spend(place.unwrap_or(elements.len()))?;
-                place.and_then(|place| elements.get(place))
+                let mut place = None;
+                for element in at.elements().unwrap_or_default() {
+                    spend(1)?;
+                    if let Some(value) = element.get(key)
+                        && value_of(value, Value::of_tree, spend)?.equals(wanted)
+                    {
+                        place = Some(element);
+                        break;
+                    }
+                }
+                place
             }
         };
         match next {
@@ -108,6 +112,18 @@ fn walk<'a>(
         }
     }
     Ok(Walked::One(at))
+}
+
+/// What is made of a part of the event; a text is paid for, since all of it is looked at.
+fn value_of<'a>(
+    tree: &'a Tree<'a>,
+    make: fn(&'a Tree<'a>) -> Value<'a>,
+    spend: &impl Fn(usize) -> Result<(), Fault>,
+) -> Result<Value<'a>, Fault> {
+    if let Some(text) = tree.text() {
+        spend(text.len() / TEXT_BYTES_PER_STEP)?;
+    }
+    Ok(make(tree))
 }
 
 /// What the steps after `[]` give on each element; what is absent is left out, and a further `[]` flattens.
@@ -124,7 +140,7 @@ fn gather<'a>(
     for element in elements {
         match walk(element, rest, spend)? {
             Walked::Nothing => {}
-            Walked::One(tree) => found.push(make(tree)),
+            Walked::One(tree) => found.push(value_of(tree, make, spend)?),
             Walked::Every(inner, rest) => gather(inner, rest, make, spend, found)?,
         }
     }

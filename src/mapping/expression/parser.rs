@@ -310,6 +310,7 @@ impl Parser {
     }
 
     fn argument(&mut self) -> Parsed<Argument> {
+        let start = self.here().start;
         let name = match (self.peek(), self.peek_second()) {
             (Token::Name(name), Token::Symbol("=")) => Some(name.clone()),
             _ => None,
@@ -319,7 +320,8 @@ impl Parser {
             self.advance();
         }
         let value = self.or()?;
-        Ok(Argument { name, value })
+        let at = start..value.at.end;
+        Ok(Argument { name, at, value })
     }
 
     fn alternatives(&mut self) -> Parsed<Expression> {

@@ -270,7 +270,7 @@ fn expressions_are_readable() {
 
 #[test]
 fn functions_exist_and_are_called_as_they_are_written() {
-    insta::assert_snapshot!(said_of("name: a | lowr\nusername: a | lookup(levl)\nassigneeId: lower(a)\nmetadata:\n  a: a | concat('x')\n  b: a | replace('x')\n  c: a | max_len('x')\n  d: a | trim(1)\n  e: join(a, b)\n  f: concat()\n  g: exists(a, b)\n  h: a | lookup('level')\n  i: a | lookup(level, else=x)\n  j: a | split('')\n  k: concat(x=a)\n  l: a | matches('(')\n  m: a | default(x=1)"), @r"
+    insta::assert_snapshot!(said_of("name: a | lowr\nusername: a | lookup(levl)\nassigneeId: lower(a)\nmetadata:\n  a: a | concat('x')\n  b: a | replace('x')\n  c: a | max_len('x')\n  d: a | trim(1)\n  e: join(a, b)\n  f: concat()\n  g: exists(a, b)\n  h: a | lookup('level')\n  i: a | lookup(level, else=x)\n  j: a | split('')\n  k: concat(x=a)\n  l: a | matches('(')\n  m: a | default(x=1)\n  n: a | number(decimals=',')\n  o: a | number(decimal=';')\n  p: a | number(',')\n  q: a | rfc(strict=1)\n  r: a | rfc(strikt=true)\n  s: a | curp('x')\n  t: a | day_first('DD/MM/YYYY')\n  u: a | day_first(zone='UTC')\n  v: a | trim(at=1)"), @"
     m.yaml:13:17: error map/unknown-transform: no transform `lowr` (did you mean `lower`?)
     m.yaml:14:28: error map/unknown-table: no table `levl` (did you mean `level`?)
     m.yaml:15:19: error map/wrong-arguments: `lower` follows the value it works on (it is written `x | lower`)
@@ -286,13 +286,22 @@ fn functions_exist_and_are_called_as_they_are_written() {
     m.yaml:26:16: error map/wrong-arguments: `split` does not take these arguments (it is written `x | split(',')`)
     m.yaml:27:12: error map/wrong-arguments: `concat` has no named arguments (it is written `concat(a, b, …)`)
     m.yaml:28:24: error map/wrong-arguments: this is not a regular expression: found open group without closing ')'
-    m.yaml:29:16: error map/wrong-arguments: `default` does not take these arguments (it is written `x | default(value)`)
+    m.yaml:29:24: error map/wrong-arguments: `default` has no argument `x` (it is written `x | default(value)`)
+    m.yaml:30:23: error map/wrong-arguments: `number` has no argument `decimals` (did you mean `decimal`?)
+    m.yaml:31:16: error map/wrong-arguments: `number` does not take these arguments (it is written `x | number[(decimal=',')]`)
+    m.yaml:32:16: error map/wrong-arguments: `number` does not take these arguments (it is written `x | number[(decimal=',')]`)
+    m.yaml:33:16: error map/wrong-arguments: `rfc` does not take these arguments (it is written `x | rfc[(strict=true)]`)
+    m.yaml:34:20: error map/wrong-arguments: `rfc` has no argument `strikt` (did you mean `strict`?)
+    m.yaml:35:16: error map/wrong-arguments: `curp` does not take these arguments (it is written `x | curp`)
+    m.yaml:36:16: error map/wrong-arguments: `day_first` does not take these arguments (it is written `x | day_first[(tz='Area/City')]`)
+    m.yaml:37:26: error map/wrong-arguments: `day_first` has no argument `zone` (it is written `x | day_first[(tz='Area/City')]`)
+    m.yaml:38:21: error map/wrong-arguments: `trim` has no argument `at` (it is written `x | trim`)
     ");
     insta::assert_snapshot!(said_of("phoneNumber: a | phone('XX')\noptedOutWhatsappAt: a | datetime('DD/MM/Y')\nmetadata:\n  a: a | datetime('YYYY-MM-DD', tz='Mexico')\n  b: a | datetime(zone='UTC')\n  c: a | bool | trim\n  d: a | trim | first\n  e: a | count | datetime\n  f: a | datetime | number\n  g: join(' ', a | bool)"), @"
     m.yaml:13:30: error map/wrong-arguments: no region `XX` (it is written `x | phone[('US')]`)
     m.yaml:14:40: error map/wrong-arguments: the pattern has no letter `Y`: use YYYY YY MMMM MMM MM M DD D HH H hh h mm ss SSS A Z, and put other text in square brackets, such as [de] (it is written `x | datetime[('DD/MM/YYYY HH:mm', tz='Area/City')]`)
     m.yaml:16:42: error map/wrong-arguments: no time zone `Mexico` (write an IANA name such as America/Mexico_City)
-    m.yaml:17:16: error map/wrong-arguments: `datetime` does not take these arguments (it is written `x | datetime[('DD/MM/YYYY HH:mm', tz='Area/City')]`)
+    m.yaml:17:25: error map/wrong-arguments: `datetime` has no argument `zone` (it is written `x | datetime[('DD/MM/YYYY HH:mm', tz='Area/City')]`)
     m.yaml:18:12: error map/wrong-type: `trim` takes text, but this gives true or false (use `lookup` with a table, or `cases`, to say which text stands for true and false)
     m.yaml:19:12: error map/wrong-type: `first` takes a list, but this gives text (a path to a list ends with `[]`)
     m.yaml:20:12: error map/wrong-type: `datetime` takes text, but this gives a number (use `| unix_s` or `| unix_ms`)

@@ -18,6 +18,16 @@ fn every_function_does_what_the_catalogue_says() {
         (Function::Upper, "s | upper", r#""ANA  LUNA""#),
         (Function::Title, "s | title", r#""Ana  Luna""#),
         (Function::Squeeze, "s | squeeze", r#""Ana LUNA""#),
+        (
+            Function::GivenFirst,
+            "'LUNA DE LA O,  ANA' | given_first | title",
+            r#""Ana Luna de la O""#,
+        ),
+        (
+            Function::GivenFirst,
+            "'LUNA, ANA, LIC.' | given_first",
+            "error: given_first: 'LUNA, ANA, LIC.' has several commas; only the one between surnames and given names is expected",
+        ),
         (Function::Replace, "code | replace('R', '')", r#""PI""#),
         (Function::StripPrefix, "code | strip_prefix('P')", r#""RI""#),
         (
@@ -65,6 +75,47 @@ fn every_function_does_what_the_catalogue_says() {
             Function::Number,
             "code | number",
             "error: number: 'PRI' is not a number",
+        ),
+        (
+            Function::Number,
+            "'1.234,50' | number(decimal=',')",
+            r#""1234.50""#,
+        ),
+        (
+            Function::Number,
+            "'1.234,50' | number",
+            "error: number: '1.234,50' is not a number; for a decimal comma write number(decimal=',')",
+        ),
+        (
+            Function::Number,
+            "'1,234.50' | number(decimal=',')",
+            "error: number: '1,234.50' is not a number with a decimal comma; for a point write number",
+        ),
+        (
+            Function::Number,
+            "code | number(decimal=',')",
+            "error: number: 'PRI' is not a number",
+        ),
+        (
+            Function::Curp,
+            "' boxw310820hnerxn09' | curp",
+            r#""BOXW310820HNERXN09""#,
+        ),
+        (
+            Function::Curp,
+            "'BOXW310820HNERXN0' | curp",
+            "error: curp: 'BOXW310820HNERXN0' is not a CURP: it has 17 characters, not 18",
+        ),
+        (
+            Function::Rfc,
+            "'gode-561231-gr8' | rfc",
+            r#""GODE561231GR8""#,
+        ),
+        (Function::Rfc, "'GODE561231GR9' | rfc", r#""GODE561231GR9""#),
+        (
+            Function::Rfc,
+            "'GODE561231GR9' | rfc(strict=true)",
+            "error: rfc: 'GODE561231GR9' is not an RFC: its last character does not fit the others, so one is mistyped",
         ),
         (Function::Phone, "phone | phone", r#""+525512345678""#),
         (
@@ -233,6 +284,7 @@ fn absent_null_and_blank_pass_through_transforms() {
         "lower",
         "title",
         "squeeze",
+        "given_first",
         "replace('a', 'b')",
         "strip_prefix('a')",
         "require_prefix('a')",
@@ -240,8 +292,11 @@ fn absent_null_and_blank_pass_through_transforms() {
         "max_len(2)",
         "text",
         "number",
+        "number(decimal=',')",
         "phone",
         "email",
+        "curp",
+        "rfc",
         "datetime",
         "day_first",
         "unix_s",
@@ -264,6 +319,27 @@ fn absent_null_and_blank_pass_through_transforms() {
             assert_eq!(text_of(TABLES, &expression, BODY), r#""""#, "{expression}");
         }
     }
+}
+
+#[test]
+fn an_accent_apart_from_its_letter_makes_no_difference() {
+    let body = "{\"Matri\u{301}cula\": \"Jose\u{301}\", \"l\": [{\"k\": \"pe\u{301}\", \"v\": \"Nun\u{303}ez\"}]}";
+    let top = "tables:\n  t: {José: sí}";
+    for (expression, text) in [
+        ("Matrícula", r#""José""#),
+        ("Matri\u{301}cula", r#""José""#),
+        ("Matrícula | lookup(t)", r#""sí""#),
+        ("l[k='pé'].v", r#""Nuñez""#),
+        ("l[k='pe\u{301}'].v | max_len(3)", r#""Nuñ""#),
+        ("join(',', l[].v)", r#""Nuñez""#),
+    ] {
+        assert_eq!(text_of(top, expression, body), text, "{expression}");
+    }
+    assert!(holds("Matrícula == 'José'", body));
+    assert_eq!(
+        set("metadata:\n  - {key_from: Matrícula, value: x}", body),
+        r#"{"metadata":[{"key":"José","value":"x"}]}"#
+    );
 }
 
 #[test]

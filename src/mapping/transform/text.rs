@@ -2,6 +2,18 @@
 
 use std::borrow::Cow;
 
+use icu_normalizer::ComposingNormalizerBorrowed;
+
+/// The text in Unicode's form NFC, in which `é` is one character. Some senders, among them systems on macOS, write it
+/// as an `e` and an accent; people see no difference, and neither must comparisons, tables or Quentli.
+pub(in crate::mapping) fn nfc(text: &str) -> Cow<'_, str> {
+    const NFC: ComposingNormalizerBorrowed<'static> = ComposingNormalizerBorrowed::new_nfc();
+    if text.is_ascii() {
+        return Cow::Borrowed(text);
+    }
+    NFC.normalize(text)
+}
+
 /// White space, also the no-break and zero-width kinds that copied text brings along.
 pub(in crate::mapping) fn is_space(c: char) -> bool {
     c.is_whitespace() || matches!(c, '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}')
@@ -81,6 +93,23 @@ pub(super) fn title(text: &str) -> String {
     out
 }
 
+/// `PÉREZ GARCÍA, JUAN CARLOS` with the given names in front; a name without a comma has them there already. `None`
+/// where several commas leave it open which part is which.
+pub(super) fn given_first(text: &str) -> Option<String> {
+    let (surnames, given) = match text.split_once(',') {
+        Some((_, given)) if given.contains(',') => return None,
+        Some((surnames, given)) => (surnames, given),
+        None => (text, ""),
+    };
+    let parts = [given, surnames].map(|part| squeeze(Cow::Borrowed(part)));
+    let parts: Vec<&str> = parts
+        .iter()
+        .map(AsRef::as_ref)
+        .filter(|part| !part.is_empty())
+        .collect();
+    Some(parts.join(" "))
+}
+
 /// Only 0 to 9.
 pub(super) fn digits(text: &str) -> String {
     text.chars().filter(char::is_ascii_digit).collect()
@@ -121,15 +150,39 @@ pub(in crate::mapping) fn email(text: &str) -> Option<String> {
     fits.then(|| format!("{local}@{}", domain.to_lowercase()))
 }
 
-/// A number out of the ways people write one: `1,234.50`, `$ 8450`. `None` where it is unclear.
-pub(super) fn number(text: &str) -> Option<String> {
+/// The sign between a number and its fraction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::mapping) enum DecimalSign {
+    Point,
+    Comma,
+}
+
+impl DecimalSign {
+    fn as_char(self) -> char {
+        match self {
+            Self::Point => '.',
+            Self::Comma => ',',
+        }
+    }
+
+    pub(super) fn other(self) -> Self {
+        match self {
+            Self::Point => Self::Comma,
+            Self::Comma => Self::Point,
+        }
+    }
+}
+
+/// A number out of the ways people write one: `1,234.50`, `$ 8450`, `1 234.50`; with a comma `1.234,50`. `None` where
+/// it is unclear.
+pub(super) fn number(text: &str, decimal: DecimalSign) -> Option<String> {
     let text = trim(text);
     let (negative, text) = match text.strip_prefix('-') {
         Some(rest) => (true, trim(rest)),
         None => (false, text.strip_prefix('+').unwrap_or(text)),
     };
     let text = trim(text.strip_prefix('$').unwrap_or(text));
-    let (whole, fraction) = match text.split_once('.') {
+    let (whole, fraction) = match text.split_once(decimal.as_char()) {
         Some((whole, fraction)) => (whole, Some(fraction)),
         None => (text, None),
     };
@@ -137,16 +190,20 @@ pub(super) fn number(text: &str) -> Option<String> {
     if fraction.is_some_and(|fraction| !is_digits(fraction)) {
         return None;
     }
-    let mut groups = whole.split(',');
+    // Thousands stand apart by the other sign or by a space, by the same one throughout.
+    let between = whole.chars().find(|c| !c.is_ascii_digit());
+    if between.is_some_and(|c| c != decimal.other().as_char() && !is_space(c)) {
+        return None;
+    }
+    let mut groups = whole.split(|c| Some(c) == between);
     let first = groups.next().unwrap_or_default();
-    let grouped = whole.contains(',');
     let fits = is_digits(first)
-        && (!grouped || first.len() <= 3)
+        && (between.is_none() || first.len() <= 3)
         && groups.all(|group| group.len() == 3 && is_digits(group));
     if !fits {
         return None;
     }
-    let digits = whole.replace(',', "");
+    let digits: String = whole.chars().filter(char::is_ascii_digit).collect();
     let significant = match digits.trim_start_matches('0') {
         "" => "0",
         digits => digits,
@@ -246,6 +303,10 @@ mod tests {
             ("+5", Some("5")),
             ("1,23", None),
             ("1.234,50", None),
+            ("1 234.50", Some("1234.50")),
+            ("1\u{a0}234\u{a0}567", Some("1234567")),
+            ("1 234,567", None),
+            ("1 23", None),
             ("1,2345", None),
             ("1234,567", None),
             ("12a", None),
@@ -254,7 +315,46 @@ mod tests {
             ("--5", None),
             ("$", None),
         ] {
-            assert_eq!(number(from).as_deref(), to, "{from}");
+            assert_eq!(number(from, DecimalSign::Point).as_deref(), to, "{from}");
+        }
+        for (from, to) in [
+            ("1.234,50", Some("1234.50")),
+            ("1 234,50", Some("1234.50")),
+            ("$ 8450", Some("8450")),
+            ("-0,5", Some("-0.5")),
+            ("1.234", Some("1234")),
+            ("1,234", Some("1.234")),
+            ("1,234.50", None),
+            ("1.23", None),
+            ("1.234 567,5", None),
+            ("1,2,3", None),
+        ] {
+            assert_eq!(number(from, DecimalSign::Comma).as_deref(), to, "{from}");
+        }
+    }
+
+    #[test]
+    fn given_names_come_first() {
+        for (from, to) in [
+            (
+                "PÉREZ GARCÍA, JUAN CARLOS",
+                Some("JUAN CARLOS PÉREZ GARCÍA"),
+            ),
+            (" de la O ,  Ana ", Some("Ana de la O")),
+            ("Ana  Luna", Some("Ana Luna")),
+            ("LUNA,", Some("LUNA")),
+            (", ANA", Some("ANA")),
+            ("LUNA, ANA, LIC.", None),
+        ] {
+            assert_eq!(given_first(from).as_deref(), to, "{from}");
+        }
+    }
+
+    #[test]
+    fn an_accent_apart_from_its_letter_is_put_onto_it() {
+        assert_eq!(nfc("Jose\u{301} Nun\u{303}ez"), "José Nuñez");
+        for tidy in ["José", "Jose", ""] {
+            assert!(matches!(nfc(tidy), Cow::Borrowed(_)), "{tidy}");
         }
     }
 

@@ -17,6 +17,7 @@ use crate::{
         transform::{
             datetime::{Form, Format, Pattern},
             phone::Region,
+            text::DecimalSign,
         },
         types::Type,
     },
@@ -31,6 +32,7 @@ impl Compiler<'_> {
         given: &Type,
         at: At<'_>,
     ) -> Option<(Transform, Type)> {
+        self.check_names(function, call, at)?;
         let text = |transform| Some((transform, given.each(Type::Text)));
         match (function, call.arguments.as_slice()) {
             (Function::Trim, []) => text(Transform::Trim),
@@ -38,6 +40,13 @@ impl Compiler<'_> {
             (Function::Upper, []) => text(Transform::Upper),
             (Function::Title, []) => text(Transform::Title),
             (Function::Squeeze, []) => text(Transform::Squeeze),
+            (Function::GivenFirst, []) => text(Transform::GivenFirst),
+            (Function::Curp, []) => text(Transform::Curp),
+            (Function::Rfc, []) => text(Transform::Rfc { strict: false }),
+            (Function::Rfc, [argument]) => match named_literal(argument) {
+                Some(Literal::Bool(strict)) => text(Transform::Rfc { strict: *strict }),
+                _ => self.arguments_of(function, call, at),
+            },
             (Function::Digits, []) => text(Transform::Digits),
             (Function::Text, []) => text(Transform::Text),
             (Function::Replace, [from, to]) => match (filled_literal(from), text_literal(to)) {
@@ -103,7 +112,18 @@ impl Compiler<'_> {
                     }
                 }
             }
-            (Function::Number, []) => Some((Transform::Number, given.each(Type::Number))),
+            (Function::Number, arguments) => {
+                let decimal = match arguments {
+                    [] => DecimalSign::Point,
+                    [argument] => match named_literal(argument) {
+                        Some(Literal::Text(sign)) if sign == "," => DecimalSign::Comma,
+                        Some(Literal::Text(sign)) if sign == "." => DecimalSign::Point,
+                        _ => return self.arguments_of(function, call, at),
+                    },
+                    _ => return self.arguments_of(function, call, at),
+                };
+                Some((Transform::Number(decimal), given.each(Type::Number)))
+            }
             (Function::Bool, []) => Some((Transform::Bool, given.each(Type::Bool))),
             (Function::Email, []) => Some((Transform::Email, given.each(Type::Email))),
             (Function::UnixS, []) => Some((Transform::Unix(1000), given.each(Type::DateTime))),
@@ -128,6 +148,28 @@ impl Compiler<'_> {
             (Function::Count, []) => Some((Transform::Count, Type::Number)),
             _ => self.arguments_of(function, call, at),
         }
+    }
+
+    /// Whether the function has arguments of these names.
+    fn check_names(&mut self, function: Function, call: &Call, at: At<'_>) -> Option<()> {
+        let known = function.argument_names();
+        let unknown = call.arguments.iter().find_map(|argument| {
+            let name = argument.name.as_deref()?;
+            (!known.contains(&name)).then_some((name, argument))
+        });
+        let Some((name, argument)) = unknown else {
+            return Some(());
+        };
+        let help = did_you_mean(name, known.iter().copied());
+        self.error(
+            Diagnostic::error(
+                codes::WRONG_ARGUMENTS,
+                format!("`{}` has no argument `{name}`", call.name),
+            )
+            .at(at.place.span(&argument.at), "unknown argument")
+            .help(help.unwrap_or_else(|| format!("it is written `{}`", function.usage()))),
+        );
+        None
     }
 
     fn arguments_of<T>(&mut self, function: Function, call: &Call, at: At<'_>) -> Option<T> {
@@ -298,6 +340,14 @@ fn bare_name(written: &Expression) -> Option<&str> {
             [Step::Key(name)] => Some(name),
             _ => None,
         },
+        _ => None,
+    }
+}
+
+/// The literal of a named argument.
+fn named_literal(argument: &Argument) -> Option<&Literal> {
+    match &argument.value.kind {
+        Written::Literal(literal) if argument.name.is_some() => Some(literal),
         _ => None,
     }
 }
