@@ -3,6 +3,7 @@
 mod body;
 mod create;
 mod diagnostics;
+mod document;
 mod examples;
 mod expressions;
 mod fields;
