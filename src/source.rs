@@ -18,3 +18,6 @@ pub use file::{ArmError, CheckedSource, Source, SourceFile};
 pub use folder::find_files;
 pub use set::{LoadError, Lookup, Set, Sources, Trouble};
 pub use watch::{Seen, Watch};
+
+#[cfg(test)]
+mod tests;

@@ -81,6 +81,11 @@ impl Builder<'_> {
                 Ok(event) => event,
                 Err(error) => {
                     let at = error.marker().byte_offset().unwrap_or_default();
+                    let here = self.file.text().get(at..).unwrap_or_default();
+                    if here.starts_with('*') {
+                        self.refuse_alias(Span::new(at, at + 1));
+                        return false;
+                    }
                     self.out.add(
                         Diagnostic::error(
                             "yaml/syntax",
@@ -169,11 +174,7 @@ impl Builder<'_> {
                 });
             }
             Event::Alias(_) | Event::UnresolvedAlias(_) => {
-                self.refuse(
-                    span,
-                    "an alias",
-                    "write the value out; text that begins with `*` needs quotes",
-                );
+                self.refuse_alias(span);
                 return false;
             }
             _ => {}
@@ -284,6 +285,14 @@ impl Builder<'_> {
         }
     }
 
+    fn refuse_alias(&mut self, span: Span) {
+        self.refuse(
+            span,
+            "an alias",
+            "write the value out; text that begins with `*` needs quotes",
+        );
+    }
+
     fn refuse(&mut self, span: Span, what: &str, help: &str) {
         self.out.add(
             Diagnostic::error("yaml/not-allowed", format!("{what} is not allowed here"))
@@ -366,7 +375,7 @@ mod tests {
     fn what_is_not_allowed_is_refused_with_its_place() {
         for (text, place, code) in [
             ("a: &x 1", "1:", "yaml/not-allowed"),
-            ("a: *x", "1:4", "yaml/syntax"),
+            ("a: *x", "1:4", "yaml/not-allowed"),
             ("a: !t 1", "1:", "yaml/not-allowed"),
             ("a: 1\n---\nb: 2", "2:1", "yaml/not-allowed"),
             ("<<: {a: 1}", "1:1", "yaml/not-allowed"),

@@ -1,0 +1,3 @@
+//! Tests of source files as a whole.
+
+mod gallery;
