@@ -10,6 +10,7 @@
 
 mod keys;
 mod parse;
+mod syntax;
 
 use crate::diag::Span;
 

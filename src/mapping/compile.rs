@@ -50,6 +50,9 @@ pub(super) struct CompiledFile {
     pub(super) paths: Vec<PathInfo>,
 }
 
+/// How a region is written, for help lines.
+const REGIONS: &str = "write two capital letters, such as MX, CO or US";
+
 /// What is known while the parts of one file are compiled.
 struct Compiler<'c> {
     out: &'c mut Collector,
@@ -100,17 +103,29 @@ pub(super) fn compile_file<'n>(
         return (None, None);
     };
     keys.also_known(options.also_known);
-    let version = keys.require_text("mapping", out);
-    let source = keys.require_text("source", out);
+    let version = keys.require_text("mapping", "write `mapping: 1`", out);
+    let source = keys.require_text(
+        "source",
+        "write `source:` and the file's name without `.yaml`",
+        out,
+    );
     let timezone = keys.take_text("timezone", out);
     let region = keys.take_text("phone_region", out);
     let items = keys.take("items");
-    let otherwise = keys.require("otherwise", out);
+    let otherwise = keys.require(
+        "otherwise",
+        "say what becomes of an item that no rule takes: `otherwise: drop` or `otherwise: fail`",
+        out,
+    );
     let defaults = keys.take("defaults");
     let allow = keys.take("allow");
     let tables = keys.take("tables");
-    let rules = keys.require("rules", out);
-    let tests = keys.require("tests", out);
+    let rules = keys.require("rules", "write `rules:` with `- name: …` below it", out);
+    let tests = keys.require(
+        "tests",
+        "write `tests:` with at least one event, and what must come of it, below it",
+        out,
+    );
     keys.finish(out);
 
     let mut compiler = Compiler {
@@ -195,6 +210,20 @@ fn compile_zone(written: Option<(&str, &Node)>, out: &mut Collector) -> TimeZone
     .unwrap_or(TimeZone::UTC)
 }
 
+/// A name for a source that looks like this text.
+fn name_like(text: &str) -> Option<SourceName> {
+    let words = text.to_lowercase();
+    let words = words.split(|c: char| !c.is_ascii_alphanumeric());
+    let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+    words.join("-").parse().ok()
+}
+
+/// Whether a zone is that of a city, as people write its name: `mexico city` for `America/Mexico_City`.
+fn is_city_of(zone: &str, name: &str) -> bool {
+    let city = zone.rsplit('/').next().unwrap_or_default();
+    !name.is_empty() && city.eq_ignore_ascii_case(&name.replace(' ', "_"))
+}
+
 /// The zone of an IANA name; a name that is none is reported.
 fn zone_or_report(
     name: &str,
@@ -209,10 +238,14 @@ fn zone_or_report(
             .available()
             .map(|name| name.as_str().to_owned())
             .collect();
-        let help = closest(name, known.iter().map(String::as_str)).map_or_else(
-            || "write an IANA name such as America/Mexico_City".to_owned(),
-            |name| format!("did you mean `{name}`?"),
-        );
+        let of_city = known.iter().find(|zone| is_city_of(zone, name));
+        let help = of_city
+            .map(String::as_str)
+            .or_else(|| closest(name, known.iter().map(String::as_str)))
+            .map_or_else(
+                || "write an IANA name such as America/Mexico_City".to_owned(),
+                |name| format!("did you mean `{name}`?"),
+            );
         out.add(
             Diagnostic::error(code, format!("no time zone `{name}`"))
                 .at(span, "not in the time-zone database")
@@ -230,7 +263,7 @@ fn compile_region(written: Option<(&str, &Node)>, out: &mut Collector) -> Region
         out.add(
             Diagnostic::error(codes::WRONG_VALUE, format!("no region `{code}`"))
                 .at(node.span, "not a region")
-                .help("write two capital letters such as MX, CO or US"),
+                .help(REGIONS),
         );
         Region::DEFAULT
     })
@@ -261,7 +294,7 @@ impl Compiler<'_> {
                     codes::WRONG_VALUE,
                     format!("no version `{text}` of the mapping language"),
                 )
-                .at(node.span, "")
+                .at(node.span, "this release knows version 1")
                 .help("write `mapping: 1`"),
             );
         }
@@ -273,7 +306,8 @@ impl Compiler<'_> {
             Err(error) => {
                 self.error(
                     Diagnostic::error(codes::WRONG_VALUE, error.to_string())
-                        .at(node.span, "not a name"),
+                        .at(node.span, "not a name")
+                        .maybe_help(name_like(text).map(|name| format!("write `source: {name}`"))),
                 );
                 None
             }
@@ -324,13 +358,15 @@ impl Compiler<'_> {
         let found = words.iter().find(|(word, _)| *word == written);
         if found.is_none() {
             let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-            let shown = known
-                .iter()
-                .map(|word| format!("`{word}`"))
-                .collect::<Vec<_>>()
-                .join(", ");
+            let shown: Vec<String> = known.iter().map(|word| format!("`{word}`")).collect();
+            let message = match shown.as_slice() {
+                [first @ .., last] if !first.is_empty() => {
+                    format!("`{key}` takes {} or {last}", first.join(", "))
+                }
+                _ => format!("`{key}` takes {}", shown.join("")),
+            };
             self.error(
-                Diagnostic::error(codes::WRONG_VALUE, format!("`{key}` is one of {shown}"))
+                Diagnostic::error(codes::WRONG_VALUE, message)
                     .at(node.span, "none of these")
                     .maybe_help(did_you_mean(written, known)),
             );
@@ -345,7 +381,7 @@ impl Compiler<'_> {
                     codes::WRONG_VALUE,
                     format!("`allow` is a list of fields, but here is {}", node.shape()),
                 )
-                .at(node.span, "")
+                .at(node.span, "expected a list")
                 .help("write `allow: [tags]`"),
             );
             return;
@@ -382,7 +418,12 @@ impl Compiler<'_> {
             .filter(|known| !known.is_used)
             .map(|known| {
                 let message = format!("no rule uses the table `{}`", known.table.name);
-                Diagnostic::warning(codes::UNUSED, message).at(known.span, "never used")
+                Diagnostic::warning(codes::UNUSED, message)
+                    .at(known.span, "never used")
+                    .help(format!(
+                        "use it, `… | lookup({})`, or remove it",
+                        known.table.name
+                    ))
             })
             .chain(
                 self.allowed
@@ -393,7 +434,9 @@ impl Compiler<'_> {
                             Guard::None => format!("`{}` needs no permission", allowed.field),
                             _ => format!("no rule sets `{}`", allowed.field),
                         };
-                        Diagnostic::warning(codes::UNUSED, message).at(allowed.span, "never used")
+                        Diagnostic::warning(codes::UNUSED, message)
+                            .at(allowed.span, "never used")
+                            .help("remove it from `allow`")
                     }),
             )
             .collect();

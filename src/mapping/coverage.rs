@@ -10,7 +10,7 @@ use super::{
         Action, Entry, EntryKey, Expr, ExprKind, FieldValueRule, Form, Source, TemplatePart,
         Transform, UpdateRule,
     },
-    evaluate::{Run, Scope, elements, resolve},
+    evaluate::{Run, Scope, elements, name_like_the_missing, resolve},
     tree,
     value::Value,
 };
@@ -20,6 +20,7 @@ use crate::diag::{Collector, Diagnostic};
 pub(super) fn report(mapping: &Mapping, out: &mut Collector) {
     let mut coverage = Coverage {
         paths: vec![false; mapping.paths.len()],
+        meant: vec![None; mapping.paths.len()],
         rules: vec![false; mapping.rules.len()],
     };
     for input in mapping.test_inputs() {
@@ -34,18 +35,25 @@ pub(super) fn report(mapping: &Mapping, out: &mut Collector) {
                     codes::RULE_NEVER_REACHED,
                     format!("no test reaches the rule `{}`", rule.name),
                 )
-                .at(rule.span, "never reached"),
+                .at(rule.span, "never reached")
+                .help("add a test with an event that it takes"),
             );
         }
     }
-    for (path, seen) in mapping.paths.iter().zip(&coverage.paths) {
+    let paths = coverage.paths.iter().zip(coverage.meant);
+    for (path, (seen, meant)) in mapping.paths.iter().zip(paths) {
         if path.is_covered && !seen {
+            let help = meant.map_or_else(
+                || "correct the name, or add a test with an event that has it".to_owned(),
+                |name| format!("did you mean `{name}`?"),
+            );
             out.add(
                 Diagnostic::warning(
                     codes::PATH_NEVER_SEEN,
                     format!("no test event has a value at `{}`", path.text),
                 )
-                .at(path.span, "never seen"),
+                .at(path.span, "never seen")
+                .help(help),
             );
         }
     }
@@ -54,6 +62,8 @@ pub(super) fn report(mapping: &Mapping, out: &mut Collector) {
 struct Coverage {
     /// By the number of the path.
     paths: Vec<bool>,
+    /// For paths that lead nowhere, by their number: a name like the one that is not there.
+    meant: Vec<Option<String>>,
     /// In the order of the file.
     rules: Vec<bool>,
 }
@@ -178,6 +188,11 @@ impl Coverage {
                     Ok(_) => true,
                 };
                 self.see(path.number, has_value);
+                if let Some(meant @ None) = self.meant.get_mut(path.number)
+                    && !has_value
+                {
+                    *meant = name_like_the_missing(path, scope);
+                }
             }
             ExprKind::Header(header) => {
                 self.see(header.number, scope.run.header(header) != Value::Absent);

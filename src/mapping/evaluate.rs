@@ -9,8 +9,8 @@ pub(super) mod rule;
 
 use std::{borrow::Cow, cell::Cell, cmp::Ordering, fmt};
 
-pub(super) use path::resolve;
 use path::resolve_as;
+pub(super) use path::{name_like_the_missing, resolve};
 
 use super::{
     compiled::{Expr, ExprKind, Header, Join, PipeStep, Table, Template, TemplatePart, Transform},

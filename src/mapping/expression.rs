@@ -131,6 +131,8 @@ pub(super) struct SyntaxError {
     pub(super) code: &'static str,
     pub(super) message: String,
     pub(super) at: Range<usize>,
+    /// Stands beside the marked text; may be empty.
+    pub(super) label: String,
     pub(super) help: Option<String>,
 }
 
@@ -140,7 +142,15 @@ impl SyntaxError {
             code: super::codes::SYNTAX,
             message: message.into(),
             at,
+            label: String::new(),
             help: None,
+        }
+    }
+
+    fn limit(at: Range<usize>, message: impl Into<String>) -> Self {
+        Self {
+            code: super::codes::LIMIT,
+            ..Self::new(at, message)
         }
     }
 
@@ -149,6 +159,13 @@ impl SyntaxError {
             code: super::codes::UNCLOSED,
             ..Self::new(at, message)
         }
+        .label("opened here")
+        .help("close it. If this is a one-line `{…}` or `[…]`, a comma ended the value: put the whole value in double quotes")
+    }
+
+    fn label(mut self, label: impl Into<String>) -> Self {
+        self.label = label.into();
+        self
     }
 
     fn help(mut self, help: impl Into<String>) -> Self {

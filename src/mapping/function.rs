@@ -104,7 +104,7 @@ impl Function {
         self.line().name
     }
 
-    /// How it is written, `x` being the piped value and `[…]` optional.
+    /// How it is written, `x` being the piped value.
     pub const fn usage(self) -> &'static str {
         self.line().usage
     }
@@ -124,6 +124,39 @@ impl Function {
         Self::ALL
             .into_iter()
             .find(|function| function.name() == name)
+    }
+
+    /// The function that somebody means by a name from a spreadsheet or another language, in lower case.
+    pub(super) fn meant_by(name: &str) -> Option<Self> {
+        Some(match name.to_lowercase().as_str() {
+            "capitalize" | "capitalise" | "titlecase" | "proper" | "nompropio" | "initcap" => {
+                Self::Title
+            }
+            "uppercase" | "toupper" | "upcase" | "mayusc" | "mayusculas" => Self::Upper,
+            "lowercase" | "tolower" | "downcase" | "minusc" | "minusculas" => Self::Lower,
+            "strip" | "espacios" | "clean" => Self::Trim,
+            "left" | "izquierda" | "truncate" | "substring" | "limit" => Self::MaxLen,
+            "substitute" | "sustituir" | "gsub" => Self::Replace,
+            "string" | "str" | "texto" | "to_text" | "tostring" => Self::Text,
+            "numero" | "int" | "integer" | "float" | "decimal" | "valor" => Self::Number,
+            "boolean" | "booleano" => Self::Bool,
+            "telefono" | "tel" | "telephone" | "e164" => Self::Phone,
+            "correo" | "mail" => Self::Email,
+            "date" | "fecha" | "time" | "timestamp" | "parse_date" => Self::DateTime,
+            "dmy" | "ddmmyyyy" | "date_dmy" => Self::DayFirst,
+            "unix" | "epoch" => Self::UnixS,
+            "map" | "vlookup" | "xlookup" | "buscarv" | "buscarx" | "table" => Self::Lookup,
+            "or_else" | "fallback" | "ifnull" | "ifempty" | "coalesce" | "si_error" => {
+                Self::Default
+            }
+            "length" | "len" | "size" | "contar" => Self::Count,
+            "distinct" | "uniq" | "unicos" => Self::Unique,
+            "concatenate" | "concatenar" | "unir" | "textjoin" | "unircadenas" => Self::Join,
+            "regex" | "regexp" | "match" => Self::Matches,
+            "includes" | "has" | "contiene" => Self::Contains,
+            "isnull" | "isblank" | "esblanco" => Self::IsBlank,
+            _ => return None,
+        })
     }
 
     /// Whether it follows `|`; the others are called with all their values in parentheses.
@@ -213,9 +246,9 @@ impl Function {
             Self::Digits => line("digits", "x | digits", "text", "only 0 to 9"),
             Self::MaxLen => line(
                 "max_len",
-                "x | max_len(n)",
+                "x | max_len(40)",
                 "text",
-                "cut after n characters",
+                "cut after so many characters",
             ),
             Self::Split => line(
                 "split",
@@ -231,7 +264,7 @@ impl Function {
             ),
             Self::Number => line(
                 "number",
-                "x | number[(decimal=',')]",
+                "x | number, or x | number(decimal=',')",
                 "number",
                 "1,234.50 or $ 8450 as a number, with decimal=',' 1.234,50; an error where it is unclear",
             ),
@@ -243,7 +276,7 @@ impl Function {
             ),
             Self::Phone => line(
                 "phone",
-                "x | phone[('US')]",
+                "x | phone, or x | phone('US')",
                 "phone",
                 "a telephone number in E.164; an error where it is none",
             ),
@@ -261,19 +294,19 @@ impl Function {
             ),
             Self::Rfc => line(
                 "rfc",
-                "x | rfc[(strict=true)]",
+                "x | rfc, or x | rfc(strict=true)",
                 "text",
                 "a Mexican RFC in upper case without spaces and hyphens; an error where its form is wrong, with strict=true also its check digit",
             ),
             Self::DateTime => line(
                 "datetime",
-                "x | datetime[('DD/MM/YYYY HH:mm', tz='Area/City')]",
+                "x | datetime, or x | datetime('DD/MM/YYYY HH:mm', tz='America/Bogota')",
                 "datetime",
                 "a date and time, with the year first or in the form of the pattern; an error for others",
             ),
             Self::DayFirst => line(
                 "day_first",
-                "x | day_first[(tz='Area/City')]",
+                "x | day_first, or x | day_first(tz='America/Bogota')",
                 "datetime",
                 "a date with the day first, such as 15/1/2026 or 15 de enero de 2026, with or without a time; an error where it is none",
             ),
@@ -291,9 +324,9 @@ impl Function {
             ),
             Self::Lookup => line(
                 "lookup",
-                "x | lookup(table[, else=VALUE])",
+                "x | lookup(table), or x | lookup(table, else='-')",
                 "type of the table",
-                "the table's value for this key; without an entry an error, or VALUE, nothing (else=skip) or null (else=null)",
+                "the table's value for this key; without an entry an error, or what `else` says: a value, skip (nothing) or null",
             ),
             Self::Default => line(
                 "default",

@@ -146,17 +146,20 @@ impl TestResult {
 
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "outcome {}: {}: expected {}, got {}",
-            self.outcome, self.field, self.expected, self.got
-        )?;
+        write!(f, "outcome {}: ", self.outcome)?;
+        if self.field != OUTCOME {
+            write!(f, "{}: ", self.field)?;
+        }
+        write!(f, "expected {}, got {}", self.expected, self.got)?;
         match &self.rule {
             Some(rule) => write!(f, " (rule `{rule}`)"),
             None => Ok(()),
         }
     }
 }
+
+/// The `field` of a [`Difference`] between kinds of outcomes.
+const OUTCOME: &str = "outcome";
 
 /// Runs all tests of a file.
 pub(super) fn run(mapping: &Mapping) -> TestReport {

@@ -131,6 +131,23 @@ impl Tree<'_> {
         }
     }
 
+    /// The names that lead on from here, some perhaps twice.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        let mut inside = self;
+        loop {
+            inside = match inside {
+                Self::Sole(only) => only,
+                Self::Layered(layered) => &layered.inside,
+                _ => break,
+            };
+        }
+        let entries = match inside {
+            Self::Object(object) => object.entries.as_slice(),
+            _ => &[],
+        };
+        entries.iter().map(|(key, _)| key.as_ref())
+    }
+
     /// The text that its value is, where it is one.
     pub(super) fn text(&self) -> Option<&str> {
         match self {

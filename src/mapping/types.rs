@@ -25,7 +25,7 @@ impl Type {
     /// For messages: `but this gives …`.
     pub(super) fn described(&self) -> &'static str {
         match self {
-            Self::Any => "a value of any type",
+            Self::Any => "whatever the event has there",
             Self::Null => "null",
             Self::Bool => "true or false",
             Self::Number => "a number",

@@ -81,7 +81,13 @@ enum Type {
 
 fn type_of(keys: &mut KeyReader<'_>, out: &mut Collector) -> Read<Type> {
     const TYPES: [&str; 4] = ["hmac", "digest", "token", "basic"];
-    let (text, place) = keys.require_text("type", out).ok_or(Reported)?;
+    let (text, place) = keys
+        .require_text(
+            "type",
+            "write `type: hmac`, `digest`, `token` or `basic`",
+            out,
+        )
+        .ok_or(Reported)?;
     match text {
         "hmac" => Ok(Type::Signature(Scheme::Hmac)),
         "digest" => Ok(Type::Signature(Scheme::Digest)),
@@ -110,7 +116,11 @@ fn type_of(keys: &mut KeyReader<'_>, out: &mut Collector) -> Read<Type> {
 }
 
 fn token(keys: &mut KeyReader<'_>, out: &mut Collector) -> Read<TokenSettings> {
-    let place = match keys.require_text("token_source", out) {
+    let place = match keys.require_text(
+        "token_source",
+        "write where the token stands: header:NAME, query:NAME, form:NAME or json:PATH",
+        out,
+    ) {
         None => Err(Reported),
         Some((text, node)) => match text.split_once(':') {
             Some(("header", name)) => header_name(name, node, out).map(TokenPlace::Header),
@@ -150,11 +160,16 @@ fn required_headers(
         .iter()
         .map(|node| {
             let mut keys = KeyReader::new(node, "a required header", CODES, out).ok_or(Reported)?;
-            let name = match keys.require_text("name", out) {
+            let name = match keys.require_text("name", "write `{name: X-Header, value: x}`", out) {
                 Some((text, node)) => header_name(text, node, out),
                 None => Err(Reported),
             };
-            let value = required_text(&mut keys, "value", out);
+            let value = required_text(
+                &mut keys,
+                "value",
+                "write `{name: X-Header, value: x}`",
+                out,
+            );
             keys.finish(out);
             Ok((name?, value?))
         })

@@ -56,8 +56,13 @@ impl<'a> KeyReader<'a> {
         self.entries.iter().find(|entry| entry.key == key)
     }
 
-    /// The entry of a required key; its absence is reported.
-    pub fn require(&mut self, key: &'static str, out: &mut Collector) -> Option<&'a Entry> {
+    /// The entry of a required key; its absence is reported with `help`, which says what to write.
+    pub fn require(
+        &mut self,
+        key: &'static str,
+        help: &str,
+        out: &mut Collector,
+    ) -> Option<&'a Entry> {
         let entry = self.take(key);
         if entry.is_none() {
             // The first line is enough to mark: a map may be pages long.
@@ -67,7 +72,8 @@ impl<'a> KeyReader<'a> {
                 .map_or(self.span, |entry| entry.key_span);
             out.add(
                 Diagnostic::error(self.codes.missing, format!("{} needs `{key}`", self.what))
-                    .at(first, format!("`{key}` is missing here")),
+                    .at(first, format!("`{key}` is missing here"))
+                    .help(help),
             );
         }
         entry
@@ -87,9 +93,10 @@ impl<'a> KeyReader<'a> {
     pub fn require_text(
         &mut self,
         key: &'static str,
+        help: &str,
         out: &mut Collector,
     ) -> Option<(&'a str, &'a Node)> {
-        let node = &self.require(key, out)?.value;
+        let node = &self.require(key, help, out)?.value;
         self.text(key, node, out)
     }
 
@@ -150,11 +157,14 @@ mod tests {
         let mut out = Collector::new(SourceText::new("a.yaml", "nam: x\nsize: [1]\nextra: 1\n"));
         let root = parse(&mut out).unwrap();
         let mut keys = KeyReader::new(&root, "a thing", CODES, &mut out).unwrap();
-        assert!(keys.require_text("name", &mut out).is_none());
+        assert!(
+            keys.require_text("name", "write `name: x`", &mut out)
+                .is_none()
+        );
         assert!(keys.take_text("size", &mut out).is_none());
         keys.finish(&mut out);
         insta::assert_snapshot!(render_lines(&out.finish()).join("\n"), @r"
-        a.yaml:1:1: error x/missing: a thing needs `name`
+        a.yaml:1:1: error x/missing: a thing needs `name` (write `name: x`)
         a.yaml:1:1: error x/unknown: a thing has no key `nam` (did you mean `name`?)
         a.yaml:2:7: error x/shape: `size` takes a text, but here is a list
         a.yaml:3:1: error x/unknown: a thing has no key `extra` (a thing knows: name, size)

@@ -5,13 +5,14 @@ use std::{borrow::Cow, sync::Arc};
 use granit_parser::{Event, Parser, ScalarStyle as Written};
 use icu_normalizer::ComposingNormalizerBorrowed;
 
-use super::{Entry, Kind, Node, Scalar, ScalarStyle};
+use super::{Entry, Kind, Node, Scalar, ScalarStyle, syntax};
 use crate::diag::{Collector, Diagnostic, SourceText, Span};
 
 /// The largest file that is read.
 pub const MAX_BYTES: usize = 1 << 20;
 const MAX_NODES: usize = 50_000;
 const MAX_DEPTH: usize = 64;
+const SPLIT: &str = "split tables or rules between several sources";
 /// Texts are kept in this form: some editors write `é` as an `e` and an accent, which nobody sees.
 const NFC: ComposingNormalizerBorrowed<'static> = ComposingNormalizerBorrowed::new_nfc();
 
@@ -25,7 +26,8 @@ pub fn parse(out: &mut Collector) -> Option<Node> {
                 "yaml/limit",
                 format!("the file is larger than {MAX_BYTES} bytes"),
             )
-            .at(Span::new(0, 0), ""),
+            .at(Span::new(0, 0), "")
+            .help(SPLIT),
         );
         return None;
     }
@@ -86,14 +88,8 @@ impl Builder<'_> {
                         self.refuse_alias(Span::new(at, at + 1));
                         return false;
                     }
-                    self.out.add(
-                        Diagnostic::error(
-                            "yaml/syntax",
-                            format!("this is not YAML: {}", error.info()),
-                        )
-                        .at(Span::new(at, at + 1), "")
-                        .help("check the indentation and the quotes around here; spaces, not tabs"),
-                    );
+                    let finding = syntax::explain(self.file.text(), at, &error.info());
+                    self.out.add(finding);
                     return false;
                 }
             };
@@ -269,16 +265,23 @@ impl Builder<'_> {
     }
 
     fn refuse_properties(&mut self, span: Span, anchor: usize, tagged: bool) {
+        // The value's place begins behind them.
+        let from = |sign: char| {
+            let before = self.file.text().get(..span.start).unwrap_or_default();
+            let start = before.rfind(sign).unwrap_or(span.start);
+            Span::new(start, span.start.max(start + 1))
+        };
+        let (ampersand, exclamation) = (from('&'), from('!'));
         if anchor != 0 {
             self.refuse(
-                span,
+                ampersand,
                 "an anchor",
                 "remove it; text that begins with `&` needs quotes",
             );
         }
         if tagged {
             self.refuse(
-                span,
+                exclamation,
                 "a tag",
                 "remove it; text that begins with `!` needs quotes",
             );
@@ -302,8 +305,11 @@ impl Builder<'_> {
     }
 
     fn limit(&mut self, span: Span, what: &str) {
-        self.out
-            .add(Diagnostic::error("yaml/limit", format!("the file has {what}")).at(span, ""));
+        self.out.add(
+            Diagnostic::error("yaml/limit", format!("the file has {what}"))
+                .at(span, "too many from here on")
+                .help(SPLIT),
+        );
     }
 }
 

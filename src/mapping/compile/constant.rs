@@ -61,9 +61,10 @@ impl Compiler<'_> {
             self.error(
                 Diagnostic::error(
                     codes::FIELD_FORM,
-                    format!("a literal is expected, but here is {}", node.shape()),
+                    format!("a fixed value is expected, but here is {}", node.shape()),
                 )
-                .at(node.span, ""),
+                .at(node.span, "expected a text, a number, true, false or null")
+                .help("only `tags` takes a list, `value: [a, b]`"),
             );
             return None;
         };
@@ -96,6 +97,13 @@ impl Compiler<'_> {
                     Some(format!("for the text `{flag}` write '{flag}'"))
                 }
                 (Target::Bool, _) => Some("write true or false without quotes".to_owned()),
+                (Target::Email, _) => Some("write an address such as ana@example.com".to_owned()),
+                (Target::Phone, _) => {
+                    Some("write the whole number, such as '+525512345678'".to_owned())
+                }
+                (Target::DateTime, _) => {
+                    Some("write it as 2026-01-15 or 2026-01-15T04:30".to_owned())
+                }
                 _ => None,
             };
             self.error(
@@ -108,7 +116,7 @@ impl Compiler<'_> {
                         value.quoted()
                     ),
                 )
-                .at(node.span, "")
+                .at(node.span, format!("is not {}", label.target.described()))
                 .maybe_help(help),
             );
         }

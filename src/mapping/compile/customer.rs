@@ -59,10 +59,21 @@ impl Compiler<'_> {
 
     fn find_line(&mut self, node: &Node, level: usize) -> Option<Find> {
         let Some([entry]) = node.as_map() else {
+            let was_cut = node
+                .as_map()
+                .and_then(|entries| entries.first())
+                .is_some_and(|entry| {
+                    let text = entry.value.as_text().unwrap_or_default();
+                    text.contains('(') && !text.contains(')')
+                });
             self.rule_error(
                 node.span,
                 "a line of `find` has one key".to_owned(),
-                "write `- username: …` or `- email: …`",
+                if was_cut {
+                    "in a one-line `{…}` a comma ends the value: put the whole value in double quotes"
+                } else {
+                    "write `- username: …` or `- email: …`"
+                },
             );
             return None;
         };

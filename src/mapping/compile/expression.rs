@@ -71,7 +71,8 @@ impl Compiler<'_> {
         if node.is_null() && scalar.text != "null" {
             self.error(
                 Diagnostic::error(codes::SYNTAX, "an expression is missing here")
-                    .at(node.span, "nothing is written"),
+                    .at(node.span, "nothing is written")
+                    .help("write where the value comes from, such as `contact.name`, or remove the key"),
             );
             return None;
         }
@@ -113,7 +114,7 @@ impl Compiler<'_> {
         let span = place.span(&error.at);
         self.error(
             Diagnostic::error(error.code, error.message)
-                .at(span, "")
+                .at(span, error.label)
                 .maybe_help(error.help),
         );
     }
@@ -289,15 +290,24 @@ impl Compiler<'_> {
         let start = match written.start {
             Start::Body => PathStart::Body,
             Start::Element(levels) if levels > level => {
-                let message = if level == 0 {
-                    "there is nothing above the item".to_owned()
-                } else {
-                    format!("only {level} level(s) are above this place")
+                let (message, help) = match level {
+                    0 => (
+                        "there is nothing above the item".to_owned(),
+                        "leave out `^.`, since names begin at the item; `$` is the whole body",
+                    ),
+                    1 => (
+                        "only the item is above this place".to_owned(),
+                        "write one `^`; `$` is the whole body",
+                    ),
+                    _ => (
+                        format!("only {level} levels are above this place"),
+                        "write fewer `^`; `$` is the whole body",
+                    ),
                 };
                 self.error(
                     Diagnostic::error(codes::UNKNOWN_LEVEL, message)
                         .at(span, "too far up")
-                        .help("`$` is the whole body"),
+                        .help(help),
                 );
                 return None;
             }

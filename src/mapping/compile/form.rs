@@ -203,7 +203,11 @@ impl Compiler<'_> {
                     Some(EntryKey::Literal(text.to_owned()))
                 }
                 _ => {
-                    self.form_error(entry.value.span, "`key` is a text", "");
+                    self.form_error(
+                        entry.value.span,
+                        "`key` is a text",
+                        "write the key as it stands in Quentli; for one out of the event use `key_from`",
+                    );
                     None
                 }
             },
@@ -216,7 +220,7 @@ impl Compiler<'_> {
                 self.form_error(
                     node.span,
                     "an entry of `metadata` needs exactly one of `key` and `key_from`",
-                    "",
+                    "write `key: Grado` for a fixed key, `key_from: name` for one out of the event",
                 );
                 None
             }
@@ -249,20 +253,25 @@ impl Compiler<'_> {
             }
             (from, value, template, cases) => {
                 let given = [from, value, template, cases].into_iter().flatten();
-                let span = given.map(|entry| entry.key_span).nth(1);
-                self.form_error(
-                    span.unwrap_or(node.span),
-                    if span.is_some() {
-                        "the value comes from two places"
-                    } else {
-                        "it is not said where the value comes from"
-                    },
-                    if may_have_cases {
-                        "give exactly one of `from`, `value`, `template` and `cases`"
-                    } else {
-                        "give exactly one of `from`, `value` and `template`"
-                    },
-                );
+                let mut spans = given.map(|entry| entry.key_span);
+                let help = if may_have_cases {
+                    "give exactly one of `from`, `value`, `template` and `cases`"
+                } else {
+                    "give exactly one of `from`, `value` and `template`"
+                };
+                let diagnostic = match (spans.next(), spans.next()) {
+                    (Some(first), Some(second)) => {
+                        Diagnostic::error(codes::FIELD_FORM, "the value comes from two places")
+                            .at(second, "and from here")
+                            .also(first, "from here")
+                    }
+                    _ => Diagnostic::error(
+                        codes::FIELD_FORM,
+                        "it is not said where the value comes from",
+                    )
+                    .at(node.span, "no source"),
+                };
+                self.error(diagnostic.help(help));
                 None
             }
         }
@@ -284,7 +293,11 @@ impl Compiler<'_> {
                 fine = false;
                 continue;
             };
-            let when = keys.require("when", self.out);
+            let when = keys.require(
+                "when",
+                "write `- when:` with the condition for this value",
+                self.out,
+            );
             let sources = ["from", "value", "template"].map(|key| keys.take(key));
             keys.finish(self.out);
             let when = when.and_then(|entry| self.condition(&entry.value, level));
@@ -337,16 +350,18 @@ impl Compiler<'_> {
         );
     }
 
+    /// A null, or the word `clear`, that must not stand here.
     pub(super) fn not_nullable(&mut self, label: &FieldLabel<'_>, span: Span) {
-        let (message, help) = match label.purpose {
-            Purpose::Set => (
-                format!("Quentli cannot clear `{}`", label.name),
-                "leave the field out, or give it another value",
-            ),
-            Purpose::Create => (
-                format!("a new customer has no `{}` to clear", label.name),
-                "leave the field out",
-            ),
+        let message = match label.purpose {
+            Purpose::Set => format!("Quentli cannot clear `{}`", label.name),
+            Purpose::Create => format!("a new customer has no `{}` to clear", label.name),
+        };
+        let is_word = self.out.file().slice(span) == "clear";
+        let help = match (label.purpose, is_word) {
+            (Purpose::Set, true) => "write `skip`, and the field is left as it is",
+            (Purpose::Set, false) => "leave the field out, and it stays as it is",
+            (Purpose::Create, true) => "write `skip`, and the field is left out",
+            (Purpose::Create, false) => "leave the field out",
         };
         self.error(
             Diagnostic::error(codes::NOT_NULLABLE, message)
@@ -393,7 +408,7 @@ impl Compiler<'_> {
                         format!("`{}` cannot be blank", label.name),
                     )
                     .at(entry.value.span, "would send a blank")
-                    .help("use `skip`"),
+                    .help("write `skip`, and the field is left as it is"),
                 );
                 None
             }

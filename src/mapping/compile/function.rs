@@ -13,7 +13,7 @@ use crate::{
     mapping::{
         codes,
         compiled::{Expr, ExprKind, Join, PipeStep},
-        expression::{Call, Expression},
+        expression::{Argument, Call, Expression},
         function::Function,
         types::Type,
     },
@@ -38,6 +38,8 @@ impl Compiler<'_> {
         level: usize,
     ) -> Option<Typed> {
         let at = At { text, place, level };
+        let input_at = &input.at;
+        let mut end_of_input = input_at.end;
         let input = self.lower(input, text, place, level)?;
         let mut gives = input.gives;
         let mut so_far = input.expr.span;
@@ -45,10 +47,20 @@ impl Compiler<'_> {
         for call in calls {
             let function = self.function(call, place)?;
             if !function.is_piped() {
-                self.wrong_arguments(
-                    function,
+                let before = text.get(input_at.start..end_of_input).unwrap_or_default();
+                let arguments = call.arguments.iter().map(|argument| &argument.at);
+                let arguments: Vec<&str> = std::iter::once(before)
+                    .chain(arguments.filter_map(|at| text.get(at.clone())))
+                    .collect();
+                let help = match function {
+                    // Its first argument is the separator.
+                    Function::Join => written(function),
+                    _ => format!("write `{}({})`", call.name, arguments.join(", ")),
+                };
+                self.refuse_call(
                     place.span(&call.at),
                     format!("`{}` does not follow `|`", call.name),
+                    help,
                 );
                 return None;
             }
@@ -61,6 +73,7 @@ impl Compiler<'_> {
                 span: step_span,
             });
             gives = result;
+            end_of_input = call.at.end;
             so_far = Span::new(so_far.start.min(step_span.start), step_span.end);
         }
         Some(Typed {
@@ -85,10 +98,21 @@ impl Compiler<'_> {
     ) -> Option<Typed> {
         let function = self.function(call, place)?;
         if function.is_piped() {
-            self.wrong_arguments(
-                function,
+            let help = match call.arguments.as_slice() {
+                [
+                    Argument {
+                        name: None, value, ..
+                    },
+                ] => {
+                    let value = text.get(value.at.clone()).unwrap_or_default();
+                    format!("write `{value} | {}`", call.name)
+                }
+                _ => written(function),
+            };
+            self.refuse_call(
                 span,
                 format!("`{}` follows the value it works on", call.name),
+                help,
             );
             return None;
         }
@@ -169,22 +193,21 @@ impl Compiler<'_> {
                     format!("no transform `{}`", call.name),
                 )
                 .at(place.span(&call.name_at), "unknown transform")
-                .help(
-                    did_you_mean(&call.name, Function::ALL.into_iter().map(Function::name))
-                        .unwrap_or_else(|| {
-                            "docs/MAPPING.md lists them under \"Transforms\"".to_owned()
-                        }),
-                ),
+                .help(meant(&call.name)),
             );
         }
         function
     }
 
     fn wrong_arguments(&mut self, function: Function, span: Span, message: String) {
+        self.refuse_call(span, message, written(function));
+    }
+
+    fn refuse_call(&mut self, span: Span, message: String, help: String) {
         self.error(
             Diagnostic::error(codes::WRONG_ARGUMENTS, message)
                 .at(span, "")
-                .help(format!("it is written `{}`", function.usage())),
+                .help(help),
         );
     }
 
@@ -249,4 +272,21 @@ impl Compiler<'_> {
         );
         None
     }
+}
+
+/// How a function is written, for help lines.
+fn written(function: Function) -> String {
+    format!(
+        "it is written `{}`",
+        function.usage().replace(", or ", "`, or `")
+    )
+}
+
+/// What to write in place of a function that does not exist.
+fn meant(name: &str) -> String {
+    let function = Function::meant_by(name);
+    function
+        .map(|function| format!("did you mean `{}`?", function.name()))
+        .or_else(|| did_you_mean(name, Function::ALL.into_iter().map(Function::name)))
+        .unwrap_or_else(|| "docs/MAPPING.md lists them under \"Transforms\"".to_owned())
 }

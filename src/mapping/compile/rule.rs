@@ -31,7 +31,7 @@ impl Compiler<'_> {
             );
             return Vec::new();
         };
-        if nodes.len() > limits::RULES {
+        if let Some(first_above) = nodes.get(limits::RULES) {
             self.error(
                 Diagnostic::error(
                     codes::LIMIT,
@@ -41,7 +41,8 @@ impl Compiler<'_> {
                         limits::RULES
                     ),
                 )
-                .at(node.span, ""),
+                .at(first_above.span, "too many from here on")
+                .help("a table with `lookup` often takes the place of many rules; or split them between sources"),
             );
             return Vec::new();
         }
@@ -53,7 +54,11 @@ impl Compiler<'_> {
             let Some(mut keys) = KeyReader::new(node, "a rule", RULE_KEYS, self.out) else {
                 continue;
             };
-            let name = keys.require_text("name", self.out);
+            let name = keys.require_text(
+                "name",
+                "write `- name: …`; errors and tests show it",
+                self.out,
+            );
             if let Some((name, node)) = name {
                 self.check_name(name, node, &mut names);
             }
@@ -85,7 +90,8 @@ impl Compiler<'_> {
             self.error(
                 Diagnostic::error(codes::DUPLICATE, format!("two rules are named `{name}`"))
                     .at(node.span, "again here")
-                    .also(*first, "first here"),
+                    .also(*first, "first here")
+                    .help("give each rule a name of its own"),
             );
         }
         names.push((name, node.span));
@@ -124,7 +130,7 @@ impl Compiler<'_> {
                     codes::RULE_FORM,
                     format!("a rule with `drop` has no `{}`", other.key),
                 )
-                .at(other.key_span, "")
+                .at(other.key_span, "never used")
                 .also(drop.key_span, "it ends here")
                 .help("keep `name`, `when` and `drop` only"),
             );
@@ -137,7 +143,7 @@ impl Compiler<'_> {
                 self.rule_error(
                     drop.value.span,
                     "`drop` is the reason, as a text".to_owned(),
-                    "",
+                    "write why nothing is sent, such as `drop: connection test`",
                 );
                 None
             }
@@ -209,7 +215,8 @@ impl Compiler<'_> {
                     limits::FIELDS_PER_RULE
                 ),
             )
-            .at(span, ""),
+            .at(span, "this rule")
+            .help("entries with `each` and `key_from` take the place of many keys"),
         );
         None
     }

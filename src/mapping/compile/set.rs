@@ -103,7 +103,8 @@ impl Compiler<'_> {
                     codes::GUARDED_FIELD,
                     format!("a mapping never sets `{}`", entry.key),
                 )
-                .at(entry.key_span, "a secret"),
+                .at(entry.key_span, "a secret")
+                .help("remove it: a customer's secret never comes from an event"),
             );
             return;
         }

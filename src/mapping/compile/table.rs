@@ -68,7 +68,7 @@ impl Compiler<'_> {
                             codes::WRONG_VALUE,
                             "a table gives texts, numbers, or true and false",
                         )
-                        .at(value.span, "")
+                        .at(value.span, "none of these")
                         .help("leave the key out and use `lookup(…, else=null)` or `else=skip`"),
                     );
                     continue;

@@ -29,7 +29,8 @@ impl Compiler<'_> {
                     codes::FIELD_FORM,
                     format!("a template is a text, but here is {}", node.shape()),
                 )
-                .at(node.span, ""),
+                .at(node.span, "expected a text")
+                .help("write `template: \"Grado {grade}\"`"),
             );
             return None;
         };
@@ -46,7 +47,7 @@ impl Compiler<'_> {
                     self.error(
                         Diagnostic::error(codes::UNCLOSED, "the brace is never closed")
                             .at(node.span_within(at, at + 1), "opened here")
-                            .help("write `{{` for a brace as text"),
+                            .help("close it with `}`; for a brace as text write `{{`"),
                     );
                     return None;
                 };
@@ -66,8 +67,8 @@ impl Compiler<'_> {
             } else if rest.starts_with('}') {
                 self.error(
                     Diagnostic::error(codes::SYNTAX, "a brace is closed that was never opened")
-                        .at(node.span_within(at, at + 1), "")
-                        .help("write `}}` for a brace as text"),
+                        .at(node.span_within(at, at + 1), "closed here")
+                        .help("open it with `{`; for a brace as text write `}}`"),
                 );
                 return None;
             } else {

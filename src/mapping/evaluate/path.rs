@@ -2,7 +2,7 @@
 
 use super::{Fault, Scope};
 use crate::{
-    diag::Span,
+    diag::{Span, closest},
     mapping::{
         compiled::{Path, PathStart, Step},
         limits::TEXT_BYTES_PER_STEP,
@@ -31,20 +31,7 @@ pub(super) fn resolve_as<'a>(
     span: Span,
     most: usize,
 ) -> Result<Value<'a>, Fault> {
-    let start = match path.start {
-        PathStart::Body => Value::Tree(scope.run.body),
-        PathStart::Element(levels) => {
-            let mut at = scope;
-            for _ in 0..levels {
-                match at.above {
-                    Some(above) => at = above,
-                    None => return Ok(Value::Absent),
-                }
-            }
-            at.element.clone()
-        }
-    };
-    let tree = match start {
+    let tree = match start(path.start, scope) {
         Value::Tree(tree) => tree,
         other if path.steps.is_empty() => return Ok(other),
         // Only what stands in the event has anything inside.
@@ -64,6 +51,59 @@ pub(super) fn resolve_as<'a>(
         return Err(Fault::new(span, too_many_entries(value.len())));
     }
     Ok(Value::List(value))
+}
+
+fn start<'a>(start: PathStart, scope: &Scope<'_, 'a>) -> Value<'a> {
+    match start {
+        PathStart::Body => Value::Tree(scope.run.body),
+        PathStart::Element(levels) => {
+            let mut at = scope;
+            for _ in 0..levels {
+                match at.above {
+                    Some(above) => at = above,
+                    None => return Value::Absent,
+                }
+            }
+            at.element.clone()
+        }
+    }
+}
+
+/// Of a path that leads nowhere the name in the event that is like the one where it ends; of several elements the
+/// first is looked at.
+pub(in crate::mapping) fn name_like_the_missing(
+    path: &Path,
+    scope: &Scope<'_, '_>,
+) -> Option<String> {
+    let Value::Tree(mut at) = start(path.start, scope) else {
+        return None;
+    };
+    for step in &path.steps {
+        at = match step {
+            Step::Key(key) => match at.get(key) {
+                Some(next) => next,
+                None => return closest(key, at.names()).map(ToOwned::to_owned),
+            },
+            Step::Index(index) => at.elements()?.get(*index)?,
+            Step::Every => at.elements()?.first()?,
+            Step::Where(key, wanted) => {
+                let elements = at.elements()?;
+                let is_wanted = |element: &&Tree<'_>| {
+                    let value = element.get(key);
+                    value.is_some_and(|value| Value::of_tree(value).equals(wanted))
+                };
+                let first = elements.first()?;
+                match elements.iter().find(is_wanted) {
+                    Some(element) => element,
+                    None if first.get(key).is_none() => {
+                        return closest(key, first.names()).map(ToOwned::to_owned);
+                    }
+                    None => return None,
+                }
+            }
+        };
+    }
+    None
 }
 
 /// Where a walk ended: at a value, or at the first `[]` with the steps after it.

@@ -94,7 +94,7 @@ fn number(rest: &str, at: usize, before: Option<&Token>) -> Result<(Token, usize
             at..at + run,
             format!("a name cannot begin with a digit: `{whole}`"),
         )
-        .help(format!("write .\"{whole}\"")));
+        .help(format!("put it in double quotes: .\"{whole}\"")));
     }
     if run > length {
         return Err(SyntaxError::new(
@@ -140,7 +140,8 @@ fn symbol(rest: &str, first: char, at: usize) -> Result<(Token, usize), SyntaxEr
             return Err(SyntaxError::new(
                 at..at + 1,
                 "there is no arithmetic: `-` stands only inside names and numbers",
-            ));
+            )
+            .help("a name with other characters is written in double quotes: contact.\"a - b\""));
         }
         return Ok((Token::Symbol(symbol), symbol.len()));
     }
@@ -150,6 +151,9 @@ fn symbol(rest: &str, first: char, at: usize) -> Result<(Token, usize), SyntaxEr
     );
     Err(match first {
         '!' => error.help("write `not`"),
+        '+' | '*' | '/' | '%' => {
+            error.help("there is no arithmetic; `join` and `concat` put texts together")
+        }
         '{' | '}' => error.help("braces belong in `template`"),
         '‘' | '’' | '“' | '”' => error.help("use straight single quotes: '…'"),
         _ => error,

@@ -32,14 +32,11 @@ const WORDS: [&str; 7] = ["or", "and", "not", "in", "true", "false", "null"];
 pub(in crate::mapping) fn parse(text: &str) -> Result<Expression, SyntaxError> {
     let chars = text.chars().count();
     if chars > EXPRESSION_CHARS {
-        return Err(SyntaxError {
-            code: codes::LIMIT,
-            message: format!(
-                "an expression may have {EXPRESSION_CHARS} characters; this has {chars}"
-            ),
-            at: 0..text.len(),
-            help: None,
-        });
+        let message =
+            format!("the expression has {chars} characters; at most {EXPRESSION_CHARS} are taken");
+        return Err(SyntaxError::limit(0..text.len(), message).help(
+            "use a table with `lookup`, or `cases`, in place of a long list of comparisons",
+        ));
     }
     let mut parser = Parser {
         tokens: tokens(text)?,
@@ -126,10 +123,11 @@ impl Parser {
             return Ok(());
         }
         if *self.peek() == Token::End {
-            return Err(SyntaxError::unclosed(
-                open,
-                format!("`{symbol}` is missing: this is never closed"),
-            ));
+            let what = match symbol {
+                ")" => "the parenthesis `(` is never closed",
+                _ => "the bracket `[` is never closed",
+            };
+            return Err(SyntaxError::unclosed(open, what));
         }
         Err(self.unexpected(&format!("`{symbol}`")))
     }
@@ -151,28 +149,37 @@ impl Parser {
 
     /// Something follows a complete expression.
     fn unexpected_after(&self) -> SyntaxError {
-        let error = self.unexpected("`|`, a comparison, `and`, `or` or the end");
+        let error = |message: String| {
+            SyntaxError::new(self.here(), message)
+                .label("expected `|`, a comparison, `and`, `or`, or the end")
+        };
         match self.peek() {
-            Token::Symbol("=") => error.help("write `==` to compare"),
-            Token::Symbol("??") => error.help("put parentheses around the part before `??`"),
-            Token::Symbol("==" | "!=" | "<" | "<=" | ">" | ">=") => {
-                error.help("join two comparisons with `and`")
+            Token::Symbol("=") => {
+                error("one `=` compares nothing".to_owned()).help("write `==` to compare")
             }
-            Token::Name(_) | Token::Number(_) | Token::Text(_) => {
-                error.help("a text with spaces is written in single quotes: '…'")
+            Token::Symbol("??") => error("`??` cannot stand here".to_owned())
+                .help("put parentheses around the part before `??`"),
+            Token::Symbol(symbol @ ("==" | "!=" | "<" | "<=" | ">" | ">=")) => {
+                error(format!("`{symbol}` cannot follow a comparison"))
+                    .help("join two comparisons with `and`")
             }
-            _ => error,
+            Token::Symbol(symbol) => error(format!("`{symbol}` cannot stand here")),
+            Token::Name(word) | Token::Number(word) => {
+                error(format!("`{word}` cannot stand here")).help(format!(
+                    "a text is written in single quotes: '{word}'; a name with spaces in double quotes: contact.\"tipo de plan\""
+                ))
+            }
+            Token::Text(_) | Token::QuotedName(_) => error("a text cannot stand here".to_owned())
+                .help("compare it, `… == '…'`, or put `join(' ', …)` around the parts"),
+            Token::End => self.unexpected("an expression"),
         }
     }
 
     fn nested<T>(&mut self, read: impl FnOnce(&mut Self) -> Parsed<T>) -> Parsed<T> {
         if self.nesting == EXPRESSION_NESTING {
-            return Err(SyntaxError {
-                code: codes::LIMIT,
-                message: format!("an expression may nest {EXPRESSION_NESTING} levels"),
-                at: self.here(),
-                help: None,
-            });
+            let message =
+                format!("the expression has more than {EXPRESSION_NESTING} levels of parentheses");
+            return Err(SyntaxError::limit(self.here(), message).label("too deep"));
         }
         self.nesting += 1;
         let result = read(self);
@@ -255,11 +262,8 @@ impl Parser {
             if self.is_symbol("??") {
                 return Err(SyntaxError {
                     code: codes::AMBIGUOUS_FALLBACK,
-                    message: "`??` after a transform is ambiguous".to_owned(),
-                    at: self.here(),
-                    help: Some(
-                        "put the part before `??` in parentheses: `(a | trim) ?? b`".to_owned(),
-                    ),
+                    ..SyntaxError::new(self.here(), "`??` after a transform is ambiguous")
+                        .help("put the part before `??` in parentheses, `(a | trim) ?? b`, or the transform last, `a ?? b | trim`")
                 });
             }
         }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::diag::Span;
 
-use super::{Difference, Expectation, Expected, Recipient, Test, outcome::Outcome};
+use super::{Difference, Expectation, Expected, OUTCOME, Recipient, Test, outcome::Outcome};
 
 /// Everything in which a test's outcomes are not what it expects.
 pub(super) fn differences(test: &Test, outcomes: &[Outcome]) -> Vec<Difference> {
@@ -26,8 +26,8 @@ pub(super) fn differences(test: &Test, outcomes: &[Outcome]) -> Vec<Difference> 
         };
         match (expected, outcome) {
             (Some(expected), Some(outcome)) => compare(expected, outcome, &mut add),
-            (Some(expected), None) => add("outcome", described(&expected.kind), NOTHING.to_owned()),
-            (None, Some(outcome)) => add("outcome", NOTHING.to_owned(), shown(outcome)),
+            (Some(expected), None) => add(OUTCOME, described(&expected.kind), NOTHING.to_owned()),
+            (None, Some(outcome)) => add(OUTCOME, NOTHING.to_owned(), shown(outcome)),
             (None, None) => {}
         }
     }
@@ -90,7 +90,7 @@ fn compare(expected: &Expectation, outcome: &Outcome, add: &mut impl FnMut(&str,
                 );
             }
         }
-        (wanted, outcome) => add("outcome", described(wanted), shown(outcome)),
+        (wanted, outcome) => add(OUTCOME, described(wanted), shown(outcome)),
     }
 }
 

@@ -11,12 +11,7 @@ use crate::{
 /// What stands under `expect`: outcomes, in order.
 pub(super) fn read(node: &Node, out: &mut Collector) -> Option<Vec<Expectation>> {
     let Some(nodes) = node.as_list().filter(|nodes| !nodes.is_empty()) else {
-        error(
-            out,
-            node.span,
-            "`expect` is a list of outcomes",
-            "write `- customer: …`, `- create: …`, `- drop: …`, `- fail: …` or `- retry: …`",
-        );
+        error(out, node.span, "`expect` is a list of outcomes", FORMS);
         return None;
     };
     let read: Vec<Option<Expectation>> = nodes
@@ -26,7 +21,15 @@ pub(super) fn read(node: &Node, out: &mut Collector) -> Option<Vec<Expectation>>
     read.into_iter().collect()
 }
 
+/// What stands behind each outcome's `-`.
+const FORMS: &str = "write `- customer: …` with `patch: …`, `- create: …`, `- drop: reason`, `- fail: reason` or `- retry: reason`";
+
 fn read_expectation(node: &Node, out: &mut Collector) -> Option<Expectation> {
+    if node.as_map().is_none() {
+        let message = format!("an outcome is a map of keys, but here is {}", node.shape());
+        error(out, node.span, &message, FORMS);
+        return None;
+    }
     let mut keys = KeyReader::new(node, "an outcome", TEST_KEYS, out)?;
     let customer = keys.take_text("customer", out);
     let patches = ["patch", "patch_includes"].map(|key| keys.take(key));
@@ -51,7 +54,7 @@ fn read_expectation(node: &Node, out: &mut Collector) -> Option<Expectation> {
                 out,
                 node.span,
                 "an outcome is one of `customer`, `create`, `drop`, `fail` and `retry`",
-                "",
+                "write each outcome behind a `-` of its own",
             );
             return None;
         }
@@ -69,7 +72,7 @@ fn read_expectation(node: &Node, out: &mut Collector) -> Option<Expectation> {
             out,
             stray.key_span,
             &format!("`{}` belongs to {belongs_to}", stray.key),
-            "",
+            "remove it",
         );
         return None;
     }
@@ -88,7 +91,12 @@ fn read_expectation(node: &Node, out: &mut Collector) -> Option<Expectation> {
                             "a new customer has one of `create` and `create_includes`"
                         }
                     };
-                    error(out, node.span, message, "");
+                    error(
+                        out,
+                        node.span,
+                        message,
+                        "the first compares all fields, the second only those that it names",
+                    );
                     return None;
                 }
             };
@@ -122,7 +130,12 @@ fn texts(node: &Node, out: &mut Collector) -> Option<Vec<String>> {
             .collect()
     });
     if read.is_none() {
-        error(out, node.span, "`warnings` is a list of texts", "");
+        error(
+            out,
+            node.span,
+            "`warnings` is a list of texts",
+            "write `warnings: [\"phoneNumber: …\"]`",
+        );
     }
     read
 }
@@ -133,7 +146,7 @@ fn json(fields: &Entry, out: &mut Collector) -> Option<Value> {
     let read: Option<Value> = serde_json::from_str(&text).ok().filter(Value::is_object);
     if read.is_none() {
         let message = format!("`{}` is a map of fields and values", fields.key);
-        error(out, fields.value.span, &message, "");
+        error(out, fields.value.span, &message, "write `{name: Ana}`");
     }
     read
 }

@@ -49,11 +49,15 @@ fn read_test(
     out: &mut Collector,
 ) -> Option<()> {
     let mut keys = KeyReader::new(node, "a test", TEST_KEYS, out)?;
-    let name = keys.require_text("name", out);
+    let name = keys.require_text("name", "write `- name: what the test shows`", out);
     let event = request::read(&mut keys, node, options, out);
     let found = keys.take("found");
     let now = keys.take_text("now", out);
-    let expect = keys.require("expect", out);
+    let expect = keys.require(
+        "expect",
+        "write `expect:` with `- customer: …`, `- create: …`, `- drop: …`, `- fail: …` or `- retry: …` below it",
+        out,
+    );
     keys.finish(out);
 
     let found = match found {

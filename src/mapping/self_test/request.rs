@@ -76,12 +76,21 @@ pub(super) fn read(
                 out,
                 node.span,
                 "a test has one of `event` and `event_file`",
-                "",
+                "remove one of the two",
             );
             return None;
         }
         (None, None) => {
-            error(out, test.span, "a test needs `event` or `event_file`", "");
+            let first = test
+                .as_map()
+                .and_then(|entries| entries.first())
+                .map_or(test.span, |entry| entry.key_span);
+            error(
+                out,
+                first,
+                "a test needs `event` or `event_file`",
+                "write `event:` with the event below it, or `event_file:` with the path of a sample",
+            );
             return None;
         }
     };

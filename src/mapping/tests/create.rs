@@ -149,7 +149,7 @@ fn a_failing_test_says_what_the_new_customer_would_be() {
     m.yaml:23:36: error map/test-failed: test `t`: outcome 1: name: expected "Eva", got "Ana" (rule `r`)
     m.yaml:24:9: error map/test-failed: test `t`: outcome 2: customer: expected cus_2, got a new customer (rule `r`)
     m.yaml:24:9: error map/test-failed: test `t`: outcome 2: username: expected nothing, got "tut-G2" (rule `r`)
-    m.yaml:26:9: error map/test-failed: test `t`: outcome 3: outcome: expected retry: customer not found, got a new customer: {"name":"Leo","username":"tut-G3"} (rule `r`)
+    m.yaml:26:9: error map/test-failed: test `t`: outcome 3: expected retry: customer not found, got a new customer: {"name":"Leo","username":"tut-G3"} (rule `r`)
     "#);
 }
 
@@ -215,15 +215,15 @@ fn creation_is_checked_when_the_file_is_loaded() {
     find: [{username: id}] / on_missing: create / create: /   nam: n /   email: null /   phoneNumber: p /   secondaryPhoneNumber: {from: p | phone, on_null: clear} /   assigneeId: {from: a, on_blank: clear} /   emailVerified: true /   metadata: {k: null} /   meta: {k: k} /   password: p / name: n
     m.yaml:15:9: error map/unknown-field: Quentli has no field `nam` (did you mean `name`?)
     m.yaml:16:16: error map/not-nullable: a new customer has no `email` to clear (leave the field out)
-    m.yaml:17:22: error map/wrong-type: `phoneNumber` needs a phone number, but this gives a value of any type (add `| phone`)
-    m.yaml:18:58: error map/not-nullable: a new customer has no `secondaryPhoneNumber` to clear (leave the field out)
-    m.yaml:19:41: error map/not-nullable: a new customer has no `assigneeId` to clear (leave the field out)
+    m.yaml:17:22: error map/wrong-type: `phoneNumber` needs a phone number, but this gives whatever the event has there (add `| phone`)
+    m.yaml:18:58: error map/not-nullable: a new customer has no `secondaryPhoneNumber` to clear (write `skip`, and the field is left out)
+    m.yaml:19:41: error map/not-nullable: a new customer has no `assigneeId` to clear (write `skip`, and the field is left out)
     m.yaml:20:9: error map/guarded-field: `emailVerified` needs permission: it is the state of the customer's account (if this source owns it, add `allow: [emailVerified]` at the top of the file)
     m.yaml:21:23: error map/not-nullable: a new customer has no `metadata.k` to clear (leave the field out)
     m.yaml:22:9: error map/metadata-and-meta: `metadata` and `meta` are the same data in Quentli (put all keys under `metadata`)
-    m.yaml:23:9: error map/guarded-field: a mapping never sets `password`
+    m.yaml:23:9: error map/guarded-field: a mapping never sets `password` (remove it: a customer's secret never comes from an event)
 
     find: [{username: id}] / on_missing: created / name: n
-    m.yaml:13:19: error map/wrong-value: `on_missing` is one of `retry`, `fail`, `drop`, `create` (did you mean `create`?)
+    m.yaml:13:19: error map/wrong-value: `on_missing` takes `retry`, `fail`, `drop` or `create` (did you mean `create`?)
     ");
 }

@@ -425,11 +425,7 @@ fn the_finding_that_is_shown_is_what_check_says() {
     );
     let mut out = Collector::new(SourceText::new("mappings/crm.yaml", text));
     let root = yaml::parse(&mut out).unwrap();
-    compile_untested(
-        &root,
-        &options(),
-        &mut out,
-    );
+    compile_untested(&root, &options(), &mut out);
     let report = render_report(&out.finish(), Style::Plain);
     assert!(report.contains(shown.trim_end()), "{report}");
 }

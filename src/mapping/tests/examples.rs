@@ -43,6 +43,6 @@ fn a_failing_test_tells_each_differing_field_with_the_rule_that_ran() {
     m.yaml:99:11: error map/test-failed: test `family with two guardians, one pays`: outcome 1: metadata.Grado: expected nothing, got "5" (rule `paying guardians of a family`)
     m.yaml:99:11: error map/test-failed: test `family with two guardians, one pays`: outcome 1: metadata.Matrículas: expected nothing, got "A-1029 A-1344" (rule `paying guardians of a family`)
     m.yaml:107:11: error map/test-failed: test `family with two guardians, one pays`: outcome 2: phoneNumber: expected "+525550002222", got "+525550001111" (rule `paying guardians of a family`)
-    m.yaml:136:9: error map/test-failed: test `pings are dropped`: outcome 1: outcome: expected fail: connection test, got drop: connection test (rule `connection test`)
+    m.yaml:136:9: error map/test-failed: test `pings are dropped`: outcome 1: expected fail: connection test, got drop: connection test (rule `connection test`)
     "#);
 }

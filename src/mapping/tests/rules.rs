@@ -288,9 +288,9 @@ fn a_dedup_path_that_the_file_spells_out_must_be_in_a_test() {
     assert_eq!(
         never_seen,
         [
-            "m.yaml:5:28: warning map/path-never-seen: no test event has a value at `nope.typo`",
-            "m.yaml:5:41: warning map/path-never-seen: no test event has a value at `skiped`",
-            "m.yaml:5:50: warning map/path-never-seen: no test event has a value at `gone[].x`",
+            "m.yaml:5:28: warning map/path-never-seen: no test event has a value at `nope.typo` (correct the name, or add a test with an event that has it)",
+            "m.yaml:5:41: warning map/path-never-seen: no test event has a value at `skiped` (did you mean `skipped`?)",
+            "m.yaml:5:50: warning map/path-never-seen: no test event has a value at `gone[].x` (correct the name, or add a test with an event that has it)",
         ]
     );
 }

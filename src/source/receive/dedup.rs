@@ -86,17 +86,23 @@ fn of_preset(preset: Option<&Preset>, section: Span) -> DedupRule {
 
 fn header(node: &Node, out: &mut Collector) -> Option<HeaderName> {
     let mut keys = KeyReader::new(node, "dedup", CODES, out)?;
-    let name = keys.require_text("header", out).and_then(|(text, node)| {
-        let name = text.parse().ok();
-        if name.is_none() {
-            out.add(
-                Diagnostic::error(BAD_VALUE, format!("`{text}` is not a header name"))
-                    .at(node.span, "not a header name")
-                    .help("letters, digits and `-`, such as `webhook-id`"),
-            );
-        }
-        name
-    });
+    let name = keys
+        .require_text(
+            "header",
+            "write `dedup: {header: NAME}`, or a list of expressions",
+            out,
+        )
+        .and_then(|(text, node)| {
+            let name = text.parse().ok();
+            if name.is_none() {
+                out.add(
+                    Diagnostic::error(BAD_VALUE, format!("`{text}` is not a header name"))
+                        .at(node.span, "not a header name")
+                        .help("letters, digits and `-`, such as `webhook-id`"),
+                );
+            }
+            name
+        });
     keys.finish(out);
     name
 }

@@ -102,7 +102,7 @@ recv/source-name
 -source: crm
 +source: my-crm
 
-recv/source-name
+map/wrong-value
 -source: crm
 +source: My CRM
 

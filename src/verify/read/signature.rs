@@ -101,19 +101,24 @@ pub(super) fn read(
     };
     match contradiction(&settings) {
         None => Ok(settings),
-        Some((key, message)) => {
+        Some(Contradiction { key, message, help }) => {
             let span = node.get(key).unwrap_or(node).span;
             let label = "does not fit with the rest";
-            report(
-                out,
-                Diagnostic::error(CONTRADICTION, message).at(span, label),
-            )
+            let finding = Diagnostic::error(CONTRADICTION, message).at(span, label);
+            report(out, finding.help(help))
         }
     }
 }
 
-/// Settings that are good one by one but not together: the key to look at, and why.
-fn contradiction(settings: &SignatureSettings) -> Option<(&'static str, &'static str)> {
+/// Settings that are good one by one but not together.
+struct Contradiction {
+    /// The key to look at.
+    key: &'static str,
+    message: &'static str,
+    help: &'static str,
+}
+
+fn contradiction(settings: &SignatureSettings) -> Option<Contradiction> {
     let signs = |wanted: &Segment| settings.signed.has(|part| part == wanted);
     let signs_url = signs(&Segment::Url) || signs(&Segment::UrlDecoded);
     let pair = settings
@@ -128,60 +133,71 @@ fn contradiction(settings: &SignatureSettings) -> Option<(&'static str, &'static
             settings.timestamp.is_some() && !signs(&Segment::Timestamp),
             "timestamp",
             "a timestamp that is not signed protects nothing: `signed` lacks `{timestamp}`",
+            "add `{timestamp}` to `signed`, or remove `timestamp`",
         ),
         (
             settings.timestamp.is_none() && signs(&Segment::Timestamp),
             "signed",
             "`signed` has `{timestamp}`, but `timestamp` does not say where it is",
+            "add `timestamp: {source: \"header:NAME\", format: unix_s}`, or remove `{timestamp}`",
         ),
         (
             settings.id_header.is_some() && !signs(&Segment::Id),
             "id_header",
             "`id_header` is given, but `signed` lacks `{id}`",
+            "add `{id}` to `signed`, or remove `id_header`",
         ),
         (
             settings.id_header.is_none() && signs(&Segment::Id),
             "signed",
             "`signed` has `{id}`, but `id_header` does not say where it is",
+            "add `id_header: NAME`, or remove `{id}`",
         ),
         (
             settings.scheme == Scheme::Digest && !signs(&Segment::Secret),
             "signed",
             "without `{secret}` in `signed` anybody can compute the digest",
+            "add `{secret}` to `signed` where the sender has it; if the sender uses a keyed hash, write `type: hmac`",
         ),
         (
             settings.scheme == Scheme::Hmac && signs(&Segment::Secret),
             "signed",
             "the secret is the key of an hmac, and not part of the signed text",
+            "remove `{secret}`; if the sender hashes the secret with the text, write `type: digest`",
         ),
         (
             pair && !pairs,
             "timestamp",
             "a timestamp in a pair needs a `signature_format` of style `pairs`",
+            "write `signature_format: {style: pairs, key: v1}`",
         ),
         (
             in_body && !plain,
             "signature_format",
             "a signature inside the body has no format but `plain`",
+            "remove `signature_format`",
         ),
         (
             in_body && (signs(&Segment::Body) || signs(&Segment::FormSorted)),
             "signed",
             "a signature inside the body cannot cover the body",
+            "name the fields that are signed, such as `{json:id}`",
         ),
         (
             settings.url_port_variants && !signs_url,
             "url_port_variants",
             "the address is not signed, so it has no variants",
+            "remove `url_port_variants`, or add `{url}` to `signed`",
         ),
         (
             settings.body_digest_query.is_some() && !(signs_url && signs(&Segment::FormSorted)),
             "body_digest_query",
             "a hash of the body in the address needs `{url}` and `{form_sorted}` in `signed`",
+            "add them to `signed`, or remove `body_digest_query`",
         ),
     ]
     .into_iter()
-    .find_map(|(wrong, key, message)| wrong.then_some((key, message)))
+    .find_map(|(wrong, key, message, help)| wrong.then_some(Contradiction { key, message, help }))
 }
 
 fn signature_place(
@@ -229,11 +245,22 @@ fn signature_format(node: &Node, out: &mut Collector) -> Read<SignatureFormat> {
         return Ok(SignatureFormat::Plain);
     }
     let mut keys = KeyReader::new(node, "signature_format", CODES, out).ok_or(Reported)?;
-    let (style, style_node) = keys.require_text("style", out).ok_or(Reported)?;
+    let (style, style_node) = keys
+        .require_text(
+            "style",
+            "write `style: prefix`, `pairs` or `list`; or `signature_format: plain`",
+            out,
+        )
+        .ok_or(Reported)?;
     let format = match style {
         "plain" => Ok(SignatureFormat::Plain),
         "prefix" => {
-            let prefix = required_text(&mut keys, "prefix", out);
+            let prefix = required_text(
+                &mut keys,
+                "prefix",
+                "write what stands before the signature, such as `prefix: \"sha256=\"`",
+                out,
+            );
             let separator = optional_text(&mut keys, "item_sep", out);
             prefix.and_then(|prefix| {
                 Ok(SignatureFormat::Prefix {
@@ -243,7 +270,12 @@ fn signature_format(node: &Node, out: &mut Collector) -> Read<SignatureFormat> {
             })
         }
         "pairs" => {
-            let key = required_text(&mut keys, "key", out);
+            let key = required_text(
+                &mut keys,
+                "key",
+                "write the key of the signature's pair, such as `key: v1`",
+                out,
+            );
             let separator = text_or(&mut keys, "item_sep", ",", out);
             let assign = text_or(&mut keys, "kv_sep", "=", out);
             key.and_then(|key| {
@@ -255,7 +287,12 @@ fn signature_format(node: &Node, out: &mut Collector) -> Read<SignatureFormat> {
             })
         }
         "list" => {
-            let version = required_text(&mut keys, "version", out);
+            let version = required_text(
+                &mut keys,
+                "version",
+                "write what marks the signature in the list, such as `version: v1`",
+                out,
+            );
             let separator = text_or(&mut keys, "item_sep", " ", out);
             let assign = text_or(&mut keys, "version_sep", ",", out);
             version.and_then(|version| {
@@ -292,7 +329,11 @@ fn signed(keys: &mut KeyReader<'_>, out: &mut Collector) -> Read<Template> {
 
 fn timestamp(node: &Node, out: &mut Collector) -> Read<TimestampSettings> {
     let mut keys = KeyReader::new(node, "timestamp", CODES, out).ok_or(Reported)?;
-    let place = match keys.require_text("source", out) {
+    let place = match keys.require_text(
+        "source",
+        "write where the timestamp stands: header:NAME, or pair:KEY with the style `pairs`",
+        out,
+    ) {
         None => Err(Reported),
         Some((text, node)) => match text.split_once(':') {
             Some(("header", name)) => header_name(name, node, out).map(TimestampPlace::Header),

@@ -27,18 +27,20 @@ pub(super) fn choice<T: Copy>(
     default: Option<T>,
     out: &mut Collector,
 ) -> Read<T> {
-    let given = match default {
-        Some(default) => match optional_text(keys, key, out)? {
+    let words: Vec<_> = choices.iter().map(|(word, _)| *word).collect();
+    let given = if let Some(default) = default {
+        match optional_text(keys, key, out)? {
             Some(given) => given,
             None => return Ok(default),
-        },
-        None => keys.require_text(key, out).ok_or(Reported)?,
+        }
+    } else {
+        let help = format!("write one of {}", words.join(", "));
+        keys.require_text(key, &help, out).ok_or(Reported)?
     };
     let (text, node) = given;
     if let Some((_, value)) = choices.iter().find(|(word, _)| *word == text) {
         return Ok(*value);
     }
-    let words: Vec<_> = choices.iter().map(|(word, _)| *word).collect();
     report(out, unknown_word(node, what, text, &words))
 }
 
@@ -64,9 +66,10 @@ pub(super) fn text_or(
 pub(super) fn required_text(
     keys: &mut KeyReader<'_>,
     key: &'static str,
+    help: &str,
     out: &mut Collector,
 ) -> Read<String> {
-    let (text, node) = keys.require_text(key, out).ok_or(Reported)?;
+    let (text, node) = keys.require_text(key, help, out).ok_or(Reported)?;
     not_empty(key, text, node, out).map(|(text, _)| text.to_owned())
 }
 

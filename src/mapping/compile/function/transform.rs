@@ -4,12 +4,12 @@ use std::ops::Range;
 
 use regex_lite::RegexBuilder;
 
-use super::At;
+use super::{At, written};
 use crate::{
     diag::{Diagnostic, did_you_mean},
     mapping::{
         codes,
-        compile::{Compiler, expression::constant, zone_or_report},
+        compile::{Compiler, REGIONS, expression::constant, zone_or_report},
         compiled::{Otherwise, Transform},
         expression::{Argument, Call, Expression, Kind as Written, Literal, Start, Step},
         function::Function,
@@ -106,7 +106,8 @@ impl Compiler<'_> {
                                 codes::WRONG_ARGUMENTS,
                                 format!("this is not a regular expression: {error}"),
                             )
-                            .at(at.place.span(&argument.value.at), ""),
+                            .at(at.place.span(&argument.value.at), "cannot be read")
+                            .help(r"put `\` before a sign that stands for itself: . * + ? ( ) [ ] { } ^ $ | \"),
                         );
                         None
                     }
@@ -167,16 +168,18 @@ impl Compiler<'_> {
                 format!("`{}` has no argument `{name}`", call.name),
             )
             .at(at.place.span(&argument.at), "unknown argument")
-            .help(help.unwrap_or_else(|| format!("it is written `{}`", function.usage()))),
+            .help(help.unwrap_or_else(|| written(function))),
         );
         None
     }
 
     fn arguments_of<T>(&mut self, function: Function, call: &Call, at: At<'_>) -> Option<T> {
         let message = if call.arguments.is_empty() {
-            format!("`{}` needs arguments", call.name)
-        } else {
+            format!("`{}` needs an argument in parentheses", call.name)
+        } else if function.usage().contains('(') {
             format!("`{}` does not take these arguments", call.name)
+        } else {
+            format!("`{}` takes no arguments", call.name)
         };
         self.wrong_arguments(function, at.place.span(&call.at), message);
         None
@@ -199,7 +202,8 @@ impl Compiler<'_> {
                 };
                 let Some(region) = Region::from_code(code) else {
                     let span = at.place.span(&argument.value.at);
-                    self.wrong_arguments(function, span, format!("no region `{code}`"));
+                    let message = format!("no region `{code}`");
+                    self.refuse_call(span, message, REGIONS.to_owned());
                     return None;
                 };
                 region

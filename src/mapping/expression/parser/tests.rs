@@ -146,23 +146,23 @@ fn what_cannot_be_read_is_told_with_place_and_help() {
 
       0..0 map/syntax: an expression is missing here
     a | trim ?? b
-      9..11 map/ambiguous-fallback: `??` after a transform is ambiguous (put the part before `??` in parentheses: `(a | trim) ?? b`)
+      9..11 map/ambiguous-fallback: `??` after a transform is ambiguous (put the part before `??` in parentheses, `(a | trim) ?? b`, or the transform last, `a ?? b | trim`)
     'open
-      0..5 map/unclosed: the quote ' is never closed
+      0..5 map/unclosed: the quote ' is never closed (close it. If this is a one-line `{…}` or `[…]`, a comma ended the value: put the whole value in double quotes)
     f(a
-      1..2 map/unclosed: `)` is missing: this is never closed
+      1..2 map/unclosed: the parenthesis `(` is never closed (close it. If this is a one-line `{…}` or `[…]`, a comma ended the value: put the whole value in double quotes)
     a[2
-      1..2 map/unclosed: `]` is missing: this is never closed
+      1..2 map/unclosed: the bracket `[` is never closed (close it. If this is a one-line `{…}` or `[…]`, a comma ended the value: put the whole value in double quotes)
     a |
       3..3 map/syntax: expected a transform after `|`, but the expression ends here
     a ??
       4..4 map/syntax: expected a value, but the expression ends here
     a b
-      2..3 map/syntax: expected `|`, a comparison, `and`, `or` or the end, but `b` stands here (a text with spaces is written in single quotes: '…')
+      2..3 map/syntax: `b` cannot stand here (a text is written in single quotes: 'b'; a name with spaces in double quotes: contact."tipo de plan")
     a = 'x'
-      2..3 map/syntax: expected `|`, a comparison, `and`, `or` or the end, but `=` stands here (write `==` to compare)
+      2..3 map/syntax: one `=` compares nothing (write `==` to compare)
     a == b == c
-      7..9 map/syntax: expected `|`, a comparison, `and`, `or` or the end, but `==` stands here (join two comparisons with `and`)
+      7..9 map/syntax: `==` cannot follow a comparison (join two comparisons with `and`)
     a && b
       2..4 map/syntax: there is no `&&` (write `and`)
     !a
@@ -170,9 +170,9 @@ fn what_cannot_be_read_is_told_with_place_and_help() {
     type == "ping"
       8..14 map/syntax: a name in double quotes cannot stand here (a text is written in single quotes: 'ping'; a key with other characters follows a dot: $."ping")
     a.12
-      2..4 map/syntax: a name cannot begin with a digit: `12` (write ."12")
+      2..4 map/syntax: a name cannot begin with a digit: `12` (put it in double quotes: ."12")
     a - b
-      2..3 map/syntax: there is no arithmetic: `-` stands only inside names and numbers
+      2..3 map/syntax: there is no arithmetic: `-` stands only inside names and numbers (a name with other characters is written in double quotes: contact."a - b")
     12ab
       0..4 map/syntax: `12ab` is neither a number nor a name (a text is written in single quotes: '12ab')
     a[x]

@@ -95,6 +95,14 @@ impl Pattern {
     pub(in crate::mapping) fn parse(text: &str) -> Result<Self, String> {
         let mut pieces: Vec<Piece> = Vec::new();
         let mut letters_of: Vec<(Part, &str)> = Vec::new();
+        // As Spanish and spreadsheets write a pattern.
+        let upper = text.to_uppercase();
+        if upper.contains("AAAA") || (upper.contains("YYYY") && !text.contains("YYYY")) {
+            return Err(
+                "the letters of a pattern are YYYY for the year, MM for the month, DD for the day, HH:mm:ss for the time"
+                    .to_owned(),
+            );
+        }
         let mut rest = text;
         while let Some(c) = rest.chars().next() {
             let read = if let Some((letters, piece, part)) = LETTERS
