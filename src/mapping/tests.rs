@@ -9,10 +9,17 @@ mod expressions;
 mod fields;
 mod functions;
 mod headers;
+mod keys;
 mod properties;
 mod rules;
+mod values;
 
-use super::*;
+use super::{
+    evaluate::{Run, Scope, evaluate},
+    transform::datetime,
+    value::Value,
+    *,
+};
 use crate::{customer::Patch, diag::render_lines, event::ItemOutcome, yaml};
 
 /// An event with a value of every kind.
@@ -158,6 +165,42 @@ fn text_of(top: &str, expression: &str, body: &str) -> String {
         None => shown
             .strip_prefix("fail: metadata.k: ")
             .map_or(shown.clone(), |reason| format!("error: {reason}")),
+    }
+}
+
+/// What an expression gives on an event, of whatever type; see [`written`].
+fn evaluated(top: &str, expression: &str, body: &str) -> String {
+    let dedup = [(expression.to_owned(), Span::new(0, 1))];
+    let (mapping, lines) = read_with(&file(top, "drop: x"), &dedup);
+    let mapping = mapping.unwrap_or_else(|| panic!("{expression}: {}", lines.join("\n")));
+    let body = tree::read_json(body.as_bytes()).unwrap();
+    let run = Run::new(&body, &[], &mapping.tables);
+    match evaluate(&mapping.dedup[0], &Scope::item(&run, Value::of_tree(&body))) {
+        Ok(value) => written(&value),
+        Err(fault) => fault.to_string(),
+    }
+}
+
+/// A value as `docs/MAPPING.md` writes it: a text as it is, `['a', 'b']`, `nothing`.
+fn written(value: &Value<'_>) -> String {
+    match value {
+        Value::Text(text) | Value::Number(text) => text.to_string(),
+        Value::Bool(flag) => flag.to_string(),
+        Value::DateTime(time) => datetime::written(*time),
+        list if list.is_list() => {
+            let shown: Vec<String> = list
+                .clone()
+                .elements()
+                .unwrap()
+                .iter()
+                .map(|element| match element {
+                    Value::Text(text) => format!("'{text}'"),
+                    other => written(other),
+                })
+                .collect();
+            format!("[{}]", shown.join(", "))
+        }
+        other => other.kind().to_owned(),
     }
 }
 

@@ -2,9 +2,7 @@
 
 use super::{
     compiled::{Expr, ExprKind},
-    evaluate::{Run, Scope, evaluate},
     transform::datetime,
-    value::Value,
     *,
 };
 use crate::{
@@ -80,39 +78,9 @@ fn blocks() -> Vec<&'static str> {
 
 /// What an expression gives on an empty event, in a file with the document's table.
 fn given(expression: &str) -> String {
-    let (tables, _) = section("### Tables")
-        .split_once("```yaml\n")
-        .map(|(_, after)| after.split_once("```").unwrap())
-        .unwrap();
-    let dedup = [(expression.to_owned(), Span::new(0, 1))];
-    let (mapping, lines) = read_with(&file(tables, "drop: x"), &dedup);
-    let mapping = mapping.unwrap_or_else(|| panic!("{expression}: {}", lines.join("\n")));
-    let body = tree::read_json(b"{}").unwrap();
-    let run = Run::new(&body, &[], &mapping.tables);
-    match evaluate(&mapping.dedup[0], &Scope::item(&run, Value::of_tree(&body))) {
-        Ok(value) => written(&value),
-        Err(fault) => fault.to_string(),
-    }
-}
-
-/// A value as the document writes it.
-fn written(value: &Value<'_>) -> String {
-    match value {
-        Value::Text(text) | Value::Number(text) => text.to_string(),
-        Value::Bool(flag) => flag.to_string(),
-        Value::DateTime(time) => datetime::written(*time),
-        Value::List(elements) => {
-            let shown: Vec<String> = elements
-                .iter()
-                .map(|element| match element {
-                    Value::Text(text) => format!("'{text}'"),
-                    other => written(other),
-                })
-                .collect();
-            format!("[{}]", shown.join(", "))
-        }
-        other => other.kind().to_owned(),
-    }
+    let (_, after) = section("### Tables").split_once("```yaml\n").unwrap();
+    let (tables, _) = after.split_once("```").unwrap();
+    evaluated(tables, expression, "{}")
 }
 
 /// The functions that an expression calls.

@@ -3,7 +3,7 @@
 use super::*;
 
 const BODY: &str = r#"{
-    "s": " Ana  LUNA ", "n": 5, "t": true, "nil": null, "e": "", "l": ["b", "a", null, "b", " "], "el": [],
+    "s": " Ana  LUNA ", "n": 5, "t": true, "nil": null, "e": "", "sp": " ", "l": ["b", "a", null, "b", " "], "el": [],
     "phone": "55 1234 5678", "when": "15/01/2025 04:30", "mail": "ANA@X.MX", "code": "PRI", "no": "No",
     "phones": ["5512345678", null, "5550001111"], "nums": [1, 2]
 }"#;
@@ -277,47 +277,177 @@ fn every_function_does_what_the_catalogue_says() {
     }
 }
 
-#[test]
-fn absent_null_and_blank_pass_through_transforms() {
-    for transform in [
-        "trim",
-        "lower",
-        "title",
-        "squeeze",
-        "given_first",
-        "replace('a', 'b')",
-        "strip_prefix('a')",
+/// A call of every transform, with one value it takes and what it gives for it.
+const CALLS: [(Function, &str, &str, &str); 38] = [
+    (Function::Trim, "trim", "' a '", "'a'"),
+    (Function::Lower, "lower", "'A'", "'a'"),
+    (Function::Upper, "upper", "'a'", "'A'"),
+    (Function::Title, "title", "'ana'", "'Ana'"),
+    (Function::Squeeze, "squeeze", "'a  b'", "'a b'"),
+    (Function::GivenFirst, "given_first", "'B, A'", "'A B'"),
+    (Function::Replace, "replace('a', 'b')", "'aa'", "'bb'"),
+    (Function::StripPrefix, "strip_prefix('a')", "'ab'", "'b'"),
+    (Function::StripSuffix, "strip_suffix('b')", "'ab'", "'a'"),
+    (
+        Function::RequirePrefix,
         "require_prefix('a')",
-        "digits",
-        "max_len(2)",
-        "text",
-        "number",
-        "number(decimal=',')",
-        "phone",
-        "email",
+        "'ab'",
+        "'ab'",
+    ),
+    (Function::Digits, "digits", "'a1'", "'1'"),
+    (Function::MaxLen, "max_len(1)", "'ab'", "'a'"),
+    (Function::Split, "split(',')", "'a'", "'a'"),
+    (Function::Text, "text", "5", "'5'"),
+    (Function::Number, "number", "'5'", "5"),
+    (Function::Number, "number(decimal=',')", "'5,5'", "5.5"),
+    (Function::Bool, "bool", "'no'", "false"),
+    (Function::Phone, "phone", "'5512345678'", "'+525512345678'"),
+    (Function::Email, "email", "'a@B.mx'", "'a@b.mx'"),
+    (
+        Function::Curp,
         "curp",
-        "rfc",
+        "'boxw310820hnerxn09'",
+        "'BOXW310820HNERXN09'",
+    ),
+    (Function::Rfc, "rfc", "'gode561231gr8'", "'GODE561231GR8'"),
+    (
+        Function::DateTime,
         "datetime",
+        "'2025-01-15'",
+        "2025-01-15T06:00:00.000Z",
+    ),
+    (
+        Function::DayFirst,
         "day_first",
+        "'15/1/2025'",
+        "2025-01-15T06:00:00.000Z",
+    ),
+    (
+        Function::UnixS,
         "unix_s",
-        "lookup(level)",
-        "unique",
-        "compact",
-    ] {
-        for (input, output) in [("none", "absent"), ("nil", "null")] {
-            let expression = format!("{input} | {transform}");
-            // A list has no text to be seen in metadata, but nothing and null pass there as well.
-            let expression = if matches!(transform, "unique" | "compact") {
-                format!("{expression} | first")
-            } else {
-                expression
+        "1736937000",
+        "2025-01-15T10:30:00.000Z",
+    ),
+    (
+        Function::UnixMs,
+        "unix_ms",
+        "1736937000123",
+        "2025-01-15T10:30:00.123Z",
+    ),
+    (Function::Lookup, "lookup(level)", "'PRI'", "'Primaria'"),
+    (Function::StartsWith, "starts_with('a')", "'ab'", "true"),
+    (Function::EndsWith, "ends_with('a')", "'ab'", "false"),
+    (Function::Contains, "contains('a')", "'ab'", "true"),
+    (Function::Matches, "matches('^a')", "'ab'", "true"),
+    // What follows is about lists, or about what is not there.
+    (Function::First, "first", "['a']", "'a'"),
+    (Function::Last, "last", "['a']", "'a'"),
+    (Function::Unique, "unique", "['a', 'a']", "['a']"),
+    (Function::Compact, "compact", "['a', null]", "['a']"),
+    (Function::Count, "count", "['a']", "1"),
+    (Function::Default, "default('d')", "'a'", "'a'"),
+    (Function::Default, "default(none)", "'a'", "'a'"),
+    (Function::Default, "default(null)", "'a'", "'a'"),
+];
+
+#[test]
+fn every_transform_that_follows_a_pipe_is_in_the_list_of_calls() {
+    for function in Function::ALL {
+        let is_there = CALLS.iter().any(|(called, ..)| *called == function);
+        assert_eq!(is_there, function.is_piped(), "{function:?}");
+    }
+    for (function, call, ..) in CALLS {
+        assert!(call.starts_with(function.name()), "{call}");
+    }
+}
+
+#[test]
+fn absent_null_and_blank_pass_through_every_transform() {
+    for (function, call, ..) in CALLS {
+        for (input, passed) in [
+            ("none", "nothing"),
+            ("nil", "null"),
+            ("e", ""),
+            ("sp", " "),
+            ("el", "[]"),
+        ] {
+            let given = evaluated(TABLES, &format!("{input} | {call}"), BODY);
+            let expected = match (function, call, input) {
+                (Function::Default, "default('d')", _) => "d",
+                (Function::Default, "default(none)", _)
+                | (Function::First | Function::Last, _, "el") => "nothing",
+                (Function::Default, _, _) => "null",
+                (Function::Count, ..) => "0",
+                _ => passed,
             };
-            assert_eq!(text_of(TABLES, &expression, BODY), output, "{expression}");
+            assert_eq!(given, expected, "{input} | {call}");
         }
-        if !matches!(transform, "unique" | "compact") {
-            let expression = format!("e | {transform}");
-            assert_eq!(text_of(TABLES, &expression, BODY), r#""""#, "{expression}");
+    }
+}
+
+#[test]
+fn a_list_goes_through_every_transform_of_single_values_element_by_element() {
+    for (function, call, input, output) in CALLS {
+        let one = evaluated(TABLES, &format!("[({input} | {call})]"), BODY);
+        let list = evaluated(
+            TABLES,
+            &format!("[{input}, null, none, ' ', {input}] | {call}"),
+            BODY,
+        );
+        let expected = match function {
+            // A list of texts that are split is one list.
+            Function::Split => format!("[{output}, null, ' ', {output}]"),
+            // These look at the whole list.
+            Function::Contains => "false".to_owned(),
+            Function::First
+            | Function::Last
+            | Function::Unique
+            | Function::Compact
+            | Function::Count
+            | Function::Default => continue,
+            _ => {
+                assert_eq!(one, format!("[{output}]"), "{input} | {call}");
+                format!("[{output}, null, ' ', {output}]")
+            }
+        };
+        assert_eq!(list, expected, "{call}");
+    }
+}
+
+#[test]
+fn transforms_of_lists_take_nothing_else() {
+    for call in ["first", "last", "unique", "compact", "count"] {
+        for (input, kind) in [("s", "a text"), ("n", "a number"), ("t", "true or false")] {
+            assert_eq!(
+                evaluated(TABLES, &format!("{input} | {call}"), BODY),
+                format!("{call}: expected a list, got {kind}")
+            );
         }
+    }
+    for (expression, given) in [
+        ("l | first", "b"),
+        ("l | last", " "),
+        ("l | unique", "['b', 'a', null, ' ']"),
+        ("l | compact", "['b', 'a', 'b']"),
+        ("l | count", "5"),
+        // By the rules of comparison.
+        ("['a', 5, '5', 5.0, 'A'] | unique", "['a', 5, 'A']"),
+    ] {
+        assert_eq!(evaluated(TABLES, expression, BODY), given, "{expression}");
+    }
+}
+
+#[test]
+fn no_transform_of_single_values_takes_an_object() {
+    for (_, call, ..) in CALLS {
+        let given = evaluated(TABLES, &format!("o | {call}"), r#"{"o": {"k": "v"}}"#);
+        let is_default = call.starts_with("default");
+        assert!(
+            is_default
+                || given.contains("expected a text, got an object")
+                || given.contains("expected a list, got an object"),
+            "{call}: {given}"
+        );
     }
 }
 
@@ -343,14 +473,14 @@ fn an_accent_apart_from_its_letter_makes_no_difference() {
 }
 
 #[test]
-fn a_list_goes_through_transforms_of_text_element_by_element() {
-    for (expression, text) in [
-        ("join(',', l | upper)", r#""B,A,B""#),
-        ("join(',', l[] | upper | unique)", r#""B,A""#),
-        ("join(',', nums | lookup(level, else=skip))", "absent"),
-        ("join(',', ['a;b', 'c'] | split(';'))", r#""a,b,c""#),
-        ("['x', none, 'y'] | count", r#""2""#),
+fn lists_of_the_event_and_lists_that_are_written_are_the_same() {
+    for (expression, given) in [
+        ("join(',', l | upper)", "B,A,B"),
+        ("join(',', l[] | upper | unique)", "B,A"),
+        ("nums | lookup(level, else=skip)", "[]"),
+        ("['a;b', 'c'] | split(';')", "['a', 'b', 'c']"),
+        ("['x', none, 'y'] | count", "2"),
     ] {
-        assert_eq!(text_of(TABLES, expression, BODY), text, "{expression}");
+        assert_eq!(evaluated(TABLES, expression, BODY), given, "{expression}");
     }
 }
