@@ -5,7 +5,7 @@
 //! or an earlier fallback would have stopped before it; those of `dedup` that the file spells out, for every item.
 
 use super::{
-    Input, Mapping, body, codes,
+    Input, Mapping, PathInfo, body, codes,
     compiled::{
         Action, Entry, EntryKey, Expr, ExprKind, FieldValueRule, Form, Source, TemplatePart,
         Transform, UpdateRule,
@@ -14,13 +14,13 @@ use super::{
     tree,
     value::Value,
 };
-use crate::diag::{Collector, Diagnostic};
+use crate::diag::{Collector, Diagnostic, Span};
 
 /// Adds a warning for every path without a value and every rule that no test reaches.
 pub(super) fn report(mapping: &Mapping, out: &mut Collector) {
     let mut coverage = Coverage {
         paths: vec![false; mapping.paths.len()],
-        meant: vec![None; mapping.paths.len()],
+        meant: vec![Meant::default(); mapping.paths.len()],
         rules: vec![false; mapping.rules.len()],
     };
     for input in mapping.test_inputs() {
@@ -43,10 +43,14 @@ pub(super) fn report(mapping: &Mapping, out: &mut Collector) {
     let paths = coverage.paths.iter().zip(coverage.meant);
     for (path, (seen, meant)) in mapping.paths.iter().zip(paths) {
         if path.is_covered && !seen {
-            let help = meant.map_or_else(
-                || "correct the name, or add a test with an event that has it".to_owned(),
-                |name| format!("did you mean `{name}`?"),
-            );
+            let help = match meant.name {
+                Some(name) => format!("did you mean `{name}`?"),
+                None if mapping.is_meant_as_text(path) => format!(
+                    "if the text itself is meant, write `value: {}` in place of the expression",
+                    path.text
+                ),
+                None => "correct the name, or add a test with an event that has it".to_owned(),
+            };
             out.add(
                 Diagnostic::warning(
                     codes::PATH_NEVER_SEEN,
@@ -59,14 +63,39 @@ pub(super) fn report(mapping: &Mapping, out: &mut Collector) {
     }
 }
 
+impl Mapping {
+    /// Whether a path is one word between quotes of YAML, which people take for the quotes of a text.
+    fn is_meant_as_text(&self, path: &PathInfo) -> bool {
+        let around = Span::new(path.span.start.saturating_sub(1), path.span.end + 1);
+        let around = self.file.slice(around);
+        let is_quoted = |quote: char| around.starts_with(quote) && around.ends_with(quote);
+        let is_word = !path
+            .text
+            .contains(|c: char| !c.is_alphanumeric() && c != '_' && c != '-');
+        is_word && ['\'', '"'].into_iter().any(is_quoted)
+    }
+}
+
 struct Coverage {
     /// By the number of the path.
     paths: Vec<bool>,
-    /// For paths that lead nowhere, by their number: a name like the one that is not there.
-    meant: Vec<Option<String>>,
+    /// By the number of the path.
+    meant: Vec<Meant>,
     /// In the order of the file.
     rules: Vec<bool>,
 }
+
+/// For a path that leads nowhere.
+#[derive(Clone, Default)]
+struct Meant {
+    /// A name like the one that is not there.
+    name: Option<String>,
+    /// How often it was looked for.
+    looks: u8,
+}
+
+/// How many items are looked at for a name like a missing one; a sample may have thousands.
+const LOOKS: u8 = 5;
 
 impl Coverage {
     fn event<'a>(&mut self, mapping: &'a Mapping, body: &'a tree::Tree<'a>, input: &Input<'a>) {
@@ -188,10 +217,13 @@ impl Coverage {
                     Ok(_) => true,
                 };
                 self.see(path.number, has_value);
-                if let Some(meant @ None) = self.meant.get_mut(path.number)
+                if let Some(meant) = self.meant.get_mut(path.number)
                     && !has_value
+                    && meant.name.is_none()
+                    && meant.looks < LOOKS
                 {
-                    *meant = name_like_the_missing(path, scope);
+                    meant.name = name_like_the_missing(path, scope);
+                    meant.looks += 1;
                 }
             }
             ExprKind::Header(header) => {

@@ -12,6 +12,7 @@ mod headers;
 mod keys;
 mod properties;
 mod rules;
+mod samples;
 mod values;
 
 use super::{

@@ -116,7 +116,9 @@ impl Compiler<'_> {
             )
             .at(entry.key_span, "unknown field")
             .help(
-                did_you_mean(&entry.key, known)
+                meant_by(&entry.key)
+                    .map(|field| format!("did you mean `{field}`?"))
+                    .or_else(|| did_you_mean(&entry.key, known))
                     .unwrap_or_else(|| "data of your own goes under `metadata`".to_owned()),
             ),
         );
@@ -211,4 +213,29 @@ impl Compiler<'_> {
         };
         entries.into_iter().collect()
     }
+}
+
+/// The field that somebody means by a name in Spanish, or by another one of the trade.
+fn meant_by(name: &str) -> Option<Field> {
+    let letters: String = name
+        .to_lowercase()
+        .chars()
+        .filter(|c| c.is_alphabetic())
+        .collect();
+    Some(match letters.as_str() {
+        "nombre" | "nombrecompleto" | "fullname" | "displayname" => Field::Name,
+        "usuario" | "nombredeusuario" | "user" | "login" | "externalid" => Field::Username,
+        "correo" | "correoelectronico" | "correoelectrónico" | "mail" | "emailaddress" => {
+            Field::Email
+        }
+        "telefono" | "teléfono" | "celular" | "movil" | "móvil" | "phone" | "mobile"
+        | "mobilephone" | "whatsapp" => Field::PhoneNumber,
+        "telefonosecundario" | "teléfonosecundario" | "secondaryphone" | "phonenumber2" => {
+            Field::SecondaryPhoneNumber
+        }
+        "etiquetas" | "etiqueta" | "labels" => Field::Tags,
+        "responsable" | "asesor" | "owner" | "ownerid" | "assignee" => Field::AssigneeId,
+        "metadatos" | "customfields" | "camposadicionales" => Field::Metadata,
+        _ => return None,
+    })
 }

@@ -56,7 +56,12 @@ impl Compiler<'_> {
     fn read_table(&mut self, entry: &Entry, entries: &[Entry]) {
         let mut values = HashMap::with_capacity(entries.len());
         let mut gives: Option<Type> = None;
-        for Entry { key, value, .. } in entries {
+        for Entry {
+            key,
+            key_span,
+            value,
+        } in entries
+        {
             let read = plain(value).unwrap_or(Value::Absent);
             let this = match &read {
                 Value::Text(_) => Type::Text,
@@ -87,7 +92,16 @@ impl Compiler<'_> {
                         .help("put texts that look like something else in quotes"),
                 );
             }
-            values.insert(key.trim().to_owned(), read);
+            if values.insert(key.trim().to_owned(), read).is_some() {
+                self.error(
+                    Diagnostic::error(
+                        codes::DUPLICATE,
+                        format!("the table has two entries for `{}`", key.trim()),
+                    )
+                    .at(*key_span, "again here")
+                    .help("spaces around a key do not count: remove one of the two"),
+                );
+            }
         }
         self.tables.push(KnownTable {
             table: Table {

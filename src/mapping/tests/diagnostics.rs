@@ -1,9 +1,9 @@
-//! Every diagnostic, as a person reads it.
+//! What is said about the rules of a file: one line for each mistake.
 
 use super::*;
 
 /// What is said about a file of which one part is replaced.
-fn said(text: &str) -> String {
+pub(super) fn said(text: &str) -> String {
     let (_, lines) = read(text);
     lines.join("\n")
 }
@@ -51,7 +51,7 @@ fn keys_of_the_file() {
 #[test]
 fn tables_hold_values_of_one_type() {
     let text = file(
-        "tables:\n  a: {x: 1, y: two, z: null}\n  b: [1]\n  c: {k: [1]}",
+        "tables:\n  a: {x: 1, y: two, z: null}\n  b: [1]\n  c: {k: [1]}\n  d: {k: a, ' k ': b}",
         "drop: x",
     );
     insta::assert_snapshot!(said(&text), @"
@@ -61,6 +61,8 @@ fn tables_hold_values_of_one_type() {
     m.yaml:7:6: error map/wrong-value: a table is a map of keys and values, but here is a list
     m.yaml:8:3: warning map/unused: no rule uses the table `c` (use it, `… | lookup(c)`, or remove it)
     m.yaml:8:10: error map/wrong-value: a table gives texts, numbers, or true and false (leave the key out and use `lookup(…, else=null)` or `else=skip`)
+    m.yaml:9:3: warning map/unused: no rule uses the table `d` (use it, `… | lookup(d)`, or remove it)
+    m.yaml:9:13: error map/duplicate: the table has two entries for `k` (spaces around a key do not count: remove one of the two)
     ");
 }
 
@@ -176,13 +178,14 @@ fn rules_are_named_once_and_reached() {
 
 #[test]
 fn fields_exist_and_are_permitted() {
-    insta::assert_snapshot!(said_of("phoneNumbr: a | phone\ntelefono: a\npassword: a\nsignature: a\nemailVerified: true\nmetadata: {a: b}\nmeta: {a: b}"), @"
+    insta::assert_snapshot!(said_of("phoneNumbr: a | phone\ntelefono: a\ncolor: a\npassword: a\nsignature: a\nemailVerified: true\nmetadata: {a: b}\nmeta: {a: b}"), @"
     m.yaml:13:7: error map/unknown-field: Quentli has no field `phoneNumbr` (did you mean `phoneNumber`?)
-    m.yaml:14:7: error map/unknown-field: Quentli has no field `telefono` (data of your own goes under `metadata`)
-    m.yaml:15:7: error map/guarded-field: a mapping never sets `password` (remove it: a customer's secret never comes from an event)
-    m.yaml:16:7: error map/guarded-field: `signature` needs permission: it is a proof of the customer's consent (if this source owns it, add `allow: [signature]` at the top of the file)
-    m.yaml:17:7: error map/guarded-field: `emailVerified` needs permission: it is the state of the customer's account (if this source owns it, add `allow: [emailVerified]` at the top of the file)
-    m.yaml:19:7: error map/metadata-and-meta: `metadata` and `meta` are the same data in Quentli (put all keys under `metadata`)
+    m.yaml:14:7: error map/unknown-field: Quentli has no field `telefono` (did you mean `phoneNumber`?)
+    m.yaml:15:7: error map/unknown-field: Quentli has no field `color` (data of your own goes under `metadata`)
+    m.yaml:16:7: error map/guarded-field: a mapping never sets `password` (remove it: a customer's secret never comes from an event)
+    m.yaml:17:7: error map/guarded-field: `signature` needs permission: it is a proof of the customer's consent (if this source owns it, add `allow: [signature]` at the top of the file)
+    m.yaml:18:7: error map/guarded-field: `emailVerified` needs permission: it is the state of the customer's account (if this source owns it, add `allow: [emailVerified]` at the top of the file)
+    m.yaml:20:7: error map/metadata-and-meta: `metadata` and `meta` are the same data in Quentli (put all keys under `metadata`)
     ");
 }
 
@@ -282,7 +285,7 @@ fn functions_exist_and_are_called_as_they_are_written() {
     m.yaml:22:12: error map/wrong-arguments: `concat` needs other arguments (it is written `concat(a, b, …)`)
     m.yaml:23:12: error map/wrong-arguments: `exists` takes one value (it is written `exists(x)`)
     m.yaml:24:23: error map/wrong-arguments: the name of a table is expected (it is written `x | lookup(table)`, or `x | lookup(table, else='-')`)
-    m.yaml:25:35: error map/wrong-arguments: `else` is a literal, null or skip (it is written `x | lookup(table)`, or `x | lookup(table, else='-')`)
+    m.yaml:25:35: error map/wrong-arguments: `else` is a text in quotes, a number, true, false, null or skip (it is written `x | lookup(table)`, or `x | lookup(table, else='-')`)
     m.yaml:26:16: error map/wrong-arguments: `split` does not take these arguments (it is written `x | split(',')`)
     m.yaml:27:12: error map/wrong-arguments: `concat` has no named arguments (it is written `concat(a, b, …)`)
     m.yaml:28:24: error map/wrong-arguments: this is not a regular expression: found open group without closing ')' (put `\` before a sign that stands for itself: . * + ? ( ) [ ] { } ^ $ | \)
@@ -338,84 +341,8 @@ fn conditions_and_comparisons_have_types() {
 }
 
 #[test]
-fn tests_have_a_form() {
-    let text = file("", "drop: x");
-    let (head, _) = text.split_once("tests:\n").unwrap();
-    let mut told = Vec::new();
-    for tests in [
-        "[]",
-        "[{name: t}]",
-        "[{name: t, event: {}, event_file: x.json, expect: []}]",
-        "[{name: t, event_file: x.json, expect: [{drop: x}]}]",
-        "[{name: t, event: {}, now: soon, found: [a], expect: {drop: x}}]",
-        "[{name: t, event: {}, found: {phone=1: a}, expect: [{customer: a}]}]",
-        "[{name: t, event: {}, expect: [{customer: a, drop: x}, {drop: x, warnings: []}, {customer: a, patch: [], warnings: x}, {dropp: x}]}]",
-    ] {
-        told.push(format!(
-            "{tests}\n{}\n",
-            said(&format!("{head}tests: {tests}\n"))
-        ));
-    }
-    insta::assert_snapshot!(told.join("\n"), @"
-    []
-    m.yaml:12:8: error map/test-form: a mapping file has at least one test (write `- name: …` with `event` and `expect` below `tests`)
-
-    [{name: t}]
-    m.yaml:12:10: error map/missing-key: a test needs `expect` (write `expect:` with `- customer: …`, `- create: …`, `- drop: …`, `- fail: …` or `- retry: …` below it)
-    m.yaml:12:10: error map/test-form: a test needs `event` or `event_file` (write `event:` with the event below it, or `event_file:` with the path of a sample)
-
-    [{name: t, event: {}, event_file: x.json, expect: []}]
-    m.yaml:12:42: error map/test-form: a test has one of `event` and `event_file` (remove one of the two)
-    m.yaml:12:58: error map/test-form: `expect` is a list of outcomes (write `- customer: …` with `patch: …`, `- create: …`, `- drop: reason`, `- fail: reason` or `- retry: reason`)
-
-    [{name: t, event_file: x.json, expect: [{drop: x}]}]
-    m.yaml:12:31: error map/test-form: `x.json` cannot be read: entity not found (the path is relative to the mapping file)
-
-    [{name: t, event: {}, now: soon, found: [a], expect: {drop: x}}]
-    m.yaml:12:35: error map/test-form: `now` is not a time (write it as 2025-01-15T10:30:00Z)
-    m.yaml:12:48: error map/test-form: `found` is a map of answers (write `{email=a@b.mx: cus_1}`)
-    m.yaml:12:61: error map/test-form: `expect` is a list of outcomes (write `- customer: …` with `patch: …`, `- create: …`, `- drop: reason`, `- fail: reason` or `- retry: reason`)
-
-    [{name: t, event: {}, found: {phone=1: a}, expect: [{customer: a}]}]
-    m.yaml:12:38: error map/test-form: an answer says which key has which customer (write `email=a@b.mx: cus_1` or `username=tut-1: cus_1`)
-    m.yaml:12:60: error map/test-form: an update has one of `patch` and `patch_includes` (the first compares all fields, the second only those that it names)
-
-    [{name: t, event: {}, expect: [{customer: a, drop: x}, {drop: x, warnings: []}, {customer: a, patch: [], warnings: x}, {dropp: x}]}]
-    m.yaml:12:39: error map/test-form: an outcome is one of `customer`, `create`, `drop`, `fail` and `retry` (write each outcome behind a `-` of its own)
-    m.yaml:12:73: error map/test-form: `warnings` belongs to an update (remove it)
-    m.yaml:12:109: error map/test-form: `patch` is a map of fields and values (write `{name: Ana}`)
-    m.yaml:12:127: error map/test-form: an outcome is one of `customer`, `create`, `drop`, `fail` and `retry` (write each outcome behind a `-` of its own)
-    m.yaml:12:128: error map/unknown-key: an outcome has no key `dropp` (did you mean `drop`?)
-    ");
-}
-
-#[test]
 fn a_transform_like_no_other_points_to_the_list_of_them() {
     insta::assert_snapshot!(said(&setting("", "name: n | zzzzzzzz")), @r#"m.yaml:13:17: error map/unknown-transform: no transform `zzzzzzzz` (docs/MAPPING.md lists them under "Transforms")"#);
-}
-
-#[test]
-fn a_sample_that_cannot_be_read_may_be_a_warning_and_its_test_is_not_run() {
-    let text = setting("", "name: n").replace(
-        "tests:\n",
-        "tests:\n  - {name: sampled, event_file: x.json, expect: [{drop: other}]}\n",
-    );
-    let mut out = Collector::new(SourceText::new("m.yaml", text));
-    let root = yaml::parse(&mut out).unwrap();
-    let options = CompileOptions {
-        also_known: &[],
-        dedup: &[],
-        read_sample: &no_samples,
-        unreadable_samples: UnreadableSamples::Warn,
-        secret_headers: &[],
-        find_by_metadata: false,
-    };
-    let compiled = compile(&root, &options, &mut out);
-    assert!(compiled.mapping.is_some());
-    let report = compiled.tests.unwrap();
-    assert_eq!((report.results.len(), report.not_run), (1, 1));
-    // Nothing is said of paths that the sample would have shown.
-    insta::assert_snapshot!(render_lines(&out.finish()).join("\n"), @"m.yaml:15:33: warning map/test-form: `x.json` cannot be read: entity not found");
 }
 
 #[test]
@@ -455,20 +382,6 @@ fn limits_hold_at_load() {
     m.yaml:6:3: error map/limit: the tables have 10001 entries; at most 10000 are taken
     m.yaml:13:13: error map/limit: the expression has 2001 characters; at most 2000 are taken (use a table with `lookup`, or `cases`, in place of a long list of comparisons)
     m.yaml:13:46: error map/limit: the expression has more than 32 levels of parentheses
-    ");
-}
-
-#[test]
-fn paths_rules_tables_and_permissions_that_no_test_needs_are_warned_about() {
-    let text = "mapping: 1\nsource: s\notherwise: drop\nallow: [tags, name]\ntables:\n  t: {a: b}\nrules:\n  - name: never\n    when: exists(nothing.here[].x)\n    drop: never\n  - name: r\n    each: people[]\n    customer: {find: [{email: mail | email}]}\n    set:\n      name: {when: nam == 'x', from: other ?? full}\n      metadata:\n        - each: attrs[]\n          key_from: k\n          value: v\ntests:\n  - name: t\n    found: {email=A@b.mx: cus_1}\n    event: {people: [{mail: A@b.mx, full: null, attrs: [{k: a}, {k: b, v: c}]}]}\n    expect: [{customer: cus_1, patch_includes: {metadata: [{key: a, value: v}]}}]\n";
-    insta::assert_snapshot!(said(text), @"
-    m.yaml:4:9: warning map/unused: no rule sets `tags` (remove it from `allow`)
-    m.yaml:4:15: warning map/unused: `name` needs no permission (remove it from `allow`)
-    m.yaml:6:3: warning map/unused: no rule uses the table `t` (use it, `… | lookup(t)`, or remove it)
-    m.yaml:8:11: warning map/rule-never-reached: no test reaches the rule `never` (add a test with an event that it takes)
-    m.yaml:9:18: warning map/path-never-seen: no test event has a value at `nothing.here[].x` (correct the name, or add a test with an event that has it)
-    m.yaml:15:20: warning map/path-never-seen: no test event has a value at `nam` (correct the name, or add a test with an event that has it)
-    m.yaml:15:38: warning map/path-never-seen: no test event has a value at `other` (correct the name, or add a test with an event that has it)
     ");
 }
 

@@ -317,7 +317,7 @@ impl Compiler<'_> {
                 self.wrong_arguments(
                     Function::Lookup,
                     span(&written.at),
-                    "`else` is a literal, null or skip".to_owned(),
+                    "`else` is a text in quotes, a number, true, false, null or skip".to_owned(),
                 );
                 return None;
             }
