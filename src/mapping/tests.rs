@@ -169,13 +169,14 @@ fn text_of(top: &str, expression: &str, body: &str) -> String {
     }
 }
 
-/// What an expression gives on an event, of whatever type; see [`written`].
+/// What an expression gives on an event with the header `X-Topic: contact.updated`, of whatever type; see [`written`].
 fn evaluated(top: &str, expression: &str, body: &str) -> String {
     let dedup = [(expression.to_owned(), Span::new(0, 1))];
     let (mapping, lines) = read_with(&file(top, "drop: x"), &dedup);
     let mapping = mapping.unwrap_or_else(|| panic!("{expression}: {}", lines.join("\n")));
     let body = tree::read_json(body.as_bytes()).unwrap();
-    let run = Run::new(&body, &[], &mapping.tables);
+    let headers = [("x-topic".to_owned(), "contact.updated".to_owned())];
+    let run = Run::new(&body, &headers, &mapping.tables);
     match evaluate(&mapping.dedup[0], &Scope::item(&run, Value::of_tree(&body))) {
         Ok(value) => written(&value),
         Err(fault) => fault.to_string(),

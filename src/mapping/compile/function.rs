@@ -53,8 +53,8 @@ impl Compiler<'_> {
                     .chain(arguments.filter_map(|at| text.get(at.clone())))
                     .collect();
                 let help = match function {
-                    // Its first argument is the separator.
-                    Function::Join => written(function),
+                    // The first argument of one is the separator, and the other takes no value.
+                    Function::Join | Function::Header => written(function),
                     _ => format!("write `{}({})`", call.name, arguments.join(", ")),
                 };
                 self.refuse_call(

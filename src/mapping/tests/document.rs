@@ -340,12 +340,20 @@ fn framed(fragment: &str) -> String {
             rule(&format!("customer: {{id: id}}\n{fragment}")),
         ),
         "metadata" | "tags" => (receive, tables, setting(fragment)),
-        "tests" => (receive, tables, rule("drop: x")),
+        "when" => (receive, tables, rule(&format!("{fragment}drop: x\n"))),
+        "tests" | "event_file" => (receive, tables, rule("drop: x")),
         other => panic!("no frame for `{other}`"),
     };
-    let tests = fragment
-        .strip_prefix("tests:\n")
-        .unwrap_or("  - {name: t, event: {skipped: true}, expect: [{drop: skipped}]}\n");
+    let shown = match fragment.split_once(":\n") {
+        Some(("tests", tests)) => tests.to_owned(),
+        _ if fragment.starts_with("event_file:") => {
+            let keys = indented(fragment, "    ");
+            format!("  - name: shown\n{keys}    expect: [{{drop: x}}]\n")
+        }
+        _ => String::new(),
+    };
+    let tests =
+        format!("{shown}  - {{name: t, event: {{skipped: true}}, expect: [{{drop: skipped}}]}}\n");
     format!(
         "mapping: 1\nsource: my-crm\n{receive}otherwise: drop\nallow: [tags]\n{tables}{rules}tests:\n{tests}"
     )
@@ -361,7 +369,14 @@ fn every_piece_of_a_file_that_is_shown_passes_check() {
         } else {
             framed(block)
         };
-        let read_sample = |_: &str| Ok(b"{}".to_vec());
+        let read_sample = |path: &str| {
+            Ok(if path.ends_with(".multipart") {
+                b"--part\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--part--\r\n"
+                    .to_vec()
+            } else {
+                b"{}".to_vec()
+            })
+        };
         let file = SourceFile::check(
             "my-crm.yaml",
             "my-crm",

@@ -101,7 +101,7 @@ fn a_header_that_no_test_has_is_warned_about() {
     );
     let (mapping, lines) = read(&text);
     assert!(mapping.is_some());
-    insta::assert_snapshot!(lines.join("\n"), @"m.yaml:14:17: warning map/path-never-seen: no test event has a value at `header('X-Shp')`");
+    insta::assert_snapshot!(lines.join("\n"), @"m.yaml:14:17: warning map/path-never-seen: no test event has a value at `header('X-Shp')` (correct the name, or add a test with an event that has it)");
 }
 
 #[test]

@@ -26,8 +26,8 @@ fn tests_have_a_form() {
     m.yaml:12:8: error map/test-form: a mapping file has at least one test (write `- name: …` with `event` and `expect` below `tests`)
 
     [{name: t}]
-    m.yaml:12:10: error map/missing-key: a test needs `expect` (write `expect:` with `- customer: …`, `- create: …`, `- drop: …`, `- fail: …` or `- retry: …` below it)
     m.yaml:12:10: error map/test-form: a test needs `event` or `event_file` (write `event:` with the event below it, or `event_file:` with the path of a sample)
+    m.yaml:12:10: error map/missing-key: a test needs `expect` (write `expect:` with `- customer: …`, `- create: …`, `- drop: …`, `- fail: …` or `- retry: …` below it)
 
     [{name: t, event: {}, event_file: x.json, expect: []}]
     m.yaml:12:42: error map/test-form: a test has one of `event` and `event_file` (remove one of the two)

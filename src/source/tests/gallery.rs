@@ -408,6 +408,10 @@ map/guarded-field
 -      phoneNumber: contact.phone | phone
 +      password: contact.password
 
+map/secret-header
+-    when: type == 'ping'
++    when: header('X-Signature') == 'ping'
+
 map/metadata-and-meta
 -    set:
 +    set:
