@@ -166,7 +166,7 @@ pub(crate) fn event(data: &[u8]) {
 
 fn value(bytes: &mut impl Iterator<Item = u8>, depth: usize) -> Value {
     const KEYS: [&str; 8] = ["l", "v", "w", "n", "mail", "id", "order", "k"];
-    const TEXTS: [&str; 16] = [
+    const TEXTS: [&str; 19] = [
         "",
         " ",
         "a",
@@ -181,6 +181,9 @@ fn value(bytes: &mut impl Iterator<Item = u8>, depth: usize) -> Value {
         "1,234.50",
         "PÉREZ GARCÍA, ANA",
         "sí",
+        "BOXW310820HNERXN09",
+        "GODE561231GR8",
+        "15 de enero de 2026, 4:30 p. m.",
         "ñ\u{301}\u{200b}\u{a0}",
         "1736937000",
     ];
