@@ -121,6 +121,14 @@ impl Tree<'_> {
     pub(super) fn get(&self, key: &str) -> Option<&Self> {
         match self {
             Self::Object(object) => object.get(key),
+            other => other.get_in_text(key),
+        }
+    }
+
+    /// [`Self::get`] for all that JSON does not have; apart, so that the way of JSON stays short.
+    #[cold]
+    fn get_in_text(&self, key: &str) -> Option<&Self> {
+        match self {
             Self::Sole(only) => only.get(key),
             Self::Layered(layered) => match layered.inside.get(key) {
                 None if key == TEXT_KEY => Some(self),

@@ -39,8 +39,14 @@ impl<'a> Value<'a> {
             Tree::Text(text) => Self::Text(text::nfc(text)),
             Tree::List(_) | Tree::Object(_) => Self::Tree(tree),
             Tree::Layered(layered) => Self::Text(text::nfc(&layered.text)),
-            Tree::Sole(only) => Self::of_tree(only),
+            Tree::Sole(only) => Self::of_sole(only),
         }
+    }
+
+    /// Apart, so that the way of JSON stays short.
+    #[cold]
+    fn of_sole(only: &'a Tree<'a>) -> Self {
+        Self::of_tree(only)
     }
 
     /// For paths that go on from here: where there is more inside than the value tells, it stays as it is in the event.
@@ -83,11 +89,16 @@ impl<'a> Value<'a> {
             Self::Text(text) => text::is_blank(text),
             Self::List(elements) => elements.is_empty(),
             Self::Tree(Tree::List(elements)) => elements.is_empty(),
-            Self::Tree(tree @ (Tree::Text(_) | Tree::Layered(_) | Tree::Sole(_))) => {
-                Self::of_tree(tree).is_blank()
-            }
+            Self::Tree(Tree::Object(_)) => false,
+            Self::Tree(tree) => Self::is_blank_to_enter(tree),
             _ => false,
         }
+    }
+
+    /// [`Self::is_blank`] of [`Self::to_enter`].
+    #[cold]
+    fn is_blank_to_enter(tree: &Tree<'_>) -> bool {
+        Value::of_tree(tree).is_blank()
     }
 
     /// Absent, null or blank.
