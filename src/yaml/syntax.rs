@@ -12,10 +12,10 @@ pub(super) fn explain(text: &str, at: usize, parser_says: &str) -> Diagnostic {
     let (before, after) = text.split_at_checked(at).unwrap_or((text, ""));
     let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
     tab(text, line_start)
+        .or_else(|| colon(before, after, line_start))
         .or_else(|| quote(before, at))
         .or_else(|| sign(after, at))
         .or_else(|| indentation(text, line_start, at))
-        .or_else(|| colon(before, after, line_start))
         .or_else(|| no_key(text, line_start))
         .unwrap_or_else(|| {
             Diagnostic::error(CODE, format!("this is not YAML: {parser_says}"))
@@ -171,6 +171,7 @@ mod tests {
             "a: 'it's'\n",
             "a: \"say \"x\"\"\n",
             "a: b: c\n",
+            "a: b == 'c': d\n",
             "a:\n  b: c: d\n",
             "a: @x\n",
             "a: %x\n",
@@ -208,6 +209,8 @@ mod tests {
         a.yaml:1:10: error yaml/syntax: something stands behind a closing quote (inside double quotes write \" for one quote; or put the whole value in single quotes)
         "a: b: c\n"
         a.yaml:1:5: error yaml/syntax: a value holds a colon with a space behind it (put the whole value in quotes)
+        "a: b == 'c': d\n"
+        a.yaml:1:12: error yaml/syntax: a value holds a colon with a space behind it (put the whole value in quotes)
         "a:\n  b: c: d\n"
         a.yaml:2:7: error yaml/syntax: a value holds a colon with a space behind it (put the whole value in quotes)
         "a: @x\n"

@@ -96,6 +96,8 @@ fn quotes_of_yaml_change_no_expression() {
             "{written}"
         );
     }
+    let one_line = "name: {from: \"join('-', s, l[1])\"}";
+    assert_eq!(set(one_line, FAMILY), r#"{"name":"x-b"}"#);
 }
 
 #[test]
