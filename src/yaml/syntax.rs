@@ -129,7 +129,13 @@ fn indentation(text: &str, line_start: usize, at: usize) -> Option<Diagnostic> {
     let behind_hyphen = depth(above)
         + (above.trim_start().len() - above.trim_start().trim_start_matches("- ").len());
     let is_below = above.trim_end().ends_with(':') && depth(line) > depth(above);
-    if depth(line) != depth(above) && depth(line) != behind_hyphen && !is_below {
+    // Going back to where an earlier line began is no mistake.
+    let is_back = depth(line) < depth(above)
+        && text
+            .get(..line_start)?
+            .lines()
+            .any(|earlier| !earlier.trim().is_empty() && depth(earlier) == depth(line));
+    if depth(line) != depth(above) && depth(line) != behind_hyphen && !is_below && !is_back {
         let label = format!(
             "{} spaces; the line above has {}",
             depth(line),
@@ -187,6 +193,7 @@ mod tests {
             "- a\nb: 1\n",
             "a:\n  - b: 1\n   c: 2\n",
             "a:\n  - b: 1\n    ]\n",
+            "a:\n  b: 1\nc\nd: 2\n",
             "a:\n  ]: 1\n",
         ] {
             let mut out = Collector::new(SourceText::new("a.yaml", text));
@@ -241,6 +248,8 @@ mod tests {
         a.yaml:3:4: error yaml/syntax: this line is indented differently from its neighbours (begin it exactly below the line that it stands beside)
         "a:\n  - b: 1\n    ]\n"
         a.yaml:3:5: error yaml/syntax: this line stands beside a list and is no part of it (begin it with `- `, or indent it differently)
+        "a:\n  b: 1\nc\nd: 2\n"
+        a.yaml:3:1: error yaml/syntax: this line is no `key: value` (write a colon and a space behind the key)
         "a:\n  ]: 1\n"
         a.yaml:2:3: error yaml/syntax: this is not YAML: misplaced bracket (look for a quote or bracket that is not closed, or a line that is indented differently from its neighbours)
         "#);

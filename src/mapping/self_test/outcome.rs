@@ -142,7 +142,7 @@ fn who(update: &Update, found: &[Found], slots: &[Slot]) -> Who {
         }
         let newcomer = slots.iter().position(|slot| {
             slot.merging()
-                .is_some_and(|merge| merge.customer == Recipient::New && line.finds(&merge.patch()))
+                .is_some_and(|merge| merge.customer == Recipient::New && line.finds(&merge.so_far))
         });
         if let Some(newcomer) = newcomer {
             return Who::Newcomer(newcomer);
@@ -172,6 +172,8 @@ struct Merge {
     fields: BTreeMap<Field, (Option<OrderBy>, FieldValue)>,
     metadata: Vec<(Option<OrderBy>, MetadataEntry)>,
     warnings: Vec<String>,
+    /// What a new customer has so far, to be found by.
+    so_far: Patch,
 }
 
 impl Merge {
@@ -182,6 +184,7 @@ impl Merge {
             fields: BTreeMap::new(),
             metadata: Vec::new(),
             warnings: Vec::new(),
+            so_far: Patch::new(),
         }
     }
 
@@ -203,6 +206,9 @@ impl Merge {
             }
         }
         self.warnings.extend(update.warnings);
+        if self.customer == Recipient::New {
+            self.so_far = self.patch();
+        }
     }
 
     fn add_metadata(&mut self, version: Option<OrderBy>, entry: &MetadataEntry) {
