@@ -4,10 +4,12 @@
 //! once. This module only describes and shows findings; it judges nothing, reads no file, and knows no other module.
 
 mod render;
+mod visible;
 
 use std::{fmt, ops::Range, sync::Arc};
 
 pub use render::{Style, render_json, render_lines, render_report};
+pub use visible::visible;
 
 /// The text of a file under the name that people know it by.
 #[derive(PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::ops::Range;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use serde_json::json;
 
-use super::{Diagnostic, Findings, Severity, SourceText, Span};
+use super::{Diagnostic, Findings, Severity, SourceText, Span, visible};
 
 /// How a report for people looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,11 +43,11 @@ pub fn render_report(findings: &Findings, style: Style) -> String {
             );
         }
         let mut group: Group<'_> = level
-            .primary_title(found.message.as_str())
+            .primary_title(visible(&found.message))
             .id(found.code)
             .element(snippet);
         if let Some(help) = &found.help {
-            group = group.element(Level::HELP.message(help.as_str()));
+            group = group.element(Level::HELP.message(visible(help)));
         }
         report.push_str(&renderer.render(&[group]));
         report.push_str("\n\n");
@@ -105,25 +105,30 @@ pub fn render_lines(findings: &Findings) -> Vec<String> {
         let help = found
             .help
             .as_ref()
-            .map(|help| format!(" ({help})"))
+            .map(|help| format!(" ({})", visible(help)))
             .unwrap_or_default();
         format!(
             "{}:{line}:{column}: {severity} {}: {}{help}",
             findings.file.name(),
             found.code,
-            found.message
+            visible(&found.message)
         )
     };
     findings.list.iter().map(line).collect()
 }
 
-/// For programs: an array of objects with `file`, `line`, `column`, `severity`, `code`, `message`, `label`, `help`.
+/// For programs: an array of objects with `file`, `line`, `column`, `severity`, `code`, `message`, `label`, `also`,
+/// `help`.
 pub fn render_json(all: &[Findings]) -> serde_json::Value {
     all.iter()
         .flat_map(|findings| {
             findings.list.iter().map(|found| {
                 let (line, column) = findings.file.line_column(found.span.start);
                 let (end_line, end_column) = findings.file.line_column(found.span.end);
+                let also = found.also.iter().map(|(span, label)| {
+                    let (line, column) = findings.file.line_column(span.start);
+                    json!({"line": line, "column": column, "label": label})
+                });
                 json!({
                     "file": findings.file.name(),
                     "line": line, "column": column, "endLine": end_line, "endColumn": end_column,
@@ -131,6 +136,7 @@ pub fn render_json(all: &[Findings]) -> serde_json::Value {
                     "code": found.code,
                     "message": found.message,
                     "label": found.label,
+                    "also": also.collect::<Vec<_>>(),
                     "help": found.help,
                 })
             })
@@ -203,5 +209,21 @@ mod tests {
         found.list[0].span = Span::new(900, 901);
         assert!(render_report(&found, Style::Plain).contains("unknown-field"));
         assert_eq!(render_json(&[found])[0]["line"], 3);
+    }
+
+    #[test]
+    fn a_finding_stays_on_its_line_whatever_it_quotes() {
+        let mut found = findings();
+        found.list[0].message = "'a\nb\u{1b}[31m' is no number".to_owned();
+        found.list[0].also = vec![(Span::new(0, 3), "here".to_owned())];
+        assert_eq!(render_lines(&found).len(), 1);
+        assert!(render_lines(&found)[0].contains("'a\\nb\\u{1b}[31m' is no number"));
+        let report = render_report(&found, Style::Plain);
+        assert!(report.starts_with("error[map/unknown-field]: 'a\\nb\\u{1b}[31m' is no number\n"));
+        let json = render_json(&[found]);
+        assert_eq!(
+            json[0]["also"][0],
+            json!({"line": 1, "column": 1, "label": "here"})
+        );
     }
 }
