@@ -19,6 +19,7 @@ mod compile;
 mod compiled;
 mod coverage;
 mod evaluate;
+mod explain;
 mod expression;
 mod function;
 mod limits;
@@ -34,8 +35,12 @@ use std::{fmt, io, sync::Arc};
 use jiff::Timestamp;
 
 pub use body::{content_type_of, is_cloud_event};
+pub use explain::{
+    Assignment, CustomerKey, Effect, Element, Ending, Explanation, Extent, IfNobody, Item,
+    Recipient, Shown, ShownKind, Step, Tally, TriedRule, Unreadable,
+};
 pub use function::Function;
-pub use self_test::{Difference, TestReport, TestResult};
+pub use self_test::{Difference, Found, TestCase, TestReport, TestResult};
 
 use self::{
     compiled::{Expr, Rule, Table, Unmatched},
@@ -110,6 +115,8 @@ pub struct Mapping {
 pub struct Compiled {
     /// `None` where the file has errors; a test that fails is one.
     pub mapping: Option<Mapping>,
+    /// The mapping of a file whose tests fail and that is fine otherwise: to look at, never to use.
+    pub failing: Option<Mapping>,
     /// What came of the file's tests; `None` where other errors kept them from running.
     pub tests: Option<TestReport>,
 }
@@ -129,6 +136,7 @@ pub fn compile(root: &Node, options: &CompileOptions<'_>, out: &mut Collector) -
     let Some(mapping) = compile_untested(root, options, out) else {
         return Compiled {
             mapping: None,
+            failing: None,
             tests: None,
         };
     };
@@ -138,8 +146,14 @@ pub fn compile(root: &Node, options: &CompileOptions<'_>, out: &mut Collector) -
     if has_passed && report.not_run == 0 {
         coverage::report(&mapping, out);
     }
+    let (mapping, failing) = if has_passed {
+        (Some(mapping), None)
+    } else {
+        (None, Some(mapping))
+    };
     Compiled {
-        mapping: has_passed.then_some(mapping),
+        mapping,
+        failing,
         tests: Some(report),
     }
 }
@@ -211,7 +225,7 @@ impl Mapping {
     /// A body that cannot be read is one item that failed; so is an event above a limit.
     pub fn map(&self, input: &Input<'_>) -> Mapped {
         self.map_within(input, limits::STEPS_PER_EVENT)
-            .unwrap_or_else(rule::exhausted)
+            .unwrap_or_else(|| rule::fail_event(rule::exhausted()))
     }
 
     /// [`Mapping::map`], for those who must not be held up: it gives up after some milliseconds of work. A usual event
@@ -221,14 +235,15 @@ impl Mapping {
     }
 
     fn map_within(&self, input: &Input<'_>, steps: u64) -> Option<Mapped> {
-        match body::decode(input) {
-            Ok(tree) => rule::run(self, &tree, input, steps),
-            Err(error) => Some(rule::fail_event(Failure {
+        let mapped = match body::decode(input) {
+            Ok(tree) => rule::run(self, &tree, input, steps, None)?,
+            Err(error) => Err(Failure {
                 rule: None,
                 reason: format!("body: {error}"),
                 line: None,
-            })),
-        }
+            }),
+        };
+        Some(mapped.unwrap_or_else(rule::fail_event))
     }
 
     /// Runs the tests that the file carries. Those of a compiled mapping passed when it was compiled.

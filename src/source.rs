@@ -14,7 +14,7 @@ mod set;
 mod watch;
 
 pub use crate::mapping::{UnreadableSamples, content_type_of};
-pub use file::{ArmError, CheckedSource, Source, SourceFile};
+pub use file::{ArmError, CheckedSource, Source, SourceFile, kept_headers};
 pub use folder::find_files;
 pub use set::{LoadError, Lookup, Set, Sources, Trouble};
 pub use watch::{Seen, Watch};

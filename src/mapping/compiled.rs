@@ -21,6 +21,8 @@ use crate::{customer::Field, diag::Span};
 pub(super) struct Expr {
     pub(super) kind: ExprKind,
     pub(super) span: Span,
+    /// As it is written, without the quotes and escapes of YAML.
+    pub(super) text: Box<str>,
 }
 
 #[derive(Debug)]
@@ -98,6 +100,8 @@ pub(super) struct PipeStep {
     pub(super) function: Function,
     pub(super) transform: Transform,
     pub(super) span: Span,
+    /// The call as it is written, without the `|`.
+    pub(super) text: Box<str>,
 }
 
 #[derive(Debug)]
@@ -231,6 +235,10 @@ pub(super) struct FieldRule {
 }
 
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all fields have a single value, which is read without one more step"
+)]
 pub(super) enum FieldValueRule {
     Single(Form),
     /// `tags`

@@ -23,9 +23,9 @@ pub(super) fn report(mapping: &Mapping, out: &mut Collector) {
         meant: vec![Meant::default(); mapping.paths.len()],
         rules: vec![false; mapping.rules.len()],
     };
-    for input in mapping.test_inputs() {
-        if let Ok(tree) = body::decode(&input) {
-            coverage.event(mapping, &tree, &input);
+    for test in mapping.tests() {
+        if let Ok(tree) = body::decode(&test.input) {
+            coverage.event(mapping, &tree, &test.input);
         }
     }
     for (rule, seen) in mapping.rules.iter().zip(&coverage.rules) {

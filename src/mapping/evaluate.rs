@@ -4,11 +4,13 @@
 //! call. The work of one event is bounded by a number of steps.
 
 pub(super) mod field;
+mod moment;
 mod path;
 pub(super) mod rule;
 
 use std::{borrow::Cow, cell::Cell, cmp::Ordering, fmt};
 
+pub(super) use moment::{Listener, Moment};
 use path::resolve_as;
 pub(super) use path::{name_like_the_missing, resolve};
 
@@ -59,6 +61,7 @@ pub(super) struct Run<'a> {
     headers: &'a [(String, String)],
     pub(super) tables: &'a [Table],
     steps: Cell<u64>,
+    listener: Option<&'a Listener<'a>>,
 }
 
 impl<'a> Run<'a> {
@@ -83,7 +86,21 @@ impl<'a> Run<'a> {
             headers,
             tables,
             steps: Cell::new(steps),
+            listener: None,
         }
+    }
+
+    /// Tells somebody of every step.
+    pub(super) fn told_to(self, listener: Option<&'a Listener<'a>>) -> Self {
+        Self { listener, ..self }
+    }
+
+    /// Lets a listener look at expressions again without paying from the event's steps.
+    pub(super) fn aside<T>(&self, look: impl FnOnce() -> T) -> T {
+        let left = self.steps.replace(limits::STEPS_PER_EVENT);
+        let seen = look();
+        self.steps.set(left);
+        seen
     }
 
     /// The value of a header of the request.

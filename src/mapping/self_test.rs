@@ -15,6 +15,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde_json::Value;
 
+pub(super) use outcome::{Outcome, outcome_of};
 pub(super) use read::read;
 
 use self::request::Request;
@@ -41,18 +42,30 @@ struct Test {
 }
 
 impl Test {
-    fn input(&self) -> Input<'_> {
-        self.request.input(self.now)
+    fn case(&self) -> TestCase<'_> {
+        TestCase {
+            name: &self.name,
+            input: self.request.input(self.now),
+            found: &self.found,
+        }
     }
 }
 
-/// A line such as `email=a@b.mx: cus_2`.
-#[derive(Debug)]
-struct Found {
+/// What Quentli answers when it is asked for a customer, such as `email=a@b.mx: cus_2`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
     /// `email=a@b.mx`
     key: String,
     /// One, or several for a key that is not unique.
     customers: Vec<String>,
+}
+
+/// A test, for those who want to see its event mapped.
+#[derive(Clone, Copy)]
+pub struct TestCase<'a> {
+    pub name: &'a str,
+    pub input: Input<'a>,
+    pub found: &'a [Found],
 }
 
 #[derive(Debug)]
@@ -80,7 +93,7 @@ enum Expected {
 
 /// Whose record an update changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Recipient {
+pub(super) enum Recipient {
     /// By the identifier in Quentli.
     Known(String),
     /// Somebody who is created with it.
@@ -131,6 +144,18 @@ pub struct Difference {
     pub rule: Option<String>,
 }
 
+impl Found {
+    /// An answer for a key as it is written, `email=a@b.mx` or `username=tut-1`; `None` where it is not such a key.
+    pub fn new(written: &str, customers: Vec<String>) -> Option<Self> {
+        let key = match written.split_once('=')? {
+            ("email", value) => format!("email={}", value.to_lowercase()),
+            (by, _) if by == "username" || by.starts_with("metadata.") => written.to_owned(),
+            _ => return None,
+        };
+        Some(Self { key, customers })
+    }
+}
+
 impl TestReport {
     /// Whether no test that ran differs.
     pub fn has_passed(&self) -> bool {
@@ -168,7 +193,7 @@ pub(super) fn run(mapping: &Mapping) -> TestReport {
         .ready
         .iter()
         .map(|test| {
-            let mapped = mapping.map(&test.input());
+            let mapped = mapping.map(&test.case().input);
             let outcomes = outcome::outcomes(mapped, &test.found);
             TestResult {
                 name: test.name.clone(),
@@ -209,8 +234,8 @@ fn error(out: &mut Collector, span: Span, message: &str, help: &str) {
 }
 
 impl Mapping {
-    /// The requests of the tests, as a sample of what the source sends.
-    pub(super) fn test_inputs(&self) -> impl Iterator<Item = Input<'_>> {
-        self.tests.ready.iter().map(Test::input)
+    /// The tests that can run; their requests are also a sample of what the source sends.
+    pub fn tests(&self) -> impl Iterator<Item = TestCase<'_>> {
+        self.tests.ready.iter().map(Test::case)
     }
 }

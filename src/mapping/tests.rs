@@ -5,6 +5,7 @@ mod create;
 mod diagnostics;
 mod document;
 mod examples;
+mod explain;
 mod expressions;
 mod fields;
 mod functions;

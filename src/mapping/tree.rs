@@ -100,7 +100,7 @@ impl<'a> Object<'a> {
     }
 
     /// Each key once, with the value that counts.
-    fn iter(&self) -> impl Iterator<Item = (&str, &Tree<'a>)> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &Tree<'a>)> {
         self.entries
             .iter()
             .enumerate()

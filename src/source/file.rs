@@ -15,7 +15,8 @@ use crate::{
     diag::{Collector, Diagnostic, Findings, SourceText, Span},
     event::{Mapped, MappingHash, OrganisationName, SourceName},
     mapping::{
-        self, CompileOptions, Input, Mapping, TestReport, UnreadableSamples, is_cloud_event,
+        self, CompileOptions, Compiled, Input, Mapping, TestReport, UnreadableSamples,
+        is_cloud_event,
     },
     verify::{SettingsError, Verified, Verifier},
     yaml::{self, Node},
@@ -32,6 +33,8 @@ pub struct SourceFile {
     pub checked: Option<CheckedSource>,
     /// What came of the file's tests; `None` where errors other than failing tests kept them from running.
     pub tests: Option<TestReport>,
+    /// The parts of a file whose only mistakes are tests that fail.
+    failing: Option<(Receive, Mapping)>,
 }
 
 /// A file without mistakes; only its secrets are missing.
@@ -136,6 +139,16 @@ impl SourceFile {
             findings: out.finish(),
             checked: None,
             tests: None,
+            failing: None,
+        }
+    }
+
+    /// How it receives and maps, to be looked at: also where tests fail, for then somebody wants to know why.
+    pub fn parts(&self) -> Option<(&Receive, &Mapping)> {
+        match (&self.checked, &self.failing) {
+            (Some(checked), _) => Some((&checked.receive, &checked.mapping)),
+            (None, Some((receive, mapping))) => Some((receive, mapping)),
+            (None, None) => None,
         }
     }
 
@@ -148,16 +161,52 @@ impl SourceFile {
         unreadable_samples: UnreadableSamples,
     ) -> Self {
         let mut out = Collector::new(SourceText::new(shown, text));
-        let (checked, tests) = match yaml::parse(&mut out) {
-            Some(root) => check(&root, stem, read_sample, unreadable_samples, &mut out),
-            None => (None, None),
+        let Some(root) = yaml::parse(&mut out) else {
+            return Self {
+                findings: out.finish(),
+                checked: None,
+                tests: None,
+                failing: None,
+            };
         };
+        let receive = read_receive(&root, &mut out);
+        let organisation = read_organisation(&root, &mut out);
+        read_mode(&root, &mut out);
+        let name = read_name(&root, stem, &mut out);
+        let dedup = dedup_expressions(receive.as_ref());
+        let secret_headers = secret_headers(receive.as_ref());
+        let options = CompileOptions {
+            also_known: &OWN_KEYS,
+            dedup: &dedup,
+            read_sample,
+            unreadable_samples,
+            secret_headers: &secret_headers,
+            find_by_metadata: false,
+        };
+        let Compiled {
+            mapping,
+            failing,
+            tests,
+        } = mapping::compile(&root, &options, &mut out);
         let findings = out.finish();
-        let checked = checked.filter(|_| !findings.has_errors());
+        let (checked, failing) = match (name, organisation, receive) {
+            (Some(name), Some(organisation), Some(receive)) if !findings.has_errors() => {
+                let checked = mapping.map(|mapping| CheckedSource {
+                    name,
+                    organisation,
+                    receive,
+                    mapping,
+                });
+                (checked, None)
+            }
+            (Some(_), Some(_), Some(receive)) => (None, failing.map(|mapping| (receive, mapping))),
+            _ => (None, None),
+        };
         Self {
             findings,
             checked,
             tests,
+            failing,
         }
     }
 }
@@ -165,40 +214,6 @@ impl SourceFile {
 fn text(bytes: Vec<u8>) -> io::Result<String> {
     String::from_utf8(bytes)
         .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8 text"))
-}
-
-fn check(
-    root: &Node,
-    stem: &str,
-    read_sample: &dyn Fn(&str) -> io::Result<Vec<u8>>,
-    unreadable_samples: UnreadableSamples,
-    out: &mut Collector,
-) -> (Option<CheckedSource>, Option<TestReport>) {
-    let receive = read_receive(root, out);
-    let organisation = read_organisation(root, out);
-    read_mode(root, out);
-    let name = read_name(root, stem, out);
-    let dedup = dedup_expressions(receive.as_ref());
-    let secret_headers = secret_headers(receive.as_ref());
-    let options = CompileOptions {
-        also_known: &OWN_KEYS,
-        dedup: &dedup,
-        read_sample,
-        unreadable_samples,
-        secret_headers: &secret_headers,
-        find_by_metadata: false,
-    };
-    let compiled = mapping::compile(root, &options, out);
-    let checked = match (name, organisation, receive, compiled.mapping) {
-        (Some(name), Some(organisation), Some(receive), Some(mapping)) => Some(CheckedSource {
-            name,
-            organisation,
-            receive,
-            mapping,
-        }),
-        _ => None,
-    };
-    (checked, compiled.tests)
 }
 
 fn read_receive(root: &Node, out: &mut Collector) -> Option<Receive> {
@@ -389,27 +404,36 @@ impl Source {
         })
     }
 
-    /// The headers that mapping needs, so that an event can be mapped again later: those that a rule reads, and the
-    /// attributes of a cloud event. Each name once, in lower case and in order; never one that proves the request.
+    /// [`kept_headers`] of this source.
     pub fn kept_headers(&self, headers: &HeaderMap) -> Vec<(String, String)> {
-        let wanted = self.checked.mapping.headers();
-        let is_event = is_cloud_event(content_type(headers), |name| headers.contains_key(name));
-        if wanted.is_empty() && !is_event {
-            return Vec::new();
-        }
-        let secret = self.checked.receive.verify.secret_header();
-        let mut kept: Vec<(String, String)> = headers
-            .keys()
-            .filter(|name| {
-                let is_wanted = wanted.iter().any(|wanted| name.as_str() == wanted);
-                let is_attribute = is_event && name.as_str().starts_with("ce-");
-                (is_wanted || is_attribute) && Some(*name) != secret
-            })
-            .map(|name| (name.to_string(), joined(headers.get_all(name).iter())))
-            .collect();
-        kept.sort_unstable();
-        kept
+        kept_headers(&self.checked.receive, &self.checked.mapping, headers)
     }
+}
+
+/// The headers that mapping needs, so that an event can be mapped again later: those that a rule reads, and the
+/// attributes of a cloud event. Each name once, in lower case and in order; never one that proves the request.
+pub fn kept_headers(
+    receive: &Receive,
+    mapping: &Mapping,
+    headers: &HeaderMap,
+) -> Vec<(String, String)> {
+    let wanted = mapping.headers();
+    let is_event = is_cloud_event(content_type(headers), |name| headers.contains_key(name));
+    if wanted.is_empty() && !is_event {
+        return Vec::new();
+    }
+    let secret = receive.verify.secret_header();
+    let mut kept: Vec<(String, String)> = headers
+        .keys()
+        .filter(|name| {
+            let is_wanted = wanted.iter().any(|wanted| name.as_str() == wanted);
+            let is_attribute = is_event && name.as_str().starts_with("ce-");
+            (is_wanted || is_attribute) && Some(*name) != secret
+        })
+        .map(|name| (name.to_string(), joined(headers.get_all(name).iter())))
+        .collect();
+    kept.sort_unstable();
+    kept
 }
 
 fn content_type(headers: &HeaderMap) -> Option<&str> {

@@ -177,9 +177,14 @@ impl Compiler<'_> {
         level: usize,
     ) -> Option<Typed> {
         let span = place.span(&written.at);
+        let shown = text.get(written.at.clone()).unwrap_or_default();
         let typed = |kind, gives| {
             Some(Typed {
-                expr: Expr { kind, span },
+                expr: Expr {
+                    kind,
+                    span,
+                    text: shown.into(),
+                },
                 gives,
             })
         };
@@ -189,7 +194,6 @@ impl Compiler<'_> {
                 typed(ExprKind::Constant(value), gives)
             }
             Written::Path(path) => {
-                let shown = text.get(written.at.clone()).unwrap_or_default();
                 let (path, gives) = self.path(path, shown, span, level)?;
                 typed(ExprKind::Path(path), gives)
             }
@@ -201,8 +205,14 @@ impl Compiler<'_> {
                 let (parts, gives) = self.lower_all(parts, text, place, level)?;
                 typed(ExprKind::Fallback(parts), gives)
             }
-            Written::Pipe { input, calls } => self.pipe(input, calls, span, text, place, level),
-            Written::Call(call) => self.call(call, span, text, place, level),
+            Written::Pipe { input, calls } => {
+                let (kind, gives) = self.pipe(input, calls, text, place, level)?;
+                typed(kind, gives)
+            }
+            Written::Call(call) => {
+                let (kind, gives) = self.call(call, span, text, place, level)?;
+                typed(kind, gives)
+            }
             Written::Compare {
                 operator,
                 left,

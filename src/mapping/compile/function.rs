@@ -12,7 +12,7 @@ use crate::{
     diag::{Diagnostic, Span, did_you_mean},
     mapping::{
         codes,
-        compiled::{Expr, ExprKind, Join, PipeStep},
+        compiled::{ExprKind, Join, PipeStep},
         expression::{Argument, Call, Expression},
         function::Function,
         types::Type,
@@ -32,11 +32,10 @@ impl Compiler<'_> {
         &mut self,
         input: &Expression,
         calls: &[Call],
-        span: Span,
         text: &str,
         place: Place<'_>,
         level: usize,
-    ) -> Option<Typed> {
+    ) -> Option<(ExprKind, Type)> {
         let at = At { text, place, level };
         let input_at = &input.at;
         let mut end_of_input = input_at.end;
@@ -71,21 +70,17 @@ impl Compiler<'_> {
                 function,
                 transform,
                 span: step_span,
+                text: text.get(call.at.clone()).unwrap_or_default().into(),
             });
             gives = result;
             end_of_input = call.at.end;
             so_far = Span::new(so_far.start.min(step_span.start), step_span.end);
         }
-        Some(Typed {
-            expr: Expr {
-                kind: ExprKind::Pipe {
-                    input: Box::new(input.expr),
-                    steps,
-                },
-                span,
-            },
-            gives,
-        })
+        let kind = ExprKind::Pipe {
+            input: Box::new(input.expr),
+            steps,
+        };
+        Some((kind, gives))
     }
 
     pub(super) fn call(
@@ -95,7 +90,7 @@ impl Compiler<'_> {
         text: &str,
         place: Place<'_>,
         level: usize,
-    ) -> Option<Typed> {
+    ) -> Option<(ExprKind, Type)> {
         let function = self.function(call, place)?;
         if function.is_piped() {
             let help = match call.arguments.as_slice() {
@@ -137,7 +132,7 @@ impl Compiler<'_> {
             .map(|argument| self.lower(&argument.value, text, place, level))
             .collect();
         let values: Vec<Typed> = values.into_iter().collect::<Option<_>>()?;
-        let (kind, gives) = match function {
+        match function {
             Function::Join | Function::Concat => {
                 let separator = match (function, call.arguments.first()) {
                     (Function::Concat, _) => Some(String::new()),
@@ -163,7 +158,7 @@ impl Compiler<'_> {
                     parts: parts.into_iter().map(|part| part.expr).collect(),
                     needs_variable: false,
                 };
-                (ExprKind::Join(join), Type::Text)
+                Some((ExprKind::Join(join), Type::Text))
             }
             _ => {
                 let mut values = values.into_iter();
@@ -175,13 +170,10 @@ impl Compiler<'_> {
                     );
                     return None;
                 };
-                (ExprKind::Test(function, Box::new(value.expr)), Type::Bool)
+                let kind = ExprKind::Test(function, Box::new(value.expr));
+                Some((kind, Type::Bool))
             }
-        };
-        Some(Typed {
-            expr: Expr { kind, span },
-            gives,
-        })
+        }
     }
 
     fn function(&mut self, call: &Call, place: Place<'_>) -> Option<Function> {
@@ -288,5 +280,5 @@ fn meant(name: &str) -> String {
     function
         .map(|function| format!("did you mean `{}`?", function.name()))
         .or_else(|| did_you_mean(name, Function::ALL.into_iter().map(Function::name)))
-        .unwrap_or_else(|| "docs/MAPPING.md lists them under \"Transforms\"".to_owned())
+        .unwrap_or_else(|| "`quentli-gateway functions` lists all of them".to_owned())
 }

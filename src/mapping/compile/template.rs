@@ -18,6 +18,7 @@ impl Compiler<'_> {
         Some(Expr {
             kind: ExprKind::Template(template),
             span: node.span,
+            text: node.as_text().unwrap_or_default().into(),
         })
     }
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Fault, Scope, elements, evaluate, holds};
+use super::{Fault, Moment, Scope, elements, evaluate, holds};
 use crate::{
     customer::{Field, FieldValue, MetadataEntry},
     diag::Span,
@@ -38,11 +38,21 @@ impl FieldFault {
 }
 
 /// What a form gives to its field.
-enum Given<'a> {
+pub(in crate::mapping) enum Given<'a> {
     /// The field stays as it is.
-    Nothing,
-    Clear,
+    Nothing(Cause),
+    Clear(Cause),
     Value(Value<'a>),
+}
+
+/// Why a form gives no value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::mapping) enum Cause {
+    /// Its `when` does not hold.
+    Condition,
+    Absent,
+    Null,
+    Blank,
 }
 
 /// The new value of a field; `None` leaves it as it is. Faults that are skipped become warnings.
@@ -51,10 +61,11 @@ pub(in crate::mapping) fn field_value<'a>(
     scope: &Scope<'_, 'a>,
     warnings: &mut Vec<String>,
 ) -> Result<Option<FieldValue>, FieldFault> {
+    scope.tell(Moment::Field(rule));
     match &rule.value {
         FieldValueRule::Single(form) => {
             let name = || rule.field.as_str().to_owned();
-            let value = tolerate(form, warnings, name, || {
+            let value = tolerate(form, scope, warnings, name, || {
                 single(rule.field, form, given(form, scope)?)
             })?;
             Ok(value.flatten())
@@ -67,6 +78,7 @@ pub(in crate::mapping) fn field_value<'a>(
 /// Turns a fault into a warning and nothing, where the form says so.
 fn tolerate<T>(
     form: &Form,
+    scope: &Scope<'_, '_>,
     warnings: &mut Vec<String>,
     field: impl FnOnce() -> String,
     give: impl FnOnce() -> Result<T, Fault>,
@@ -75,6 +87,7 @@ fn tolerate<T>(
         Ok(given) => Ok(Some(given)),
         Err(fault) => {
             let fault = FieldFault::new(field(), fault);
+            scope.tell(Moment::Fault(&fault, form.on_error));
             match form.on_error {
                 OnError::Fail => Err(fault),
                 OnError::Skip => {
@@ -86,12 +99,19 @@ fn tolerate<T>(
     }
 }
 
-/// Section by section: `when`, the source, `default`, `required`, then null and blank.
 fn given<'a>(form: &'a Form, scope: &Scope<'_, 'a>) -> Result<Given<'a>, Fault> {
+    let given = decided(form, scope);
+    scope.tell(Moment::Given(form, &given));
+    given
+}
+
+/// Section by section: `when`, the source, `default`, `required`, then null and blank.
+#[inline]
+fn decided<'a>(form: &'a Form, scope: &Scope<'_, 'a>) -> Result<Given<'a>, Fault> {
     if let Some(when) = &form.when
         && !holds(when, scope)?
     {
-        return Ok(Given::Nothing);
+        return Ok(Given::Nothing(Cause::Condition));
     }
     let mut value = source(&form.source, scope)?;
     if value.has_no_value() {
@@ -102,6 +122,7 @@ fn given<'a>(form: &'a Form, scope: &Scope<'_, 'a>) -> Result<Given<'a>, Fault> 
         }
         if let Some(default) = &form.default {
             value = default.borrowed();
+            scope.tell(Moment::Default(&value));
         }
     }
     if form.required && value.has_no_value() {
@@ -111,14 +132,14 @@ fn given<'a>(form: &'a Form, scope: &Scope<'_, 'a>) -> Result<Given<'a>, Fault> 
     // It will be kept: what an event may give is bounded as well as what it may do.
     scope.run.spend(value.size(), form.span)?;
     Ok(match value {
-        Value::Absent => Given::Nothing,
+        Value::Absent => Given::Nothing(Cause::Absent),
         Value::Null => match form.on_null {
-            OnNull::Clear => Given::Clear,
-            OnNull::Skip => Given::Nothing,
+            OnNull::Clear => Given::Clear(Cause::Null),
+            OnNull::Skip => Given::Nothing(Cause::Null),
         },
         value if value.is_blank() => match form.on_blank {
-            OnBlank::Skip => Given::Nothing,
-            OnBlank::Clear => Given::Clear,
+            OnBlank::Skip => Given::Nothing(Cause::Blank),
+            OnBlank::Clear => Given::Clear(Cause::Blank),
             OnBlank::Keep => Given::Value(value),
         },
         value => Given::Value(value),
@@ -142,9 +163,9 @@ fn source<'a>(source_form: &'a Source, scope: &Scope<'_, 'a>) -> Result<Value<'a
 
 fn single(field: Field, form: &Form, given: Given<'_>) -> Result<Option<FieldValue>, Fault> {
     match given {
-        Given::Nothing => Ok(None),
-        Given::Clear if field.is_nullable() => Ok(Some(FieldValue::Null)),
-        Given::Clear => Err(Fault::new(form.span, "Quentli cannot clear this field")),
+        Given::Nothing(_) => Ok(None),
+        Given::Clear(_) if field.is_nullable() => Ok(Some(FieldValue::Null)),
+        Given::Clear(_) => Err(Fault::new(form.span, "Quentli cannot clear this field")),
         Given::Value(value) => converted(field, form.target, form.span, value).map(Some),
     }
 }
@@ -196,13 +217,15 @@ fn for_each<'a>(
     mut give: impl FnMut(&Scope<'_, 'a>) -> Result<(), Fault>,
 ) -> Result<(), FieldFault> {
     let form = &entry.form;
+    scope.tell(Moment::Entry(entry));
     let Some(each) = &entry.each else {
-        tolerate(form, warnings, field, || give(scope))?;
+        tolerate(form, scope, warnings, field, || give(scope))?;
         return Ok(());
     };
-    let found = tolerate(form, warnings, &field, || elements(each, scope))?;
+    let found = tolerate(form, scope, warnings, &field, || elements(each, scope))?;
     for element in found.flatten().unwrap_or_default() {
-        tolerate(form, warnings, &field, || give(&scope.inner(element)))?;
+        let inner = scope.inner(element);
+        tolerate(form, &inner, warnings, &field, || give(&inner))?;
     }
     Ok(())
 }
@@ -284,8 +307,8 @@ fn add_metadata<'a>(
 ) -> Result<(), Fault> {
     let form = &entry.form;
     let value = match given(form, scope)? {
-        Given::Nothing => return Ok(()),
-        Given::Clear => None,
+        Given::Nothing(_) => return Ok(()),
+        Given::Clear(_) => None,
         Given::Value(value) => Some(entry_text(form, value)?.into_owned()),
     };
     let key = metadata_key(entry, scope)?;
@@ -309,6 +332,7 @@ fn metadata_key<'a>(entry: &'a Entry, scope: &Scope<'_, 'a>) -> Result<Cow<'a, s
         Some(EntryKey::From(expr)) => expr,
         None => return Err(Fault::new(entry.form.span, "the entry has no key")),
     };
+    scope.tell(Moment::Key(expr));
     let key = evaluate(expr, scope)?;
     if key.has_no_value() {
         return Err(Fault::new(expr.span, "the entry has a value, but no key"));

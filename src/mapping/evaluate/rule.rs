@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    EXHAUSTED, Fault, Run, Scope, elements, evaluate,
+    EXHAUSTED, Fault, Listener, Moment, Run, Scope, elements, evaluate,
     field::{FieldFault, field_value},
     holds, identifying_text,
 };
@@ -29,25 +29,26 @@ pub(in crate::mapping) const NOTHING_TO_CHANGE: &str = "nothing to change";
 /// The reason of a drop when there was no element.
 pub(in crate::mapping) const NOTHING_SELECTED: &str = "nothing selected";
 
-/// Maps a whole event; `None` where that takes more steps than it may.
+/// Maps a whole event, or says why it fails as a whole; `None` where that takes more steps than it may.
 pub(in crate::mapping) fn run<'a>(
     mapping: &'a Mapping,
     body: &'a Tree<'a>,
     input: &Input<'a>,
     steps: u64,
-) -> Option<Mapped> {
-    let run = Run::within(body, input.headers, &mapping.tables, steps);
+    listener: Option<&'a Listener<'a>>,
+) -> Option<Result<Mapped, Failure>> {
+    let run = Run::within(body, input.headers, &mapping.tables, steps).told_to(listener);
     let mapped = mapping.items(&run, input.now);
     (!run.is_exhausted()).then_some(mapped)
 }
 
-/// An event that takes more steps than any event may.
-pub(in crate::mapping) fn exhausted() -> Mapped {
-    fail_event(Failure {
+/// Why an event fails that takes more steps than any event may.
+pub(in crate::mapping) fn exhausted() -> Failure {
+    Failure {
         rule: None,
         reason: EXHAUSTED.to_owned(),
         line: None,
-    })
+    }
 }
 
 /// An event that fails as a whole.
@@ -60,15 +61,15 @@ pub(in crate::mapping) fn fail_event(failure: Failure) -> Mapped {
     }
 }
 
-fn too_many(count: usize, what: &str) -> Mapped {
-    fail_event(Failure {
+fn too_many(count: usize, what: &str) -> Failure {
+    Failure {
         rule: None,
         reason: format!(
             "the event gives {count} {what}; at most {} are taken",
             limits::UPDATES_PER_EVENT
         ),
         line: None,
-    })
+    }
 }
 
 /// Keeps outcomes up to the limit, and counts them beyond it.
@@ -86,7 +87,8 @@ impl Sink {
         });
     }
 
-    fn push(&mut self, outcome: ItemOutcome) {
+    fn push(&mut self, outcome: ItemOutcome, scope: &Scope<'_, '_>) {
+        scope.tell(Moment::Outcome(&outcome));
         self.count += 1;
         if self.count <= limits::UPDATES_PER_EVENT
             && let Some(item) = self.items.last_mut()
@@ -113,26 +115,30 @@ fn dedup_text<'a>(expr: &'a Expr, scope: &Scope<'_, 'a>) -> Option<String> {
 }
 
 impl Mapping {
-    /// All items of the event, or as many as there are steps for.
-    fn items<'m>(&'m self, run: &Run<'m>, now: Timestamp) -> Mapped {
+    /// All items of the event, or as many as there are steps for; or why the event fails as a whole.
+    fn items<'m>(&'m self, run: &Run<'m>, now: Timestamp) -> Result<Mapped, Failure> {
         let whole = Scope::item(run, Value::of_tree(run.body));
         let items = match &self.items {
             None => vec![Value::of_tree(run.body)],
-            Some(expr) => match elements(expr, &whole) {
-                Ok(Some(items)) if !items.is_empty() => items,
-                Ok(found) => return self.nothing_inside(expr, found.is_some()),
-                Err(fault) => {
-                    let fault = FieldFault::new("items", fault);
-                    return fail_event(self.failure(None, &fault));
+            Some(expr) => {
+                let found = elements(expr, &whole);
+                whole.tell(Moment::Items(expr, &found));
+                match found {
+                    Ok(Some(items)) if !items.is_empty() => items,
+                    Ok(found) => return Ok(self.nothing_inside(expr, found.is_some())),
+                    Err(fault) => {
+                        return Err(self.failure(None, &FieldFault::new("items", fault)));
+                    }
                 }
-            },
+            }
         };
         let mut sink = Sink::default();
         if items.len() > limits::UPDATES_PER_EVENT {
-            return too_many(items.len(), "items");
+            return Err(too_many(items.len(), "items"));
         }
         for item in items {
             let scope = Scope::item(run, item);
+            scope.tell(Moment::Item(&self.dedup));
             let dedup = self
                 .dedup
                 .iter()
@@ -145,9 +151,9 @@ impl Mapping {
             }
         }
         if sink.count > limits::UPDATES_PER_EVENT {
-            return too_many(sink.count, "updates");
+            return Err(too_many(sink.count, "updates"));
         }
-        Mapped { items: sink.items }
+        Ok(Mapped { items: sink.items })
     }
 
     /// What becomes of an event without items: an empty list is nothing to do; no list at all is what `otherwise`
@@ -186,12 +192,12 @@ impl Mapping {
         scope: &Scope<'_, 'm>,
     ) -> Result<Option<&'m Rule>, Failure> {
         for rule in &self.rules {
-            let holds = match &rule.when {
-                None => true,
-                Some(when) => holds(when, scope)
-                    .map_err(|fault| self.failure(Some(rule), &FieldFault::new("when", fault)))?,
+            let takes = match &rule.when {
+                None => Ok(true),
+                Some(when) => holds(when, scope),
             };
-            if holds {
+            scope.tell(Moment::Rule(rule, &takes));
+            if takes.map_err(|fault| self.failure(Some(rule), &FieldFault::new("when", fault)))? {
                 return Ok(Some(rule));
             }
         }
@@ -200,27 +206,28 @@ impl Mapping {
 
     fn item<'m>(&'m self, scope: &Scope<'_, 'm>, now: Timestamp, sink: &mut Sink) {
         let rule = match self.rule_for(scope) {
-            Err(failure) => return sink.push(ItemOutcome::Fail(failure)),
-            Ok(None) => return sink.push(self.unmatched()),
+            Err(failure) => return sink.push(ItemOutcome::Fail(failure), scope),
+            Ok(None) => return sink.push(self.unmatched(), scope),
             Ok(Some(rule)) => rule,
         };
         let update = match &rule.action {
             Action::Drop(reason) => {
-                return sink.push(ItemOutcome::Drop {
-                    rule: Some(rule.name.clone()),
-                    reason: reason.clone(),
-                });
+                let rule = Some(rule.name.clone());
+                let reason = reason.clone();
+                return sink.push(ItemOutcome::Drop { rule, reason }, scope);
             }
             Action::Update(update) => update,
         };
         let Some(each) = &update.each else {
-            return sink.push(self.update(rule, update, scope, now));
+            return sink.push(self.update(rule, update, scope, now), scope);
         };
-        let found = match elements(each, scope) {
+        let found = elements(each, scope);
+        scope.tell(Moment::Each(each, &found));
+        let found = match found {
             Ok(found) => found.unwrap_or_default(),
             Err(fault) => {
                 let fault = FieldFault::new("each", fault);
-                return sink.push(ItemOutcome::Fail(self.failure(Some(rule), &fault)));
+                return sink.push(ItemOutcome::Fail(self.failure(Some(rule), &fault)), scope);
             }
         };
         let mut any = false;
@@ -230,24 +237,25 @@ impl Mapping {
                 None => Ok(true),
                 Some(only) => holds(only, &inner),
             };
-            match selected {
+            inner.tell(Moment::Element(update.only.as_ref(), &selected));
+            let outcome = match selected {
                 Ok(false) => continue,
-                Ok(true) => sink.push(self.update(rule, update, &inner, now)),
+                Ok(true) => self.update(rule, update, &inner, now),
                 Err(fault) => {
                     let fault = FieldFault::new("only", fault);
-                    sink.push(ItemOutcome::Fail(self.failure(Some(rule), &fault)));
+                    ItemOutcome::Fail(self.failure(Some(rule), &fault))
                 }
-            }
+            };
+            sink.push(outcome, &inner);
             any = true;
             if scope.run.is_exhausted() {
                 break;
             }
         }
         if !any {
-            sink.push(ItemOutcome::Drop {
-                rule: Some(rule.name.clone()),
-                reason: NOTHING_SELECTED.to_owned(),
-            });
+            let rule = Some(rule.name.clone());
+            let reason = NOTHING_SELECTED.to_owned();
+            sink.push(ItemOutcome::Drop { rule, reason }, scope);
         }
     }
 
@@ -287,12 +295,14 @@ fn try_update<'a>(
     now: Timestamp,
 ) -> Result<ItemOutcome, FieldFault> {
     let mut warnings = Vec::new();
+    scope.tell(Moment::Update(update));
     let order_by = match &update.order_by {
         None => None,
         Some(expr) => order_by(expr, scope, now, &mut warnings)
             .map_err(|fault| FieldFault::new("order_by", fault))?,
     };
     let customer = customer(&update.customer, scope, &mut warnings)?;
+    scope.tell(Moment::Set);
     let patch = patch(&update.fields, scope, &mut warnings)?;
     if patch.is_empty() {
         return Ok(ItemOutcome::Drop {
@@ -334,6 +344,7 @@ fn order_by<'a>(
     now: Timestamp,
     warnings: &mut Vec<String>,
 ) -> Result<Option<OrderBy>, Fault> {
+    scope.tell(Moment::OrderBy(expr));
     let value = evaluate(expr, scope)?;
     if value.has_no_value() {
         return Ok(None);
@@ -372,6 +383,7 @@ fn customer<'a>(
     scope: &Scope<'_, 'a>,
     warnings: &mut Vec<String>,
 ) -> Result<CustomerReference, FieldFault> {
+    scope.tell(Moment::Customer(customer));
     let id = match &customer.id {
         None => None,
         Some(expr) => {

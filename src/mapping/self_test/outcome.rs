@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// One outcome as a test names it.
-pub(super) enum Outcome {
+pub(in crate::mapping) enum Outcome {
     Update {
         rule: String,
         customer: Recipient,
@@ -47,13 +47,15 @@ pub(super) fn outcomes(mapped: Mapped, found: &[Found]) -> Vec<Outcome> {
             ItemOutcome::Update(update) => add(update, found, &mut slots),
         }
     }
-    slots
-        .into_iter()
-        .map(|slot| match slot {
-            Slot::Done(outcome) => outcome,
-            Slot::Merging(merge) => merge.finish(),
-        })
-        .collect()
+    slots.into_iter().map(Slot::finish).collect()
+}
+
+/// What becomes of a single update.
+pub(in crate::mapping) fn outcome_of(update: Update, found: &[Found]) -> Outcome {
+    let mut slots = Vec::new();
+    add(update, found, &mut slots);
+    let slot = slots.pop().expect("an update has an outcome");
+    slot.finish()
 }
 
 enum Slot {
@@ -62,6 +64,13 @@ enum Slot {
 }
 
 impl Slot {
+    fn finish(self) -> Outcome {
+        match self {
+            Self::Done(outcome) => outcome,
+            Self::Merging(merge) => merge.finish(),
+        }
+    }
+
     fn merging(&self) -> Option<&Merge> {
         match self {
             Self::Merging(merge) => Some(merge),

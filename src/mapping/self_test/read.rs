@@ -116,16 +116,9 @@ fn read_found(node: &Node, out: &mut Collector) -> Option<Vec<Found>> {
                 .collect(),
             _ => entry.value.as_text().map(|text| vec![text.to_owned()]),
         };
-        let key = match entry.key.split_once('=') {
-            Some(("email", value)) => Some(format!("email={}", value.to_lowercase())),
-            Some((by, _)) if by == "username" || by.starts_with("metadata.") => {
-                Some(entry.key.clone())
-            }
-            _ => None,
-        };
-        match (key, customers) {
-            (Some(key), Some(customers)) => found.push(Found { key, customers }),
-            _ => error(
+        match customers.and_then(|customers| Found::new(&entry.key, customers)) {
+            Some(answer) => found.push(answer),
+            None => error(
                 out,
                 entry.key_span,
                 "an answer says which key has which customer",

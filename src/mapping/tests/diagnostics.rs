@@ -342,7 +342,7 @@ fn conditions_and_comparisons_have_types() {
 
 #[test]
 fn a_transform_like_no_other_points_to_the_list_of_them() {
-    insta::assert_snapshot!(said(&setting("", "name: n | zzzzzzzz")), @r#"m.yaml:13:17: error map/unknown-transform: no transform `zzzzzzzz` (docs/MAPPING.md lists them under "Transforms")"#);
+    insta::assert_snapshot!(said(&setting("", "name: n | zzzzzzzz")), @r#"m.yaml:13:17: error map/unknown-transform: no transform `zzzzzzzz` (`quentli-gateway functions` lists all of them)"#);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::*;
+use super::{explain::is_told_as_it_is, *};
 
 const FILES: [&str; 2] = [
     include_str!("hubspot.yaml"),
@@ -190,7 +190,7 @@ fn any_event() -> impl Strategy<Value = Value> {
     })
 }
 
-/// Every item has an outcome, no update is empty, and a second time gives the same.
+/// Every item has an outcome, no update is empty, a second time gives the same, and so does telling it.
 fn is_sound(mapping: &Mapping, input: &Input<'_>) -> Result<(), TestCaseError> {
     let mapped = mapping.map(input);
     prop_assert!(!mapped.items.is_empty());
@@ -203,7 +203,7 @@ fn is_sound(mapping: &Mapping, input: &Input<'_>) -> Result<(), TestCaseError> {
         }
     }
     prop_assert_eq!(mapping.map(input), mapped);
-    Ok(())
+    is_told_as_it_is(mapping, input)
 }
 
 proptest! {

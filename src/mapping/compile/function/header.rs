@@ -5,11 +5,8 @@ use crate::{
     diag::{Diagnostic, Span},
     mapping::{
         PathInfo, codes,
-        compile::{
-            Compiler,
-            expression::{Place, Typed},
-        },
-        compiled::{Expr, ExprKind, Header},
+        compile::{Compiler, expression::Place},
+        compiled::{ExprKind, Header},
         expression::Call,
         function::Function,
         types::Type,
@@ -26,7 +23,7 @@ impl Compiler<'_> {
         span: Span,
         text: &str,
         place: Place<'_>,
-    ) -> Option<Typed> {
+    ) -> Option<(ExprKind, Type)> {
         let [argument] = call.arguments.as_slice() else {
             self.wrong_arguments(Function::Header, span, "`header` takes one name".to_owned());
             return None;
@@ -74,12 +71,6 @@ impl Compiler<'_> {
             number,
             name: name.to_owned(),
         };
-        Some(Typed {
-            expr: Expr {
-                kind: ExprKind::Header(header),
-                span,
-            },
-            gives: Type::Text,
-        })
+        Some((ExprKind::Header(header), Type::Text))
     }
 }
