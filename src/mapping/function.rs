@@ -1,5 +1,10 @@
 //! The catalogue of functions: their names, how they are written, and what people are told about them.
 
+mod examples;
+
+#[cfg(test)]
+pub(super) use examples::TABLES;
+
 /// A function of the mapping language.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Function {

@@ -96,6 +96,15 @@ fn called(expr: &Expr, found: &mut Vec<Function>) {
     }
 }
 
+/// The command `functions` shows the same examples.
+fn is_in_the_catalogue(function: Function, example: &str) {
+    let mut examples = function.examples().iter();
+    assert!(
+        examples.any(|(known, _)| *known == example),
+        "the catalogue does not have {example}"
+    );
+}
+
 #[test]
 fn every_transform_is_shown_by_an_example_that_holds() {
     let rows = rows(
@@ -114,7 +123,8 @@ fn every_transform_is_shown_by_an_example_that_holds() {
         };
         let name = transform.split('(').next().unwrap();
         assert!(example.contains(name), "{example} does not show {name}");
-        assert!(Function::from_name(name).is_some(), "no function {name}");
+        let function = Function::from_name(name).unwrap_or_else(|| panic!("no function {name}"));
+        is_in_the_catalogue(function, example);
         assert_eq!(given(example), *gives, "{example}");
     }
     for function in Function::ALL {
@@ -136,6 +146,7 @@ fn every_error_is_shown_by_an_example_that_holds() {
         let dedup = [(example[0].clone(), Span::new(0, 1))];
         let (mapping, _) = read_with(&file("tables: {level_tag: {a: b}}", "drop: x"), &dedup);
         called(&mapping.unwrap().dedup[0], &mut shown);
+        is_in_the_catalogue(*shown.last().unwrap(), &example[0]);
     }
     for function in Function::ALL {
         // As the catalogue says it.

@@ -484,3 +484,30 @@ fn lists_of_the_event_and_lists_that_are_written_are_the_same() {
         assert_eq!(evaluated(TABLES, expression, BODY), given, "{expression}");
     }
 }
+
+#[test]
+fn every_example_of_the_catalogue_is_true() {
+    let text = file(function::TABLES, "drop: x");
+    for function in Function::ALL {
+        for (expression, gives) in function.examples() {
+            let dedup = [((*expression).to_owned(), Span::default())];
+            let (mapping, lines) = read_with(&text, &dedup);
+            let mapping = mapping.unwrap_or_else(|| panic!("{expression}: {lines:?}"));
+            let input = Input {
+                body: b"{}",
+                content_type: None,
+                headers: &[("x-topic".to_owned(), "contact.updated".to_owned())],
+                now: now(),
+            };
+            let extent = Extent {
+                item: None,
+                most: 1,
+            };
+            let told = mapping.explain(&input, None, extent).unwrap();
+            let steps = &told.items[0].dedup[0];
+            let last = steps.iter().rfind(|step| step.depth == 0).unwrap();
+            assert_eq!(last.value.text, *gives, "{expression}");
+            assert!(expression.contains(function.name()), "{expression}");
+        }
+    }
+}
