@@ -5,12 +5,16 @@
 
 mod check;
 mod config;
+mod explain;
+mod functions;
 mod healthcheck;
 mod output;
 mod reload;
+mod request;
 mod sandbox;
 mod send;
 mod serve;
+mod test;
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -73,7 +77,11 @@ enum Command {
     /// Check source files without starting anything
     Check(check::Arguments),
     /// Run the tests that source files carry
-    Test(check::TestArguments),
+    Test(test::Arguments),
+    /// Show what a source file does with an event, step by step; nothing is sent
+    Explain(explain::Arguments),
+    /// Show the functions of the mapping language
+    Functions(functions::Arguments),
     /// Send a test event, signed as its source would sign it
     Send(Box<send::Arguments>),
     /// Have a running gateway read its source files, secrets and keys again
@@ -107,8 +115,10 @@ pub fn main() -> ExitCode {
     // Another dependency may bring a second provider; then the choice must be made explicitly, once.
     drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
     let exit = match arguments.command {
-        Command::Check(arguments) => check::check(&arguments),
-        Command::Test(arguments) => check::test(&arguments),
+        Command::Check(arguments) => check::run(&arguments, &environment),
+        Command::Test(arguments) => test::run(&arguments, &environment),
+        Command::Explain(arguments) => explain::run(&arguments, &environment),
+        Command::Functions(arguments) => functions::run(&arguments, &environment),
         Command::Config(arguments) => config::run(&arguments, &environment),
         Command::Serve(arguments) => block_on(serve::run(arguments, environment)),
         Command::Reload(arguments) => block_on(reload::run(arguments, environment)),

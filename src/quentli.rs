@@ -26,6 +26,6 @@ mod search;
 
 pub use answer::{CallError, CallErrorKind, Customer, Found};
 pub use base_url::{BaseUrl, InvalidBaseUrl};
-pub use client::{Client, ClientError, ClientSettings, KeyNumber};
+pub use client::{Client, ClientError, ClientSettings, KeyNumber, UpdateRequest};
 pub use creation::Creation;
 pub use search::Search;

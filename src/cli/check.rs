@@ -1,11 +1,15 @@
-//! `check` and `test`: source files, judged without starting anything and without their secrets.
+//! `check`: source files, judged without starting anything and without their secrets.
 
 use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use super::{Exit, output};
+use super::{
+    Exit,
+    output::{self, ColourFlag},
+};
 use crate::{
+    config::Environment,
     diag::{Findings, Severity, render_json, render_lines},
     source::{SourceFile, UnreadableSamples, find_files},
 };
@@ -31,22 +35,22 @@ pub(super) struct Arguments {
     /// How findings are shown
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
+    #[command(flatten)]
+    colour: ColourFlag,
 }
 
-#[derive(Debug, clap::Args)]
-pub(super) struct TestArguments {
-    /// Source files, or folders of them
-    #[arg(default_value = "mappings", value_name = "FILE|DIR")]
-    paths: Vec<PathBuf>,
-}
-
-pub(super) fn check(arguments: &Arguments) -> Exit {
+pub(super) fn run(arguments: &Arguments, environment: &Environment) -> Exit {
     let Some(files) = read(&arguments.paths) else {
         return Exit::Unavailable;
     };
     let all: Vec<Findings> = files.into_iter().map(|file| file.findings).collect();
     match arguments.format {
-        Format::Human => all.iter().for_each(output::findings),
+        Format::Human => {
+            let style = arguments.colour.of_messages(environment);
+            for found in &all {
+                output::findings(found, style);
+            }
+        }
         Format::Short => all
             .iter()
             .flat_map(render_lines)
@@ -57,12 +61,11 @@ pub(super) fn check(arguments: &Arguments) -> Exit {
     let warnings = all
         .iter()
         .any(|findings| findings.count(Severity::Warning) > 0);
-    let files = if all.len() == 1 {
-        "1 file".to_owned()
-    } else {
-        format!("{} files", all.len())
-    };
-    output::note(&format!("{files} checked: {}", output::count(&all)));
+    output::note(&format!(
+        "{} checked: {}",
+        output::counted(all.len(), "file"),
+        output::count(&all)
+    ));
     if errors || (warnings && arguments.strict) {
         Exit::Bad
     } else {
@@ -70,47 +73,8 @@ pub(super) fn check(arguments: &Arguments) -> Exit {
     }
 }
 
-pub(super) fn test(arguments: &TestArguments) -> Exit {
-    let Some(files) = read(&arguments.paths) else {
-        return Exit::Unavailable;
-    };
-    let (mut passed, mut failed, mut not_loaded) = (0, 0, 0);
-    for file in &files {
-        let name = file.findings.file.name();
-        let Some(report) = &file.tests else {
-            output::findings(&file.findings);
-            output::line(&format!("{name}: not loaded"));
-            not_loaded += 1;
-            continue;
-        };
-        for test in &report.results {
-            if test.has_passed() {
-                passed += 1;
-                output::line(&format!("{name}: {} ... ok", test.name));
-            } else {
-                failed += 1;
-                output::line(&format!("{name}: {} ... FAILED", test.name));
-                for difference in &test.differences {
-                    output::line(&format!("    {difference}"));
-                }
-            }
-        }
-    }
-    let files = match not_loaded {
-        0 => String::new(),
-        1 => ", 1 file not loaded".to_owned(),
-        _ => format!(", {not_loaded} files not loaded"),
-    };
-    output::line(&format!("{passed} passed, {failed} failed{files}"));
-    if failed == 0 && not_loaded == 0 {
-        Exit::Fine
-    } else {
-        Exit::Bad
-    }
-}
-
 /// Reads all files below the paths; `None`, said aloud, where there is nothing to read.
-fn read(paths: &[PathBuf]) -> Option<Vec<SourceFile>> {
+pub(super) fn read(paths: &[PathBuf]) -> Option<Vec<SourceFile>> {
     let mut files = Vec::new();
     for path in paths {
         match find_files(path) {

@@ -70,7 +70,7 @@ pub(crate) fn load(settings: Settings, environment: &Environment) -> Option<Conf
         Ok(config) => Some(config),
         Err(error) => {
             for findings in &error.findings {
-                output::findings(findings);
+                output::findings(findings, output::usual_style(environment));
             }
             output::error(&format!(
                 "the configuration has mistakes: {}",

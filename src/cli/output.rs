@@ -1,18 +1,105 @@
 //! What commands print.
 
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "this is where commands talk to people"
-)]
+#![expect(clippy::print_stderr, reason = "this is where commands talk to people")]
 
-use std::io::IsTerminal as _;
+use std::io::{ErrorKind, IsTerminal as _, Write as _};
 
-use crate::diag::{Findings, Severity, Style, render_report};
+use clap::{
+    ValueEnum,
+    builder::styling::{AnsiColor, Color, Style as Paint},
+};
 
-/// A line of the result.
+use crate::{
+    config::Environment,
+    diag::{Findings, Severity, Style, render_report},
+};
+
+/// How a result is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// For people
+    #[default]
+    Human,
+    /// For programs
+    Json,
+}
+
+/// The flag that says when colours are used.
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+pub(super) struct ColourFlag {
+    /// When to use colours; `auto` is on a terminal, unless the variable `NO_COLOR` is set
+    #[arg(long = "color", value_name = "WHEN", value_enum, default_value_t)]
+    when: When,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum When {
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+impl ColourFlag {
+    /// For the result, on standard output.
+    pub(super) fn of_result(self, environment: &Environment) -> Style {
+        self.style(environment, std::io::stdout().is_terminal())
+    }
+
+    /// For messages, on standard error.
+    pub(super) fn of_messages(self, environment: &Environment) -> Style {
+        self.style(environment, std::io::stderr().is_terminal())
+    }
+
+    /// <https://no-color.org>: set to anything but nothing, `NO_COLOR` means none; a flag says more than it.
+    fn style(self, environment: &Environment, is_terminal: bool) -> Style {
+        let is_coloured = match self.when {
+            When::Always => true,
+            When::Never => false,
+            When::Auto => is_terminal && environment.get("NO_COLOR").is_none(),
+        };
+        if is_coloured {
+            Style::Coloured
+        } else {
+            Style::Plain
+        }
+    }
+}
+
+/// How a part of a line stands out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tone {
+    Plain,
+    Heading,
+    /// Less important than the rest.
+    Faint,
+    Good,
+    Doubtful,
+    Bad,
+}
+
+/// The text in its tone.
+pub(super) fn painted(text: &str, tone: Tone, style: Style) -> String {
+    let colour = |colour| Paint::new().fg_color(Some(Color::Ansi(colour)));
+    let paint = match (style, tone) {
+        (Style::Plain, _) | (_, Tone::Plain) => return text.to_owned(),
+        (Style::Coloured, Tone::Heading) => Paint::new().bold(),
+        (Style::Coloured, Tone::Faint) => Paint::new().dimmed(),
+        (Style::Coloured, Tone::Good) => colour(AnsiColor::Green),
+        (Style::Coloured, Tone::Doubtful) => colour(AnsiColor::Yellow),
+        (Style::Coloured, Tone::Bad) => colour(AnsiColor::Red).bold(),
+    };
+    format!("{paint}{text}{paint:#}")
+}
+
+/// A line of the result. Who reads it may have seen enough and gone, as `head` does; nothing is said of that.
 pub(crate) fn line(text: &str) {
-    println!("{text}");
+    match writeln!(std::io::stdout(), "{text}") {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            eprintln!("error: the result cannot be written: {error}");
+        }
+        Ok(()) | Err(_) => {}
+    }
 }
 
 /// A line for the person who waits; never part of the result.
@@ -25,20 +112,14 @@ pub(crate) fn error(text: &str) {
     eprintln!("error: {text}");
 }
 
-/// Findings with their source lines, in colour on a terminal.
-pub(crate) fn findings(findings: &Findings) {
-    let coloured = std::io::stderr().is_terminal();
-    eprint!(
-        "{}",
-        render_report(
-            findings,
-            if coloured {
-                Style::Coloured
-            } else {
-                Style::Plain
-            }
-        )
-    );
+/// Findings with their source lines.
+pub(crate) fn findings(findings: &Findings, style: Style) {
+    eprint!("{}", render_report(findings, style));
+}
+
+/// The style of messages for a command without a flag for it.
+pub(crate) fn usual_style(environment: &Environment) -> Style {
+    ColourFlag::default().of_messages(environment)
 }
 
 /// `2 errors, 1 warning`.
@@ -48,12 +129,16 @@ pub(crate) fn count(all: &[Findings]) -> String {
             .map(|findings| findings.count(severity))
             .sum::<usize>()
     };
-    let plural = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
     format!(
         "{}, {}",
-        plural(number(Severity::Error), "error"),
-        plural(number(Severity::Warning), "warning")
+        counted(number(Severity::Error), "error"),
+        counted(number(Severity::Warning), "warning")
     )
+}
+
+/// `1 file`, `2 files`.
+pub(crate) fn counted(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 /// An error with everything that caused it, in one line.
@@ -66,4 +151,50 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
         next = cause.source();
     }
     text
+}
+
+/// A text as a shell takes it.
+pub(super) fn quoted(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_are_for_terminals_unless_somebody_says_otherwise() {
+        let nothing = Environment::default();
+        let no_colour: Environment = [("NO_COLOR", "1")].into_iter().collect();
+        for (when, environment, is_terminal, style) in [
+            (When::Auto, &nothing, true, Style::Coloured),
+            (When::Auto, &nothing, false, Style::Plain),
+            (When::Auto, &no_colour, true, Style::Plain),
+            (When::Always, &no_colour, false, Style::Coloured),
+            (When::Never, &nothing, true, Style::Plain),
+        ] {
+            let flag = ColourFlag { when };
+            assert_eq!(
+                flag.style(environment, is_terminal),
+                style,
+                "{when:?} {is_terminal}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_shell_reads_back_what_is_quoted() {
+        for (text, quoted_text) in [
+            ("mappings/a-b_1.yaml", "mappings/a-b_1.yaml"),
+            ("two words", "'two words'"),
+            ("it's", r"'it'\''s'"),
+            ("", "''"),
+        ] {
+            assert_eq!(quoted(text), quoted_text);
+        }
+    }
 }

@@ -39,7 +39,9 @@ pub(super) async fn run(arguments: Arguments, environment: Environment) -> Exit 
     let mut admin = match Config::load_admin(&flags, &environment) {
         Ok(admin) => admin,
         Err(error) => {
-            error.findings.iter().for_each(output::findings);
+            for found in &error.findings {
+                output::findings(found, output::usual_style(&environment));
+            }
             return Exit::Configuration;
         }
     };

@@ -5,17 +5,16 @@
     reason = "comments on arguments are the help that people read"
 )]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use http::{HeaderMap, HeaderName, HeaderValue, header::CONTENT_TYPE};
 use url::Url;
 
-use super::{Exit, output};
+use super::{Exit, output, request};
 use crate::{
     clock::Clock,
     config::Environment,
     sender::{Sender, TestEvent},
-    source::{self, SourceFile, UnreadableSamples},
+    source::{SourceFile, UnreadableSamples},
 };
 
 #[derive(Debug, clap::Args)]
@@ -26,12 +25,8 @@ pub(super) struct Arguments {
     /// The body to send; `-` reads standard input
     #[arg(long, value_name = "FILE")]
     file: PathBuf,
-    /// What the body is [default: by the ending of the file: .json, .form, .xml or .ndjson]
-    #[arg(long, value_name = "TYPE")]
-    content_type: Option<HeaderValue>,
-    /// A header of the request, such as 'X-Shopify-Topic: customers/update'; may be repeated
-    #[arg(long = "header", value_name = "HEADER", value_parser = header)]
-    headers: Vec<(HeaderName, HeaderValue)>,
+    #[command(flatten)]
+    head: request::Head,
     /// The gateway
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
     url: Url,
@@ -56,17 +51,17 @@ pub(super) async fn run(arguments: Arguments, environment: Environment) -> Exit 
     let path = folder.join(format!("{}.yaml", arguments.source));
     let file = SourceFile::read(&path, UnreadableSamples::Warn);
     let Some(checked) = file.checked else {
-        output::findings(&file.findings);
+        output::findings(&file.findings, output::usual_style(&environment));
         return Exit::Bad;
     };
-    let source = match checked.arm(&environment, std::path::Path::new("")) {
+    let source = match checked.arm(&environment, Path::new("")) {
         Ok(source) => source,
         Err(error) => {
             output::error(&output::chain(&error));
             return Exit::Configuration;
         }
     };
-    let body = match read_body(&arguments.file) {
+    let body = match request::read_body(&arguments.file) {
         Ok(body) => body,
         Err(error) => {
             output::error(&format!(
@@ -85,7 +80,7 @@ pub(super) async fn run(arguments: Arguments, environment: Environment) -> Exit 
                 rand::random::<u32>()
             )
         }),
-        headers: headers(&arguments),
+        headers: arguments.head.headers(&arguments.file),
         body: body.into(),
     };
     let from_environment = || {
@@ -121,40 +116,4 @@ pub(super) async fn run(arguments: Arguments, environment: Environment) -> Exit 
             Exit::Unavailable
         }
     }
-}
-
-/// What the arguments say of the request; several headers of one name are sent one after the other.
-fn headers(arguments: &Arguments) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    for (name, value) in &arguments.headers {
-        headers.append(name, value.clone());
-    }
-    let by_ending = source::content_type_of(&arguments.file).unwrap_or("application/json");
-    match &arguments.content_type {
-        Some(content_type) => {
-            headers.insert(CONTENT_TYPE, content_type.clone());
-        }
-        None if headers.contains_key(CONTENT_TYPE) => {}
-        None => {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static(by_ending));
-        }
-    }
-    headers
-}
-
-fn header(text: &str) -> Result<(HeaderName, HeaderValue), &'static str> {
-    const WANTED: &str = "write a name, a colon and a value, such as 'X-Topic: customers/update'";
-    let (name, value) = text.split_once(':').ok_or(WANTED)?;
-    let name = name.trim().parse().map_err(|_| WANTED)?;
-    let value = value.trim().parse().map_err(|_| WANTED)?;
-    Ok((name, value))
-}
-
-fn read_body(file: &PathBuf) -> std::io::Result<Vec<u8>> {
-    if file.as_os_str() == "-" {
-        let mut body = Vec::new();
-        std::io::Read::read_to_end(&mut std::io::stdin(), &mut body)?;
-        return Ok(body);
-    }
-    std::fs::read(file)
 }

@@ -7,6 +7,7 @@ use crate::{
     app::{self, StartError, Strictness},
     clock::Clock,
     config::Environment,
+    diag::Style,
     lifecycle::{Hangup, Hangups, Shutdown, Signals},
     source::reload::Reloads,
     telemetry::{LogFormat, start_logs},
@@ -31,7 +32,7 @@ pub(super) async fn run(arguments: Arguments, environment: Environment) -> Exit 
         return Exit::Configuration;
     };
     if std::io::stderr().is_terminal() {
-        config.log.colour = true;
+        config.log.colour = output::usual_style(&environment) == Style::Coloured;
         if !config.is_set("log.format") {
             config.log.format = LogFormat::Human;
         }

@@ -144,10 +144,8 @@ impl Client {
 
     /// Changes a customer: `PATCH /v1/customers/{id}`. Safe to repeat, since a patch holds absolute values.
     pub async fn update(&self, id: &CustomerId, patch: &Patch) -> Result<Customer, CallError> {
-        let body = Update {
-            input: UpdateInput { data: patch },
-        };
-        let address = self.base.resource(&["customers", id.as_str()]);
+        let body = UpdateRequest::new(patch);
+        let address = UpdateRequest::address(&self.base, id);
         let answer = self.call_with_body(Method::PATCH, address, &body).await?;
         answer
             .read(|body| read_customer(body.get("customer")?))
@@ -282,14 +280,28 @@ impl Key {
     }
 }
 
+/// What [`Client::update`] sends. Serializes as the body.
 #[derive(Serialize)]
-struct Update<'a> {
+pub struct UpdateRequest<'a> {
     input: UpdateInput<'a>,
 }
 
 #[derive(Serialize)]
 struct UpdateInput<'a> {
     data: &'a Patch,
+}
+
+impl<'a> UpdateRequest<'a> {
+    pub const fn new(patch: &'a Patch) -> Self {
+        Self {
+            input: UpdateInput { data: patch },
+        }
+    }
+
+    /// Where it goes.
+    pub fn address(base: &BaseUrl, id: &CustomerId) -> Url {
+        base.resource(&["customers", id.as_str()])
+    }
 }
 
 fn read_customers(list: &Value) -> Option<Vec<Customer>> {

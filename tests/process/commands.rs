@@ -122,42 +122,44 @@ fn check_points_at_the_mistake_and_says_what_to_do() {
 fn test_runs_the_tests_of_the_files() {
     let output = setup().run(&["test"]);
     assert_eq!(output.status.code(), Some(0));
-    let shown = text(&output.stdout);
-    assert!(
-        shown.contains("the usual case ... ok") && shown.ends_with("1 passed, 0 failed\n"),
-        "{shown}"
+    assert_eq!(
+        text(&output.stdout),
+        "mappings/school.yaml\n  ok      the usual case\n1 passed, 0 failed\n"
     );
 }
 
+/// Two more tests, of which one expects something else than what comes out, and one an update more.
+fn setup_with_failing_tests() -> Setup {
+    let test = SOURCE_FILE.split_once("tests:\n").unwrap().1;
+    let second = test.replace("the usual case", "another case").replace(
+        "patch: {name: Ana, email: a@b.mx,",
+        "patch: {name: Ann, tags: [x],",
+    );
+    let third = test.replace("the usual case", "two updates")
+        + "      - customer: cus_2\n        patch: {name: Eva}\n";
+    setup().source("school", &format!("{SOURCE_FILE}{second}{third}"))
+}
+
 #[test]
-fn test_shows_every_test_of_a_file_in_which_one_fails() {
-    let second = SOURCE_FILE
-        .split_once("tests:\n")
-        .unwrap()
-        .1
-        .replace("the usual case", "another case")
-        .replace("patch: {name: Ana,", "patch: {name: Ann,");
-    let setup = setup().source("school", &format!("{SOURCE_FILE}{second}"));
+fn test_shows_a_line_for_each_field_that_differs_and_the_rule_that_ran() {
+    let setup = setup_with_failing_tests();
     let output = setup.run(&["test"]);
     assert_eq!(output.status.code(), Some(1));
-    let shown = text(&output.stdout);
-    let lines: Vec<&str> = shown.lines().collect();
-    let [passed, failed, difference, total] = lines.as_slice() else {
-        panic!("{shown}");
-    };
-    assert!(
-        passed.ends_with("school.yaml: the usual case ... ok"),
-        "{shown}"
-    );
-    assert!(
-        failed.ends_with("school.yaml: another case ... FAILED"),
-        "{shown}"
-    );
-    assert!(
-        difference.starts_with("    outcome 1: name: expected \"Ann\", got \"Ana\""),
-        "{shown}"
-    );
-    assert_eq!(*total, "1 passed, 1 failed");
+    insta::assert_snapshot!(text(&output.stdout), @r#"
+    mappings/school.yaml
+      ok      the usual case
+      FAILED  another case (line 33)
+              outcome 1, rule `contact changed`
+                name   expected "Ann"    got "Ana"
+                tags   expected ["x"]    got nothing
+                email  expected nothing  got "a@b.mx"
+              see why: quentli-gateway explain mappings/school.yaml --test 'another case'
+      FAILED  two updates (line 38)
+              outcome 2
+                outcome  expected an update of cus_2  got nothing
+              see why: quentli-gateway explain mappings/school.yaml --test 'two updates'
+    1 passed, 2 failed
+    "#);
     let checked = setup.run(&["check", "--format", "short"]);
     assert_eq!(checked.status.code(), Some(1));
     assert!(text(&checked.stdout).contains("error map/test-failed: "));
@@ -166,11 +168,90 @@ fn test_shows_every_test_of_a_file_in_which_one_fails() {
     let output = setup.run(&["test"]);
     assert_eq!(output.status.code(), Some(1));
     let shown = text(&output.stdout);
-    assert!(shown.contains("broken.yaml: not loaded\n"), "{shown}");
     assert!(
-        shown.ends_with("1 passed, 1 failed, 1 file not loaded\n"),
+        shown.contains("mappings/broken.yaml  not loaded\n"),
         "{shown}"
     );
+    assert!(
+        shown.ends_with("1 passed, 2 failed, 1 file not loaded\n"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn test_runs_those_with_a_part_in_their_names() {
+    let setup = setup_with_failing_tests();
+    let output = setup.run(&["test", "--name", "USUAL"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(text(&output.stdout).ends_with("1 passed, 0 failed\n"));
+    let output = setup.run(&["test", "--name", "nothing like it"]);
+    assert_eq!(output.status.code(), Some(64));
+    assert!(text(&output.stderr).contains("no test has `nothing like it` in its name"));
+}
+
+#[test]
+fn test_tells_programs_what_differs() {
+    let output = setup_with_failing_tests().run(&["test", "--format", "json", "--name", "case"]);
+    assert_eq!(output.status.code(), Some(1));
+    let shown: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let file = &shown[0];
+    assert_eq!(file["file"], "mappings/school.yaml");
+    assert_eq!(file["loaded"], true);
+    assert_eq!(file["tests"].as_array().unwrap().len(), 2);
+    assert_eq!(file["tests"][0]["passed"], true);
+    assert_eq!(
+        file["tests"][1]["differences"][0],
+        json!({
+            "line": 37, "outcome": 1, "rule": "contact changed", "field": "name",
+            "expected": "\"Ann\"", "got": "\"Ana\"",
+        })
+    );
+}
+
+#[test]
+fn functions_shows_the_catalogue_and_one_of_it_with_examples() {
+    let setup = setup();
+    let table = text(&setup.run(&["functions"]).stdout);
+    assert!(table.starts_with("write "), "{table}");
+    let json = setup.run(&["functions", "--format", "json"]);
+    let json: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    for function in json.as_array().unwrap() {
+        let name = function["name"].as_str().unwrap();
+        let usage = function["usage"].as_str().unwrap();
+        let shortest = usage.split(", or ").next().unwrap();
+        assert!(table.contains(&format!("\n{shortest}  ")), "{name}");
+        let one = setup.run(&["functions", name]);
+        assert_eq!(one.status.code(), Some(0));
+        let expression = function["examples"][0]["expression"].as_str().unwrap();
+        assert!(text(&one.stdout).contains(expression), "{name}");
+    }
+    insta::assert_snapshot!(text(&setup.run(&["functions", "phone"]).stdout), @r#"
+    x | phone
+    x | phone('US')
+      gives phone:
+      a telephone number in E.164; an error where it is none
+
+      '044 55 1234 5678' | phone      '+525512345678'
+      '(415) 555-2671' | phone('US')  '+14155552671'
+      'ext. 14' | phone               error: 'ext. 14' is not a phone number
+    "#);
+    let typo = setup.run(&["functions", "squeze"]);
+    assert_eq!(typo.status.code(), Some(64));
+    assert!(text(&typo.stderr).contains("did you mean `squeeze`?"));
+}
+
+#[test]
+fn findings_have_colours_only_where_they_are_asked_for() {
+    let setup = setup().source("broken", "mapping: 1\nsource: broken\n");
+    let coloured = |arguments: &[&str]| {
+        let output = setup.run(arguments);
+        [output.stdout, output.stderr].concat().contains(&0x1b)
+    };
+    for command in ["check", "test"] {
+        assert!(!coloured(&[command]), "{command}");
+        assert!(!coloured(&[command, "--color", "never"]), "{command}");
+        assert!(coloured(&[command, "--color", "always"]), "{command}");
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@
 )]
 
 mod commands;
+mod explain;
 mod kill;
 mod privacy;
 mod reload;
