@@ -18,6 +18,7 @@ mod codes;
 mod compile;
 mod compiled;
 mod coverage;
+pub mod draft;
 mod evaluate;
 mod explain;
 mod expression;

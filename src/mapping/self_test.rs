@@ -15,7 +15,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde_json::Value;
 
-pub(super) use outcome::{Outcome, outcome_of};
+pub(super) use outcome::{Outcome, outcome_of, outcomes};
 pub(super) use read::read;
 
 use self::request::Request;
@@ -55,9 +55,9 @@ impl Test {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
     /// `email=a@b.mx`
-    key: String,
+    pub(super) key: String,
     /// One, or several for a key that is not unique.
-    customers: Vec<String>,
+    pub(super) customers: Vec<String>,
 }
 
 /// A test, for those who want to see its event mapped.

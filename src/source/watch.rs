@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// The largest sample of a test that is read, in bytes.
-const MAX_SAMPLE_BYTES: u64 = 4 << 20;
+pub(super) const MAX_SAMPLE_BYTES: u64 = 4 << 20;
 
 /// What was read, each with what it held. Two of them are equal where the same was there to read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

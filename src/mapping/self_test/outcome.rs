@@ -33,7 +33,7 @@ pub(in crate::mapping) enum Outcome {
 const NOT_FOUND: &str = "customer not found";
 
 /// The outcomes of an event, in order; updates of one customer stand where the first of them stood.
-pub(super) fn outcomes(mapped: Mapped, found: &[Found]) -> Vec<Outcome> {
+pub(in crate::mapping) fn outcomes(mapped: Mapped, found: &[Found]) -> Vec<Outcome> {
     let mut slots: Vec<Slot> = Vec::new();
     for outcome in mapped.items.into_iter().flat_map(|item| item.outcomes) {
         match outcome {

@@ -218,7 +218,7 @@ pub(super) fn number(text: &str, decimal: DecimalSign) -> Option<String> {
 }
 
 /// True or false out of the words people use. `None` for others.
-pub(super) fn boolean(text: &str) -> Option<bool> {
+pub(in crate::mapping) fn boolean(text: &str) -> Option<bool> {
     match trim(text).to_lowercase().as_str() {
         "true" | "1" | "yes" | "y" | "si" | "sí" | "verdadero" | "on" => Some(true),
         "false" | "0" | "no" | "n" | "falso" | "off" => Some(false),
