@@ -11,6 +11,7 @@ mod file;
 mod folder;
 pub mod receive;
 pub mod reload;
+pub mod schema;
 mod set;
 mod watch;
 

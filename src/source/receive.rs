@@ -21,7 +21,7 @@ use secrecy::SecretString;
 
 pub use self::{
     answer::Answer,
-    dedup::{DedupExpression, DedupRule},
+    dedup::{DedupExpression, DedupRule, MAX_DEDUP_EXPRESSIONS},
 };
 use crate::{
     config::SecretReference,

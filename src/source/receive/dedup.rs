@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// More parts than any event needs to be told apart.
-const MAX_EXPRESSIONS: usize = 16;
+pub const MAX_DEDUP_EXPRESSIONS: usize = 16;
 
 /// What tells the events of a source apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,11 +51,11 @@ pub(super) fn read(
         return Some(DedupRule::Body);
     }
     let nodes = node.as_list().unwrap_or(std::slice::from_ref(node));
-    if nodes.is_empty() || nodes.len() > MAX_EXPRESSIONS {
+    if nodes.is_empty() || nodes.len() > MAX_DEDUP_EXPRESSIONS {
         out.add(
             Diagnostic::error(
                 BAD_VALUE,
-                format!("`dedup` takes 1 to {MAX_EXPRESSIONS} expressions"),
+                format!("`dedup` takes 1 to {MAX_DEDUP_EXPRESSIONS} expressions"),
             )
             .at(node.span, "none, or too many")
             .help("write the fields that together number an event, or `dedup: body`"),

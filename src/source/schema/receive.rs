@@ -1,0 +1,331 @@
+//! The section `receive`.
+
+use serde_json::{Value, json};
+
+use super::build::{
+    Key, Piece as _, any, expression, list, map, map_with_one_of, may, must, one_of, reference,
+    text, yes_or_no,
+};
+use crate::{
+    source::receive::MAX_DEDUP_EXPRESSIONS,
+    verify::{MAX_SECRETS, presets},
+};
+
+pub(super) fn definitions() -> Vec<(&'static str, Value)> {
+    vec![
+        ("receive", map(receive())),
+        ("signature", map(signature())),
+        ("plain", map(vec![style("plain")])),
+        ("prefix", map(prefix())),
+        ("pairs", map(pairs())),
+        ("list", map(versions())),
+        ("timestamp", map(timestamp())),
+        ("token", map(token())),
+        ("basic", map(basic())),
+        ("required_header", map(required_header())),
+        ("secret", map_with_one_of(&["env", "file"], secret())),
+        ("dedup_header", map(dedup_header())),
+        ("answer", map(answer())),
+    ]
+}
+
+fn receive() -> Vec<Key> {
+    vec![
+        must(
+            "verify",
+            "How requests prove that they are genuine: a preset by name, or settings of your own. `none` takes every \
+             request from anybody.",
+            any(&[
+                preset(),
+                reference("signature"),
+                reference("token"),
+                reference("basic"),
+            ]),
+        ),
+        may(
+            "secrets",
+            "Where the signing secrets stand, never the secrets themselves: `{env: NAME}` or `{file: /path}`. All of \
+             them are tried.",
+            any(&[
+                reference("secret"),
+                list(&reference("secret")).at_most(MAX_SECRETS),
+            ]),
+        ),
+        may(
+            "handshake",
+            "Only `none`: register the address in a way that needs no answer of its own.",
+            one_of(&["none"]),
+        ),
+        may(
+            "dedup",
+            "How an event is known when it is sent again: `body`, `{header: NAME}`, or expressions such as [eventId]. \
+             Otherwise the preset says, else the whole body.",
+            any(&[
+                expression(),
+                list(&expression())
+                    .not_empty()
+                    .at_most(MAX_DEDUP_EXPRESSIONS),
+                reference("dedup_header"),
+            ]),
+        ),
+        may(
+            "answer",
+            "What the sender is answered once the request is stored.",
+            reference("answer"),
+        ),
+    ]
+}
+
+/// The names of presets. Some editors show a description for each word.
+fn preset() -> Value {
+    let presets = presets::all().iter();
+    let known = presets.map(|preset| (preset.name, preset.description));
+    let (names, about): (Vec<&str>, Vec<&str>) =
+        std::iter::once(("none", "takes every request from anybody"))
+            .chain(known)
+            .unzip();
+    one_of(&names).with("enumDescriptions", json!(about))
+}
+
+fn required_headers() -> Key {
+    may(
+        "require_headers",
+        "Headers that every request must carry, with these values.",
+        list(&reference("required_header")),
+    )
+}
+
+fn required_header() -> Vec<Key> {
+    vec![
+        must("name", "The header.", text()),
+        must("value", "Its value, exactly.", text()),
+    ]
+}
+
+fn signature() -> Vec<Key> {
+    vec![
+        must(
+            "type",
+            "`hmac` is a keyed hash, `digest` a plain one with the secret inside the text.",
+            one_of(&["hmac", "digest"]),
+        ),
+        may(
+            "algorithm",
+            "`sha256` unless you say otherwise.",
+            one_of(&["sha1", "sha256", "sha512"]),
+        ),
+        may(
+            "signature_header",
+            "The header that carries the signature.",
+            text(),
+        ),
+        may(
+            "signature_json_path",
+            "Instead of `signature_header`: the field of the JSON body that carries it.",
+            text(),
+        ),
+        may(
+            "signature_format",
+            "How the signature is written: alone (`plain`), after a prefix, in pairs such as t=…,v1=…, or in a list \
+             such as v1,… v1,….",
+            any(&[
+                one_of(&["plain"]),
+                reference("plain"),
+                reference("prefix"),
+                reference("pairs"),
+                reference("list"),
+            ]),
+        ),
+        must(
+            "encoding",
+            "How the bytes of the signature are written.",
+            one_of(&["hex", "base64", "base64url"]),
+        ),
+        may(
+            "signed",
+            "The text that is signed, made of {body}, {timestamp}, {id}, {method}, {url}, {url_decoded}, {secret}, \
+             {form_sorted}, {header:NAME}, {query:NAME} and {json:PATH}; otherwise {body}.",
+            text(),
+        ),
+        may(
+            "secret_encoding",
+            "How the secret is written; `utf8`, as it is, unless you say otherwise.",
+            one_of(&["utf8", "hex", "base64", "base64url", "whsec"]),
+        ),
+        may(
+            "timestamp",
+            "Where the time of signing stands, where `signed` has {timestamp}.",
+            reference("timestamp"),
+        ),
+        may("id_header", "The header for {id}.", text()),
+        may(
+            "url_port_variants",
+            "Where {url} is signed: also try the address without its port, and with the usual one.",
+            yes_or_no(),
+        ),
+        may(
+            "body_digest_query",
+            "With {url} and {form_sorted}: a parameter of the address that may hold the SHA-256 of the body.",
+            text(),
+        ),
+        required_headers(),
+    ]
+}
+
+fn style(style: &'static str) -> Key {
+    must("style", "How the signature is written.", one_of(&[style]))
+}
+
+fn prefix() -> Vec<Key> {
+    vec![
+        style("prefix"),
+        must("prefix", "The text in front, such as `sha256=`.", text()),
+        may(
+            "item_sep",
+            "What stands between several signatures.",
+            text(),
+        ),
+    ]
+}
+
+fn pairs() -> Vec<Key> {
+    vec![
+        style("pairs"),
+        must("key", "The key of the signature, such as `v1`.", text()),
+        may(
+            "item_sep",
+            "What stands between pairs; otherwise a comma.",
+            text(),
+        ),
+        may(
+            "kv_sep",
+            "What stands between key and value; otherwise `=`.",
+            text(),
+        ),
+    ]
+}
+
+fn versions() -> Vec<Key> {
+    vec![
+        style("list"),
+        must("version", "The version that counts, such as `v1`.", text()),
+        may(
+            "item_sep",
+            "What stands between signatures; otherwise a space.",
+            text(),
+        ),
+        may(
+            "version_sep",
+            "What stands between version and signature; otherwise a comma.",
+            text(),
+        ),
+    ]
+}
+
+fn timestamp() -> Vec<Key> {
+    let duration = || text().matching("^[0-9]+[smhd]$");
+    let seconds = || json!({"type": ["integer", "string"], "minimum": 0});
+    vec![
+        must(
+            "source",
+            "`header:NAME`, or `pair:KEY` for a key beside the signature.",
+            text().matching("^(header|pair):."),
+        ),
+        must(
+            "format",
+            "How the time is written.",
+            one_of(&["unix_s", "unix_ms", "unix_any", "rfc3339", "opaque"]),
+        ),
+        may(
+            "tolerance",
+            "How old a request may be; 5m unless you say otherwise.",
+            duration(),
+        ),
+        may("tolerance_s", "`tolerance`, in seconds.", seconds()),
+        may(
+            "future_tolerance",
+            "How far ahead of our clock it may be; otherwise as `tolerance`.",
+            duration(),
+        ),
+        may(
+            "future_tolerance_s",
+            "`future_tolerance`, in seconds.",
+            seconds(),
+        ),
+    ]
+}
+
+fn token() -> Vec<Key> {
+    vec![
+        must(
+            "type",
+            "A fixed text that every request repeats. It does not cover the body: prefer a signature.",
+            one_of(&["token"]),
+        ),
+        must(
+            "token_source",
+            "`header:NAME`, `query:NAME`, `form:NAME` or `json:PATH`.",
+            text().matching("^(header|query|form|json):."),
+        ),
+        may(
+            "token_prefix",
+            "A text before the token, such as `Bearer `.",
+            text(),
+        ),
+        required_headers(),
+    ]
+}
+
+fn basic() -> Vec<Key> {
+    vec![
+        must(
+            "type",
+            "User and password. The secret is `user:password`.",
+            one_of(&["basic"]),
+        ),
+        required_headers(),
+    ]
+}
+
+fn secret() -> Vec<Key> {
+    vec![
+        may(
+            "env",
+            "The name of an environment variable of the gateway.",
+            text().matching("^[A-Za-z_][A-Za-z0-9_]*$"),
+        ),
+        may("file", "The path of a file that holds the secret.", text()),
+        may(
+            "until",
+            "The last day on which it is accepted, such as 2026-12-31.",
+            text(),
+        ),
+    ]
+}
+
+fn dedup_header() -> Vec<Key> {
+    vec![must(
+        "header",
+        "The header with the number of the event.",
+        text(),
+    )]
+}
+
+fn answer() -> Vec<Key> {
+    let status = json!({
+        "type": ["integer", "string"], "minimum": 200, "maximum": 299, "pattern": "^2[0-9][0-9]$",
+    });
+    vec![
+        may(
+            "status",
+            "200 to 299; 200 unless you say otherwise.",
+            status,
+        ),
+        may(
+            "content_type",
+            "What the body is, such as application/json.",
+            text().matching("/"),
+        ),
+        may("body", "The body, for senders that insist on one.", text()),
+    ]
+}
