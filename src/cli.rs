@@ -8,10 +8,12 @@ mod config;
 mod explain;
 mod functions;
 mod healthcheck;
+mod new;
 mod output;
 mod reload;
 mod request;
 mod sandbox;
+mod schema;
 mod send;
 mod serve;
 mod test;
@@ -82,6 +84,10 @@ enum Command {
     Explain(explain::Arguments),
     /// Show the functions of the mapping language
     Functions(functions::Arguments),
+    /// Make a draft of a source file from sample events
+    New(new::Arguments),
+    /// Print the JSON Schema of source files, which editors use to complete and explain
+    Schema(schema::Arguments),
     /// Send a test event, signed as its source would sign it
     Send(Box<send::Arguments>),
     /// Have a running gateway read its source files, secrets and keys again
@@ -119,6 +125,8 @@ pub fn main() -> ExitCode {
         Command::Test(arguments) => test::run(&arguments, &environment),
         Command::Explain(arguments) => explain::run(&arguments, &environment),
         Command::Functions(arguments) => functions::run(&arguments, &environment),
+        Command::New(arguments) => new::run(&arguments, &environment),
+        Command::Schema(arguments) => schema::run(&arguments),
         Command::Config(arguments) => config::run(&arguments, &environment),
         Command::Serve(arguments) => block_on(serve::run(arguments, environment)),
         Command::Reload(arguments) => block_on(reload::run(arguments, environment)),

@@ -5,7 +5,8 @@
 //! beyond the obvious. So what it finds wrong `check` finds wrong too, and not the other way round. Tests hold its keys
 //! and words against the readers, so that a new key cannot be forgotten here.
 //!
-//! It is written in draft 7 of JSON Schema, since the YAML servers of editors read later drafts only in recent versions. Each map of the file is one of its `definitions`.
+//! It is written in draft 7 of JSON Schema, since the YAML servers of editors read later drafts only in recent versions.
+//! Each map of the file is one of its `definitions`.
 
 mod build;
 mod examples;

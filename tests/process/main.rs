@@ -9,6 +9,7 @@
 mod commands;
 mod explain;
 mod kill;
+mod new;
 mod privacy;
 mod reload;
 mod stop;
