@@ -46,6 +46,9 @@ enum Content {
     Hash([u8; 32]),
     /// Nothing that could be used.
     Unusable(io::ErrorKind),
+    /// It was read more than once and changed between. Looking again reads everything once and so never finds this:
+    /// whoever compares sees a change.
+    Torn,
 }
 
 /// Shows no hash: that of a short secret would give it away.
@@ -54,6 +57,7 @@ impl fmt::Debug for Content {
         match self {
             Self::Hash(_) => f.write_str("Hash"),
             Self::Unusable(kind) => write!(f, "Unusable({kind:?})"),
+            Self::Torn => f.write_str("Torn"),
         }
     }
 }
@@ -86,7 +90,7 @@ impl Seen {
             Ok(names) => Content::of(&names),
             Err(error) => Content::Unusable(error.kind()),
         };
-        self.0.insert(Input::Folder(path.to_path_buf()), content);
+        self.keep(Input::Folder(path.to_path_buf()), content);
         files
     }
 
@@ -110,7 +114,7 @@ impl Seen {
 
     fn file(&mut self, input: Input, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
         let read = read_file(path, limit);
-        self.0.insert(input, Content::of_result(&read));
+        self.keep(input, Content::of_result(&read));
         read
     }
 
@@ -145,14 +149,27 @@ impl Seen {
             Err(SecretError::Unreadable(_, error)) => Content::Unusable(error.kind()),
             Err(_) => Content::Unusable(io::ErrorKind::InvalidData),
         };
-        self.0.insert(Input::Secret(base.join(path)), content);
+        self.keep(Input::Secret(base.join(path)), content);
     }
 
     /// Adds what another has seen.
     pub fn extend(&mut self, other: &Self) {
-        let other = other.0.iter();
+        for (input, content) in &other.0 {
+            self.keep(input.clone(), *content);
+        }
+    }
+
+    /// Several may read the same, such as two sources one secret. Where it changed between, some have the old and some
+    /// the new, which must not pass for either.
+    fn keep(&mut self, input: Input, content: Content) {
         self.0
-            .extend(other.map(|(input, content)| (input.clone(), *content)));
+            .entry(input)
+            .and_modify(|before| {
+                if *before != content {
+                    *before = Content::Torn;
+                }
+            })
+            .or_insert(content);
     }
 
     /// Reads the same once more, and whatever source files are in the folder now.
@@ -419,6 +436,33 @@ mod tests {
         assert!(!watch.look());
         write("a: 2 # and more");
         assert!(!watch.look() && !watch.look(), "it was taken back");
+    }
+
+    #[test]
+    fn what_changed_between_two_who_read_it_is_a_change() {
+        let world = World::new();
+        let secret = SecretReference::File("secret".into());
+        let read = |text: &str| {
+            fs::write(world.path("secret"), text).unwrap();
+            let mut seen = Seen::default();
+            let (nothing, base) = (Environment::default(), world.folder.path());
+            seen.secret(&secret, &nothing, base).unwrap();
+            seen
+        };
+        for (texts, is_change) in [
+            (["old", "old"], false),
+            (["old", "new"], true),
+            (["old", "old\n"], false),
+        ] {
+            let mut seen = Seen::default();
+            for text in texts {
+                seen.extend(&read(text));
+            }
+            assert_eq!(seen.again() != seen, is_change, "{texts:?}");
+            let mut watch = Watch::new(seen);
+            assert!(!watch.look());
+            assert_eq!(watch.look(), is_change, "{texts:?}");
+        }
     }
 
     #[test]
