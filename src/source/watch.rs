@@ -15,7 +15,7 @@ use std::{
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 
-use super::folder::find_files;
+use super::folder::{find_files, is_source_file};
 use crate::{
     config::{Environment, SecretError, SecretReference},
     yaml,
@@ -180,8 +180,10 @@ impl Seen {
             // What is there now is kept in `seen`, also where it cannot be read.
             match input {
                 Input::Folder(path) => {
-                    for file in seen.folder(path).unwrap_or_default() {
-                        drop(seen.source(&file));
+                    let files = seen.folder(path).unwrap_or_default();
+                    // Of the others only the name matters; they are not read for a set either.
+                    for file in files.iter().filter(|file| is_source_file(file)) {
+                        drop(seen.source(file));
                     }
                 }
                 // Those that are still there come with their folder.
@@ -320,7 +322,7 @@ mod tests {
     #[test]
     fn every_change_of_content_is_seen_and_nothing_else_is() {
         type Change = fn(&World);
-        let changes: [(&str, Change, bool); 13] = [
+        let changes: [(&str, Change, bool); 14] = [
             ("nothing", |_| {}, false),
             (
                 "the same written again",
@@ -336,6 +338,11 @@ mod tests {
                 "a hidden file",
                 |world| fs::write(world.path("mappings/.a.yaml.swp"), "x").unwrap(),
                 false,
+            ),
+            (
+                "a file of another ending",
+                |world| fs::write(world.path("mappings/b.yml"), "x").unwrap(),
+                true,
             ),
             (
                 "a file that is nobody's sample",

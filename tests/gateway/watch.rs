@@ -67,6 +67,38 @@ async fn a_changed_file_is_taken_and_a_bad_one_is_said_once() {
     world.end().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_another_ending_does_not_keep_the_sources_from_being_changed() {
+    let stray = |setup: &Setup, name: &str| {
+        let path = setup.source_path("school").with_file_name(name);
+        fs::write(path, "services: {}\n").unwrap();
+    };
+    let world = watching(|setup| {
+        stray(&setup, "compose.yml");
+        setup
+    })
+    .await;
+    fs::write(world.setup.source_path("school"), marked("v2")).unwrap();
+    let reload = world
+        .gateway
+        .reloaded("the change to be seen", is("loaded", "change"))
+        .await;
+    assert_eq!(reload["sources"]["changed"], json!(["school"]));
+    let is_named = |reload: &Value, name: &str| {
+        let trouble = reload["sources"]["trouble"].to_string();
+        trouble.contains(name) && trouble.contains("name ends in `.yaml`")
+    };
+    assert!(is_named(&reload, "compose.yml"), "{reload}");
+
+    stray(&world.setup, "override.yml");
+    let reload = world
+        .gateway
+        .reloaded("the new file to be seen", is("refused", "change"))
+        .await;
+    assert!(is_named(&reload, "override.yml"), "{reload}");
+    world.end().await;
+}
+
 /// Mounts files as Kubernetes does: names are links into `..data`, which is a link to a folder of its own for each
 /// version, and is changed at one stroke.
 struct Mount<'a> {
