@@ -90,7 +90,13 @@ impl Reloader {
         };
         if let Some((fresh, is_settled)) = self.read().await {
             // A look that is still under way is waited for, so that it does not undo this.
-            watch.lock().await.know(fresh.seen.clone());
+            let mut watch = watch.lock().await;
+            if is_settled {
+                watch.know(fresh.seen.clone());
+            } else {
+                watch.miss(fresh.seen.clone());
+            }
+            drop(watch);
             report.settings_changed = self.start.settings_differ(&fresh.seen);
             if is_settled {
                 report.keys = self.take_keys(fresh.keys);

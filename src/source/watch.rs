@@ -241,6 +241,8 @@ fn read_file(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
 #[derive(Debug)]
 pub struct Watch {
     known: Seen,
+    /// What is known was not used, since it was still changing when it was read.
+    is_missed: bool,
     changing: Option<Seen>,
 }
 
@@ -249,6 +251,7 @@ impl Watch {
     pub fn new(known: Seen) -> Self {
         Self {
             known,
+            is_missed: false,
             changing: None,
         }
     }
@@ -258,12 +261,12 @@ impl Watch {
     pub fn look(&mut self) -> bool {
         let now = self.known.again();
         let before = self.changing.take();
-        if now == self.known {
+        if now == self.known && !self.is_missed {
             return false;
         }
         let has_settled = before.as_ref() == Some(&now);
         if has_settled {
-            self.known = now;
+            self.know(now);
         } else {
             self.changing = Some(now);
         }
@@ -272,8 +275,13 @@ impl Watch {
 
     /// From now on this is what is known.
     pub fn know(&mut self, seen: Seen) {
-        self.known = seen;
-        self.changing = None;
+        *self = Self::new(seen);
+    }
+
+    /// This was read but not used, since it did not settle. Where it stays just like that it has still to be read.
+    pub fn miss(&mut self, seen: Seen) {
+        self.know(seen);
+        self.is_missed = true;
     }
 }
 
@@ -443,6 +451,17 @@ mod tests {
         assert!(!watch.look());
         write("a: 2 # and more");
         assert!(!watch.look() && !watch.look(), "it was taken back");
+    }
+
+    #[test]
+    fn what_was_read_before_it_settled_counts_once_it_has() {
+        let world = World::new();
+        let mut watch = Watch::new(world.seen());
+        fs::write(world.path("mappings/a.yaml"), "a: 2").unwrap();
+        watch.miss(world.seen());
+        assert!(!watch.look(), "it may still be changing");
+        assert!(watch.look());
+        assert!(!watch.look() && !watch.look());
     }
 
     #[test]
