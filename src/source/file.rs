@@ -3,6 +3,7 @@
 use std::{cell::RefCell, io, path::Path};
 
 use http::{HeaderMap, HeaderValue, header::CONTENT_TYPE};
+use jiff::Timestamp;
 use secrecy::SecretString;
 
 use super::{
@@ -66,6 +67,14 @@ pub enum ArmError {
         source_name: SourceName,
         #[source]
         error: SettingsError,
+    },
+    #[error(
+        "source `{source_name}`: all its secrets have passed their `until`, the last at {until}; add one that is in use \
+         to `receive.secrets`"
+    )]
+    Expired {
+        source_name: SourceName,
+        until: Timestamp,
     },
 }
 

@@ -79,6 +79,12 @@ impl Receive {
         })
     }
 
+    /// From when on none of the secrets is accepted; `None` where one is without an end, or nothing is verified.
+    pub fn until(&self) -> Option<Timestamp> {
+        let ends: Option<Vec<_>> = self.secrets.iter().map(|secret| secret.until).collect();
+        ends?.into_iter().max()
+    }
+
     /// The secrets with their values, which `resolve` reads or leaves out; all that cannot be read are returned, with
     /// their places.
     pub fn signing_secrets<E>(

@@ -2,7 +2,8 @@
 //!
 //! The rule is all or nothing. A new set is read and checked as a whole and takes the place of the old one as a whole;
 //! where any file has trouble, the old set stays in force as a whole. One kind of trouble is no hindrance: a file that
-//! does not receive now either and has not changed since. So a file that was broken at the start does not keep the
+//! does not receive now either and has not changed since; a source whose secrets have all come to their end is such a
+//! file, too. So a file that was broken at the start does not keep the
 //! others from being changed, and still no source that receives ever stops receiving because of a reload, except that
 //! its file is removed.
 //!
@@ -73,7 +74,7 @@ impl Outcome {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changes {
     pub added: Vec<String>,
-    /// The text, a sample of its tests, or a secret.
+    /// The text, a sample of its tests, a secret, or what is wrong with it.
     pub changed: Vec<String>,
     pub removed: Vec<String>,
 }
@@ -95,14 +96,18 @@ pub fn judge(old: &Set, new: &Set) -> Verdict {
     for (path, file) in new.files() {
         let before = old.files().get(path);
         let is_same = before.is_some_and(|before| before.seen == file.seen);
+        let trouble = new.trouble(file);
         match before {
             None => changes.added.push(name_of(path)),
-            Some(_) if !is_same => changes.changed.push(name_of(path)),
+            // Time alone can mend and break: a secret that is missing is no trouble after its `until`.
+            Some(before) if !is_same || lines(old.trouble(before)) != lines(trouble) => {
+                changes.changed.push(name_of(path));
+            }
             Some(_) => {}
         }
-        let was_broken = before.is_some_and(|before| old.trouble(before).is_some());
-        match new.trouble(file) {
-            Some(trouble) if !(was_broken && is_same) => hindrances.push(trouble),
+        let was_idle = before.is_some_and(|before| old.is_idle(before, new.at()));
+        match trouble {
+            Some(trouble) if !(was_idle && is_same) => hindrances.push(trouble),
             _ => {}
         }
     }
@@ -118,6 +123,10 @@ pub fn judge(old: &Set, new: &Set) -> Verdict {
     } else {
         Verdict::Take(changes)
     }
+}
+
+fn lines(trouble: Option<&Trouble>) -> Vec<String> {
+    trouble.map(Trouble::lines).unwrap_or_default()
 }
 
 /// The source's name, as far as the file's gives one.

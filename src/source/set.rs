@@ -29,6 +29,8 @@ pub struct Sources(Arc<ArcSwap<Set>>);
 /// One whole set.
 #[derive(Debug, Default)]
 pub struct Set {
+    /// When it was loaded.
+    at: Timestamp,
     sources: BTreeMap<SourceName, Entry>,
     files: BTreeMap<PathBuf, SetFile>,
     /// What was found in files that receive all the same, one line each.
@@ -128,14 +130,17 @@ impl Set {
         if files.is_empty() {
             return Err(LoadError::Empty(folder.to_path_buf()));
         }
-        let mut set = Self::default();
+        let mut set = Self {
+            at: now,
+            ..Self::default()
+        };
         for path in files {
             let mut of_file = Seen::default();
             let file = SourceFile::read_and_keep(&path, UnreadableSamples::Warn, &mut of_file);
             let entry = match file.checked {
                 None => Entry::Broken(Trouble::Mistakes(file.findings)),
                 Some(checked) => {
-                    let armed = set.arm(checked, environment, base, now, &mut of_file);
+                    let armed = set.arm(checked, environment, base, &mut of_file);
                     if armed.is_ok() {
                         set.warnings.extend(render_lines(&file.findings));
                     }
@@ -156,13 +161,14 @@ impl Set {
         checked: CheckedSource,
         environment: &Environment,
         base: &Path,
-        now: Timestamp,
         seen: &mut Seen,
     ) -> Result<Source, ArmError> {
         let name = checked.name().clone();
-        checked.arm_with(|secret| {
+        let until = checked.receive().until();
+        // They are read also where none is accepted any more, so that the set sees when they change.
+        let armed = checked.arm_with(|secret| {
             let read = seen.secret(&secret.reference, environment, base);
-            if read.is_err() && secret.until.is_some_and(|until| until <= now) {
+            if read.is_err() && secret.until.is_some_and(|until| until <= self.at) {
                 self.warnings.push(format!(
                     "source `{name}`: the secret {} is gone, and has passed its `until`; take it out of \
                      `receive.secrets`",
@@ -171,7 +177,21 @@ impl Set {
                 return Ok(None);
             }
             read.map(Some)
-        })
+        });
+        match until {
+            Some(until) if until <= self.at => Err(ArmError::Expired {
+                source_name: name,
+                until,
+            }),
+            Some(until) if armed.is_ok() => {
+                self.warnings.push(format!(
+                    "source `{name}`: every secret has an `until`, so that from {until} on each request is refused; add \
+                     one that has none to `receive.secrets`"
+                ));
+                armed
+            }
+            _ => armed,
+        }
     }
 
     fn put(&mut self, path: PathBuf, seen: Seen, entry: Entry) {
@@ -206,6 +226,22 @@ impl Set {
                 Some(Entry::Ready(_)) | None => None,
             },
         }
+    }
+
+    /// Whether a file of this set receives nothing at a moment: it has trouble, or every secret has come to its end.
+    pub(super) fn is_idle(&self, file: &SetFile, at: Timestamp) -> bool {
+        let Address::Of(name) = &file.address else {
+            return true;
+        };
+        match self.sources.get(name) {
+            Some(Entry::Ready(source)) => source.receive().until().is_some_and(|until| until <= at),
+            Some(Entry::Broken(_)) | None => true,
+        }
+    }
+
+    /// When the set was loaded.
+    pub(super) const fn at(&self) -> Timestamp {
+        self.at
     }
 
     /// What is wrong with the files that do not receive, one line each.
@@ -384,6 +420,52 @@ tests:
             std::fs::write(folder.path().join("old"), "older").unwrap();
             let set = load(folder.path(), &environment);
             assert_eq!((set.ready().count(), warns(&set)), (1, false), "{until}");
+        }
+    }
+
+    #[test]
+    fn a_source_does_not_receive_when_all_its_secrets_have_ended_and_warns_before() {
+        for (secrets, receives, said) in [
+            ("{env: SECRET}", true, ""),
+            (
+                "{env: SECRET, until: 2026-03-02}",
+                true,
+                "2026-03-03T00:00:00Z on",
+            ),
+            (
+                "{env: SECRET, until: 2026-03-01}",
+                false,
+                "last at 2026-03-02T00:00:00Z",
+            ),
+            (
+                "{env: SECRET}, {file: gone, until: 2026-03-01}",
+                true,
+                "file:gone",
+            ),
+            (
+                "{file: gone, until: 2026-03-01}",
+                false,
+                "last at 2026-03-02T00:00:00Z",
+            ),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let file = FILE.replace("[{env: SECRET}]", &format!("[{secrets}]"));
+            std::fs::write(folder.path().join("school.yaml"), file).unwrap();
+            let environment: Environment = [("SECRET", "s3cret")].into_iter().collect();
+            let set = load(folder.path(), &environment);
+            assert_eq!(set.ready().count() == 1, receives, "{secrets}");
+            let warnings = set
+                .warnings()
+                .iter()
+                .filter(|line| line.starts_with("source"));
+            let lines: Vec<String> = if receives {
+                warnings.cloned().collect()
+            } else {
+                set.troubles().collect()
+            };
+            let lines = lines.join("\n");
+            assert_eq!(lines.is_empty(), said.is_empty(), "{secrets}: {lines}");
+            assert!(lines.contains(said), "{secrets}: {lines}");
         }
     }
 }

@@ -39,8 +39,11 @@ impl World {
     }
 
     fn load(&self) -> Set {
+        self.load_at(Timestamp::UNIX_EPOCH)
+    }
+
+    fn load_at(&self, now: Timestamp) -> Set {
         let (folder, nothing) = (self.0.path(), Environment::default());
-        let now = Timestamp::UNIX_EPOCH;
         Set::load(folder, &nothing, folder, now, &mut Seen::default()).unwrap()
     }
 }
@@ -145,6 +148,45 @@ fn a_new_set_is_taken_as_a_whole_or_not_at_all() {
         let verdict = judge(&old, &world.load());
         assert_eq!(shown(verdict, &world), expected, "case {number}");
     }
+}
+
+#[test]
+fn what_time_alone_mends_or_breaks_is_taken_and_hinders_nothing() {
+    let until = "2026-03-02T00:00:00Z";
+    let second = jiff::SignedDuration::from_secs(1);
+    let after: Timestamp = until.parse().unwrap();
+    let before = after - second;
+    for (secrets, at_first) in [
+        // Missing, and no longer needed after its end.
+        (
+            format!("{{file: secret-a}}, {{file: gone, until: {until}}}"),
+            0,
+        ),
+        // Accepted, and nothing is after its end.
+        (format!("{{file: secret-a, until: {until}}}"), 1),
+    ] {
+        let good = GOOD.replace("{file: secret-NAME}", &secrets);
+        let world = World::of(&[("a", &good), ("c", GOOD)]);
+        let old = world.load_at(before);
+        assert_eq!(old.ready().count(), 1 + at_first, "{secrets}");
+        assert_eq!(judge(&old, &world.load_at(before)), Verdict::Unchanged);
+        let new = world.load_at(after);
+        assert_eq!(new.ready().count(), 2 - at_first, "{secrets}");
+        assert_eq!(shown(judge(&old, &new), &world), "+ ~a -", "{secrets}");
+        assert_eq!(judge(&new, &world.load_at(after)), Verdict::Unchanged);
+        world.write("c", &format!("{GOOD}# more"));
+        let verdict = judge(&new, &world.load_at(after));
+        assert_eq!(shown(verdict, &world), "+ ~c -", "{secrets}");
+    }
+    // Somebody wrote it like that.
+    let world = World::of(&[("a", GOOD)]);
+    let old = world.load_at(after);
+    let ended = format!("{{file: secret-a, until: {until}}}");
+    world.write("a", &GOOD.replace("{file: secret-NAME}", &ended));
+    assert!(matches!(
+        judge(&old, &world.load_at(after)),
+        Verdict::Refuse(_)
+    ));
 }
 
 #[test]
