@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use super::Environment;
 use crate::{
@@ -33,7 +33,9 @@ pub enum SecretError {
     Unreadable(PathBuf, #[source] std::io::Error),
     #[error("the secret file {} is a folder, a pipe or a device", .0.display())]
     NotFile(PathBuf),
-    #[error("the secret file {} is empty", .0.display())]
+    #[error("the environment variable {0} holds nothing but white space")]
+    Blank(String),
+    #[error("the secret file {} is empty or holds nothing but white space", .0.display())]
     Empty(PathBuf),
     #[error("the secret file {} is larger than {MAX_FILE_BYTES} bytes or is not UTF-8 text", .0.display())]
     NotText(PathBuf),
@@ -70,7 +72,7 @@ impl SecretReference {
     /// Reads the secret. One line end at the end of a file is not part of it. A relative path starts at `base`.
     ///
     /// # Errors
-    /// A variable that is not set or empty; a file that is missing, unreadable, no regular file, empty, too large or not
+    /// A variable that is not set or blank; a file that is missing, unreadable, no regular file, blank, too large or not
     /// text.
     pub fn read(
         &self,
@@ -78,10 +80,11 @@ impl SecretReference {
         base: &Path,
     ) -> Result<SecretString, SecretError> {
         match self {
-            Self::Environment(name) => environment
-                .get(name)
-                .map(SecretString::from)
-                .ok_or_else(|| SecretError::Unset(name.clone())),
+            Self::Environment(name) => match environment.get(name) {
+                None => Err(SecretError::Unset(name.clone())),
+                Some(text) if is_blank(text) => Err(SecretError::Blank(name.clone())),
+                Some(text) => Ok(SecretString::from(text)),
+            },
             Self::File(path) => {
                 let path = base.join(path);
                 let unreadable = |error| SecretError::Unreadable(path.clone(), error);
@@ -104,13 +107,35 @@ impl SecretReference {
                 }
                 let text =
                     String::from_utf8(bytes).map_err(|_| SecretError::NotText(path.clone()))?;
-                if text.is_empty() {
+                if is_blank(&text) {
                     Err(SecretError::Empty(path))
                 } else {
                     Ok(SecretString::from(text))
                 }
             }
         }
+    }
+}
+
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
+fn is_blank(text: &str) -> bool {
+    text.chars()
+        .all(|character| character.is_whitespace() || character == BYTE_ORDER_MARK)
+}
+
+/// What is odd about a secret and may have come along when it was copied; all of it is part of the secret. Never tells any
+/// part of it.
+pub fn oddity(secret: &SecretString) -> Option<&'static str> {
+    let text = secret.expose_secret();
+    if text.starts_with(BYTE_ORDER_MARK) {
+        Some("begins with a byte order mark, as some editors write it")
+    } else if text.trim().contains(['\n', '\r']) {
+        Some("has a line break inside")
+    } else if text.trim() != text {
+        Some("begins or ends with white space")
+    } else {
+        None
     }
 }
 
@@ -146,6 +171,37 @@ mod tests {
                 .read(&Environment::default(), folder.path())
                 .unwrap();
             assert_eq!(read.expose_secret(), secret, "{written:?}");
+        }
+    }
+
+    #[test]
+    fn white_space_alone_is_no_secret_and_around_one_is_odd() {
+        let folder = tempfile::tempdir().unwrap();
+        for (text, is_secret, odd) in [
+            ("\n\n", false, ""),
+            ("  ", false, ""),
+            ("\u{feff} \n", false, ""),
+            ("s3cret", true, ""),
+            ("two words", true, ""),
+            (" s3cret", true, "white space"),
+            ("s3cret\t", true, "white space"),
+            ("s3cret\n\n", true, "white space"),
+            ("s3\ncret", true, "line break inside"),
+            ("\u{feff}s3cret", true, "byte order mark"),
+        ] {
+            let environment: Environment = [("SECRET", text)].into_iter().collect();
+            std::fs::write(folder.path().join("key"), text).unwrap();
+            for reference in [
+                SecretReference::Environment("SECRET".into()),
+                SecretReference::File("key".into()),
+            ] {
+                let read = reference.read(&environment, folder.path());
+                assert_eq!(read.is_ok(), is_secret, "{reference}: {text:?}");
+                let said = read.ok().and_then(|secret| oddity(&secret));
+                let said = said.unwrap_or_default();
+                assert_eq!(said.is_empty(), odd.is_empty(), "{reference}: {text:?}");
+                assert!(said.contains(odd) && !said.contains("s3"), "{said}");
+            }
         }
     }
 

@@ -16,7 +16,7 @@ use super::{
     watch::Seen,
 };
 use crate::{
-    config::Environment,
+    config::{Environment, oddity},
     diag::{Diagnostic, Findings, render_lines},
     event::{MappingHash, SourceName},
     mapping::UnreadableSamples,
@@ -175,6 +175,13 @@ impl Set {
                     secret.reference
                 ));
                 return Ok(None);
+            }
+            if let Some(oddity) = read.as_ref().ok().and_then(oddity) {
+                self.warnings.push(format!(
+                    "source `{name}`: the secret {} {oddity}; that counts as part of it, so take it out unless the sender \
+                     has it, too",
+                    secret.reference
+                ));
             }
             read.map(Some)
         });
@@ -421,6 +428,21 @@ tests:
             let set = load(folder.path(), &environment);
             assert_eq!((set.ready().count(), warns(&set)), (1, false), "{until}");
         }
+    }
+
+    #[test]
+    fn a_secret_with_white_space_around_it_is_warned_of_without_being_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("school.yaml"), FILE).unwrap();
+        let environment: Environment = [("SECRET", "s3cret ")].into_iter().collect();
+        let set = load(folder.path(), &environment);
+        assert_eq!(set.ready().count(), 1);
+        let shown = set.warnings().join("\n");
+        let expected = "source `school`: the secret env:SECRET begins or ends with white space";
+        assert!(
+            shown.contains(expected) && !shown.contains("s3cret"),
+            "{shown}"
+        );
     }
 
     #[test]
