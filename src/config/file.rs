@@ -163,6 +163,6 @@ fn reference(node: &Node, out: &mut Collector) -> Option<SecretReference> {
     }
     let mut keys = KeyReader::new(node, "a secret", CODES, out)?;
     let reference = SecretReference::take(&mut keys, node, "config/literal-secret", out);
-    keys.finish(out);
+    keys.finish_unshown(out);
     reference
 }

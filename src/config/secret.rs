@@ -52,7 +52,30 @@ impl SecretReference {
     ) -> Option<Self> {
         let variable = keys.take_text("env", out);
         let file = keys.take_text("file", out);
+        let named = variable.or(file);
+        if let Some((_, node)) = named.filter(|(name, _)| looks_like_a_secret(name)) {
+            out.add(
+                Diagnostic::error(code, "this looks like a secret itself, not like the name of one")
+                    .at(node.span, "expected a name")
+                    .help(
+                        "write the name of the variable or file, such as `{env: CRM_SECRET}`, not its value; \
+                         if it is the name, choose another",
+                    ),
+            );
+            return None;
+        }
         match (variable, file) {
+            (Some((name, node)), None) if !is_variable_name(name) => {
+                // The text may be the secret itself, so it is not repeated.
+                out.add(
+                    Diagnostic::error(code, "this is not the name of an environment variable")
+                        .at(node.span, "expected a name")
+                        .help(
+                            "write the variable's name, such as `{env: CRM_SECRET}`, not its value",
+                        ),
+                );
+                None
+            }
             (Some((name, _)), None) => Some(Self::Environment(name.to_owned())),
             (None, Some((path, _))) => Some(Self::File(PathBuf::from(path))),
             _ => {
@@ -117,6 +140,35 @@ impl SecretReference {
     }
 }
 
+/// The longest name of a variable, in bytes. A longer text is more likely a secret.
+const MAX_VARIABLE_NAME: usize = 64;
+
+fn is_variable_name(name: &str) -> bool {
+    name.len() <= MAX_VARIABLE_NAME
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        && !name.starts_with(|first: char| first.is_ascii_digit())
+}
+
+/// How secrets begin: those of Standard Webhooks, and the keys of Quentli and many others.
+const SECRET_BEGINNINGS: [&str; 2] = ["whsec_", "sk_"];
+
+/// Whether a text that stands where a name belongs is more likely a secret. Names go to logs, metrics and answers, so a
+/// doubtful one is refused: one that begins like a secret, or that is one long word of small letters and digits mixed.
+fn looks_like_a_secret(name: &str) -> bool {
+    let begins_like_one = SECRET_BEGINNINGS
+        .iter()
+        .any(|beginning| name.starts_with(beginning));
+    let is_one_word = name.len() >= 16
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"+=".contains(&byte));
+    let digits = name.bytes().filter(u8::is_ascii_digit).count();
+    let is_mixed = digits >= 3 && name.bytes().any(|byte| byte.is_ascii_lowercase());
+    begins_like_one || (is_one_word && is_mixed)
+}
+
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
 fn is_blank(text: &str) -> bool {
@@ -154,6 +206,10 @@ mod tests {
     use secrecy::ExposeSecret as _;
 
     use super::*;
+    use crate::{
+        diag::{SourceText, render_lines},
+        yaml::{KeyCodes, parse},
+    };
 
     #[test]
     fn a_file_loses_one_line_end_and_nothing_else() {
@@ -171,6 +227,52 @@ mod tests {
                 .read(&Environment::default(), folder.path())
                 .unwrap();
             assert_eq!(read.expose_secret(), secret, "{written:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_name_is_refused_and_not_repeated() {
+        let long = "HUSH_".repeat(20);
+        for written in [
+            "{env: whsec_hush}",
+            "{env: hush-hush}",
+            &format!("{{env: {long}}}"),
+            "{file: sk_live_hush/hush}",
+            "{env: hush00112233445566}",
+        ] {
+            let mut out = Collector::new(SourceText::new("gateway.yaml", written));
+            let node = parse(&mut out).unwrap();
+            let codes = KeyCodes {
+                unknown: "x/unknown",
+                missing: "x/missing",
+                shape: "x/shape",
+            };
+            let mut keys = KeyReader::new(&node, "a secret", codes, &mut out).unwrap();
+            assert!(SecretReference::take(&mut keys, &node, "x/literal", &mut out).is_none());
+            let found = render_lines(&out.finish()).join("\n");
+            assert!(found.contains("x/literal"), "{found}");
+            assert!(!found.to_lowercase().contains("hush"), "{found}");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_told_from_a_name() {
+        for (text, is_secret) in [
+            ("whsec_deadBEEF", true),
+            ("sk_1", true),
+            ("4f3c2b1a09d8e7f6", true),
+            ("C2FVsBQIhrscChlQIMV0b5sKYespOb7oDaO8", true),
+            ("deadBEEF00112233445566==", true),
+            ("CRM_SECRET_2026", false),
+            ("crm_secret_2026_07_31", false),
+            ("schoolWebhookSecret2", false),
+            ("SK_LIVE", false),
+            ("a1b2c3", false),
+            ("/run/secrets/whsec_of_the_crm", false),
+            ("secrets/4f3c2b1a09d8e7f6", false),
+            ("hubspot-secret-20261231.txt", false),
+        ] {
+            assert_eq!(looks_like_a_secret(text), is_secret, "{text}");
         }
     }
 

@@ -189,30 +189,13 @@ fn secret(node: &Node, out: &mut Collector) -> Option<ReceiveSecret> {
         None => Some(None),
         Some(entry) => until(&entry.value, out).map(Some),
     };
-    keys.finish(out);
+    keys.finish_unshown(out);
     let reference = reference?;
-    if let SecretReference::Environment(name) = &reference
-        && !is_variable_name(name)
-    {
-        // The text may be the secret itself, so it is not repeated.
-        out.add(
-            Diagnostic::error(CODE, "this is not the name of an environment variable")
-                .at(node.span, "expected a name")
-                .help("write the variable's name, such as `{env: CRM_SECRET}`, not its value"),
-        );
-        return None;
-    }
     Some(ReceiveSecret {
         reference,
         until: until?,
         span: node.span,
     })
-}
-
-fn is_variable_name(name: &str) -> bool {
-    name.bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-        && !name.starts_with(|first: char| first.is_ascii_digit())
 }
 
 /// A moment, or a day, at whose end (in UTC) the secret ends.

@@ -121,6 +121,20 @@ impl<'a> KeyReader<'a> {
         self.asked.extend_from_slice(keys);
     }
 
+    /// Reports the keys that were never asked for, without repeating them: what stands where a key belongs may be a
+    /// secret.
+    pub fn finish_unshown(self, out: &mut Collector) {
+        for entry in self.entries {
+            if !self.asked.contains(&entry.key.as_str()) {
+                out.add(
+                    Diagnostic::error(self.codes.unknown, format!("{} has no such key", self.what))
+                        .at(entry.key_span, "unknown key")
+                        .help(format!("{} knows: {}", self.what, self.asked.join(", "))),
+                );
+            }
+        }
+    }
+
     /// Reports the keys that were never asked for.
     pub fn finish(self, out: &mut Collector) {
         for entry in self.entries {

@@ -118,6 +118,11 @@ fn a_secret_in_the_file_is_refused_and_not_repeated() {
         "[{value: hush-hush}]",
         "[[hush-hush]]",
         "[{env: A, file: hush-hush}]",
+        "[{env: whsec_hush}]",
+        "[{file: whsec_hush/hush+hush=}]",
+        "[{env: hush00112233445566}]",
+        "[{hush-hush: 1}]",
+        "{whsec_hush: {env: A}}",
     ] {
         let found = bad(&format!("verify: github\nsecrets: {secrets}\n"));
         assert!(found.contains("recv/literal-secret"), "{secrets}: {found}");

@@ -87,7 +87,10 @@ const OTHER_SETTINGS: [(&str, &str); 2] = [
 fn known_to_reader(text: &str) -> BTreeSet<String> {
     let message = format!("has no key `{STRANGER}`");
     let found = found(text);
-    let stranger = found.iter().find(|found| found.message.ends_with(&message));
+    // Where a secret may stand, what is unknown is not repeated.
+    let stranger = found.iter().find(|found| {
+        found.message.ends_with(&message) || found.message.ends_with("has no such key")
+    });
     let help = stranger.and_then(|found| found.help.as_deref());
     let known = help.and_then(|help| help.split_once(" knows: "));
     let (_, known) = known.unwrap_or_else(|| panic!("{found:#?}\n{text}"));
