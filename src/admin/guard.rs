@@ -1,8 +1,9 @@
 //! Who may look and ask: whoever has the token, or, without one, whoever can reach the loopback.
 //!
 //! Without a token there is one more to keep out: a page of somebody else in the browser of a person at this machine,
-//! which can post to the loopback without being asked. So a request that changes something must not come from a page
-//! of another origin, and must name this host by its address or as `localhost`, which no name in the DNS can stand for.
+//! which can post to the loopback without being asked, and can read it under a name of its own that it points there. So
+//! a request must name this host by its address or as `localhost`, which no name in the DNS can stand for, and one that
+//! changes something must not come from a page of another origin either.
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -34,7 +35,7 @@ pub(super) async fn check(
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             response
         }
-        None if !is_read(request.method()) && !is_from_here(request.headers()) => problem(
+        None if !may_pass(request.method(), request.headers()) => problem(
             StatusCode::FORBIDDEN,
             "Pages of other sites may not ask for this",
             "ask from this machine by its address, such as http://127.0.0.1:8081, without `Origin`; or set \
@@ -70,6 +71,15 @@ fn has_token(headers: &HeaderMap, token: &SecretString) -> bool {
         .and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
     let only = values.next().is_none();
     given.is_some_and(|given| only && bool::from(given.ct_eq(token.expose_secret().as_bytes())))
+}
+
+/// Whether a request needs no token where there is none.
+fn may_pass(method: &Method, headers: &HeaderMap) -> bool {
+    if is_read(method) {
+        only(headers, header::HOST).is_some_and(names_an_address)
+    } else {
+        is_from_here(headers)
+    }
 }
 
 fn is_read(method: &Method) -> bool {
@@ -147,6 +157,26 @@ mod tests {
             &["Bearer t0ken", "Bearer t0ken"],
         ] {
             assert!(!has_token(&given(wrong), &token), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn reading_needs_the_address_and_nothing_more() {
+        let origin = ("origin", "https://evil.example");
+        for (list, passes) in [
+            (&[("host", "127.0.0.1:8081")][..], true),
+            (&[("host", "[::1]:8081")], true),
+            (&[("host", "localhost:8081")], true),
+            // The browser keeps the answer from such a page.
+            (&[("host", "127.0.0.1:8081"), origin], true),
+            (&[("host", "evil.example:8081")], false),
+            (&[], false),
+        ] {
+            let headers = headers(list);
+            assert_eq!(may_pass(&Method::GET, &headers), passes, "{list:?}");
+            assert_eq!(may_pass(&Method::HEAD, &headers), passes, "{list:?}");
+            let changes = passes && headers.len() == 1;
+            assert_eq!(may_pass(&Method::POST, &headers), changes, "{list:?}");
         }
     }
 

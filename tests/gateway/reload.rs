@@ -289,6 +289,14 @@ async fn only_a_person_or_program_of_this_machine_may_ask() {
     }
     let last = world.gateway.status().await["reload"].clone();
     assert_eq!(last["trigger"], "start", "nobody was heard");
+    // Nor may a page read what is there under a name that its owner points at this machine.
+    for path in ["api/v1/status", "metrics"] {
+        for (host, status) in [("evil.example", 403), ("localhost:8081", 200)] {
+            let url = format!("http://{}/{path}", world.gateway.admin_listen);
+            let answer = client.get(url).header("host", host).send().await.unwrap();
+            assert_eq!(answer.status(), status, "{path} of {host}");
+        }
+    }
 
     let world = World::with(|setup| setup.variable("GATEWAY_ADMIN_TOKEN", "t0ken")).await;
     let url = format!("http://{}/api/v1/reload", world.gateway.admin_listen);
