@@ -58,24 +58,28 @@ pub(super) async fn run(arguments: Arguments, environment: Environment) -> Exit 
             return Exit::Unavailable;
         }
     };
-    let Ok(answer) = serde_json::from_slice::<Value>(&body) else {
-        output::error(&format!(
-            "what answers at http://{} is not the gateway's operators' port",
-            admin.listen
-        ));
-        return Exit::Unavailable;
-    };
+    let answer = serde_json::from_slice::<Value>(&body).unwrap_or_default();
     if answer.get("sources").is_some() {
         show(&answer);
-    } else {
-        let text = |name| answer.get(name).and_then(Value::as_str).unwrap_or_default();
-        output::error(&format!("{}: {}", text("title"), text("detail")));
+        return if status == 200 { Exit::Fine } else { Exit::Bad };
     }
-    match status {
-        200 => Exit::Fine,
+    let exit = match status {
+        // The token is a setting, and wrong or missing here.
+        401 => Exit::Configuration,
+        403 => Exit::Bad,
         503 | 504 => Exit::Unavailable,
-        _ => Exit::Bad,
-    }
+        _ => {
+            output::error(&format!(
+                "what answers at http://{} is not the gateway's operators' port, as `admin.listen` in gateway.yaml, \
+                 GATEWAY_ADMIN_LISTEN or --admin-listen names it; webhooks have another",
+                admin.listen
+            ));
+            return Exit::Unavailable;
+        }
+    };
+    let text = |name| answer.get(name).and_then(Value::as_str).unwrap_or_default();
+    output::error(&format!("{}: {}", text("title"), text("detail")));
+    exit
 }
 
 async fn ask(admin: &Admin, limit: Duration) -> Result<(u16, Vec<u8>), reqwest::Error> {

@@ -101,6 +101,13 @@ async fn the_command_reload_shows_what_came_of_it() {
     assert!(shown.starts_with("sources: refused\n"), "{shown}");
     let shown = text(&output.stderr);
     assert!(shown.contains("mappings/school.yaml:1:1: error"), "{shown}");
+    let output = setup.run(&["reload", "--admin-listen", &gateway.listen.to_string()]);
+    assert_eq!(output.status.code(), Some(69), "the port of the webhooks");
+    let shown = text(&output.stderr);
+    assert!(
+        shown.contains("is not the gateway's operators' port"),
+        "{shown}"
+    );
     assert!(gateway.terminate().success());
     assert_eq!(reload().status.code(), Some(69));
 }
@@ -114,7 +121,7 @@ async fn the_command_reload_brings_the_token_or_says_what_is_missing() {
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let setup = setup.without("GATEWAY_ADMIN_TOKEN");
     let output = setup.run(&["reload", "--admin-listen", &admin]);
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(78));
     let shown = text(&output.stderr);
     assert!(shown.contains("GATEWAY_ADMIN_TOKEN"), "{shown}");
     drop(gateway);
