@@ -55,7 +55,7 @@ pub enum Ended {
 }
 
 /// Builds everything and opens the ports. Webhooks are taken from here on only as far as the listen queue;
-/// [`App::run`] serves them.
+/// [`App::run`] serves them. May be dropped at any moment: what is on disk is as after a crash.
 ///
 /// # Errors
 /// Whatever keeps the gateway from running.
@@ -67,8 +67,7 @@ pub async fn start(
 ) -> Result<App, StartError> {
     let metrics = Metrics::new();
     let reading = Arc::new(Reading::new(&config, environment, &clock));
-    let mut seen = Seen::default();
-    let set = reading.set(&mut seen).map_err(StartError::Sources)?;
+    let (set, mut seen) = read_set(&reading).await?;
     reading.keep_start(&config, &mut seen);
     say(&set, strictness)?;
     metrics.sources(set.sources(), clock.now());
@@ -129,6 +128,17 @@ pub async fn start(
         listen,
         admin_listen,
     })
+}
+
+/// Reads all sources on a thread of its own: checking many large files takes seconds.
+async fn read_set(reading: &Arc<Reading>) -> Result<(Set, Seen), StartError> {
+    let reading = Arc::clone(reading);
+    let read = tokio::task::spawn_blocking(move || {
+        let mut seen = Seen::default();
+        reading.set(&mut seen).map(|set| (set, seen))
+    });
+    let read = read.await.expect("reading the sources does not panic");
+    read.map_err(StartError::Sources)
 }
 
 /// Says loudly what does not receive.

@@ -46,11 +46,17 @@ pub(super) async fn run(arguments: Arguments, environment: Environment) -> Exit 
     } else {
         Strictness::Lenient
     };
-    let signals = match Signals::listen() {
+    let mut signals = match Signals::listen() {
         Ok(signals) => signals,
         Err(error) => return cannot_listen(&error),
     };
-    let started = app::start(config, &environment, strictness, clock.clone()).await;
+    let started = tokio::select! {
+        started = app::start(config, &environment, strictness, clock.clone()) => started,
+        name = signals.next() => {
+            tracing::info!(signal = name, "stopped before the start was done");
+            return Exit::Fine;
+        }
+    };
     let app = match started {
         Ok(app) => app,
         Err(error) => {

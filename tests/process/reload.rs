@@ -46,6 +46,41 @@ async fn a_signal_before_anything_is_loaded_is_heard_later_and_ends_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_start_that_takes_long_is_ended_by_a_signal() {
+    // Far more to check than the process is done with when the signal comes.
+    let one = "  - {name: NUMBER, event: {event: NUMBER}, expect: [{drop: x}]}\n";
+    let tests: String = (0..1_000)
+        .map(|number| one.replace("NUMBER", &number.to_string()))
+        .collect();
+    let mut setup = setup("http://127.0.0.1:9");
+    for number in 0..60 {
+        let name = format!("slow{number}");
+        let file = format!(
+            "mapping: 1\nsource: {name}\nreceive: {{verify: none}}\notherwise: drop\nrules:\n  - {{name: all, when: \
+             exists(event), drop: x}}\ntests:\n{tests}"
+        );
+        setup = setup.source(&name, &file);
+    }
+    let starting = setup.begin(&["serve"]);
+    until("the process to listen for SIGTERM", async || {
+        if starting.catches(15) {
+            Ok(())
+        } else {
+            Err(())
+        }
+    })
+    .await;
+    starting.signal("TERM");
+    let (was_fine, log) = starting.ended();
+    let log = log.join("\n");
+    assert!(
+        was_fine && log.contains("before the start was done"),
+        "{log}"
+    );
+    assert!(!log.contains("listening"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_signal_during_shutdown_is_ignored() {
     let sandbox = Sandbox::new(Settings::default());
     let quentli = sandbox.start("127.0.0.1:0".parse().unwrap()).await.unwrap();

@@ -208,6 +208,12 @@ impl Starting {
         signal(self.child.id(), name);
     }
 
+    /// Waits until it ends; whether that was in order, and what it logged.
+    pub(crate) fn ended(mut self) -> (bool, Vec<String>) {
+        let log = self.lines.map_while(Result::ok).collect();
+        (self.child.wait().unwrap().success(), log)
+    }
+
     /// Waits until it listens.
     pub(crate) fn listening(self) -> Gateway {
         let Self {
