@@ -175,7 +175,10 @@ pub(super) struct Rule {
 
 #[derive(Debug)]
 pub(super) enum Action {
+    /// Nothing is sent, for this reason.
     Drop(String),
+    /// A person must look, for this reason.
+    Fail(String),
     Update(Box<UpdateRule>),
 }
 

@@ -100,6 +100,7 @@ impl Compiler<'_> {
     fn rule(&mut self, name: &str, span: Span, mut keys: KeyReader<'_>) -> Option<Rule> {
         let when = keys.take("when");
         let drop = keys.take("drop");
+        let fail = keys.take("fail");
         let each = keys.take("each");
         let only = keys.take("only");
         let order_by = keys.take("order_by");
@@ -109,8 +110,13 @@ impl Compiler<'_> {
 
         let when = self.optional(when, |this, node| this.condition(node, 0));
         let action = if let Some(drop) = drop {
+            let others = [fail, each, only, order_by, customer, set];
+            let example = "write why nothing is sent, such as `drop: connection test`";
+            self.ending(drop, &others, example).map(Action::Drop)
+        } else if let Some(fail) = fail {
             let others = [each, only, order_by, customer, set];
-            self.drop_rule(drop, &others)
+            let example = "write why a person must look, such as `fail: two families were merged`";
+            self.ending(fail, &others, example).map(Action::Fail)
         } else {
             self.update_rule(span, each, only, order_by, customer, set)
                 .map(|update| Action::Update(Box::new(update)))
@@ -123,27 +129,34 @@ impl Compiler<'_> {
         })
     }
 
-    fn drop_rule(&mut self, drop: &yaml::Entry, others: &[Option<&yaml::Entry>]) -> Option<Action> {
+    /// The reason of a rule that ends with `drop` or `fail`, and with nothing else.
+    fn ending(
+        &mut self,
+        entry: &yaml::Entry,
+        others: &[Option<&yaml::Entry>],
+        example: &str,
+    ) -> Option<String> {
+        let key = &entry.key;
         if let Some(other) = others.iter().flatten().next() {
             self.error(
                 Diagnostic::error(
                     codes::RULE_FORM,
-                    format!("a rule with `drop` has no `{}`", other.key),
+                    format!("a rule with `{key}` has no `{}`", other.key),
                 )
                 .at(other.key_span, "never used")
-                .also(drop.key_span, "it ends here")
-                .help("keep `name`, `when` and `drop` only"),
+                .also(entry.key_span, "it ends here")
+                .help(format!("keep `name`, `when` and `{key}` only")),
             );
         }
-        match drop.value.as_text() {
-            Some(reason) if !drop.value.is_null() && !reason.trim().is_empty() => {
-                Some(Action::Drop(reason.to_owned()))
+        match entry.value.as_text() {
+            Some(reason) if !entry.value.is_null() && !reason.trim().is_empty() => {
+                Some(reason.to_owned())
             }
             _ => {
                 self.rule_error(
-                    drop.value.span,
-                    "`drop` is the reason, as a text".to_owned(),
-                    "write why nothing is sent, such as `drop: connection test`",
+                    entry.value.span,
+                    format!("`{key}` is the reason, as a text"),
+                    example,
                 );
                 None
             }
@@ -164,7 +177,7 @@ impl Compiler<'_> {
                 self.rule_error(
                     span,
                     format!("a rule needs `{key}`"),
-                    "a rule says whose record (`customer`) and what (`set`), or ends with `drop`",
+                    "a rule says whose record (`customer`) and what (`set`), or ends with `drop` or `fail`",
                 );
             }
         }

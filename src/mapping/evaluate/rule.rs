@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     customer::{CustomerReference, FindBy, OnMissing, Patch},
+    diag::Span,
     event::{Failure, ItemOutcome, Mapped, MappedItem, OrderBy, Update},
     mapping::{
         Input, Mapping,
@@ -178,12 +179,17 @@ impl Mapping {
     }
 
     fn failure(&self, rule: Option<&Rule>, fault: &FieldFault) -> Failure {
-        let (line, _) = self.file.line_column(fault.fault.span.start);
         Failure {
             rule: rule.map(|rule| rule.name.clone()),
             reason: fault.reason(),
-            line: u32::try_from(line).ok(),
+            line: self.line(fault.fault.span),
         }
+    }
+
+    /// The line of the file at which something begins.
+    fn line(&self, span: Span) -> Option<u32> {
+        let (line, _) = self.file.line_column(span.start);
+        u32::try_from(line).ok()
     }
 
     /// The first rule that takes an item, or the failure of its condition.
@@ -215,6 +221,14 @@ impl Mapping {
                 let rule = Some(rule.name.clone());
                 let reason = reason.clone();
                 return sink.push(ItemOutcome::Drop { rule, reason }, scope);
+            }
+            Action::Fail(reason) => {
+                let failure = Failure {
+                    rule: Some(rule.name.clone()),
+                    reason: reason.clone(),
+                    line: self.line(rule.span),
+                };
+                return sink.push(ItemOutcome::Fail(failure), scope);
             }
             Action::Update(update) => update,
         };

@@ -74,6 +74,9 @@ fn rules_have_a_form() {
         "customer: {id: id}",
         "drop: x\nset: {name: n}",
         "drop: ''",
+        "drop: x\nfail: y",
+        "fail: y\nset: {name: n}",
+        "fail: ''",
         "only: a\ncustomer: {id: id}\nset: {name: n}",
         "whn: a\ndrop: x",
         "customer: {}\nset: {name: n}",
@@ -100,16 +103,25 @@ fn rules_have_a_form() {
     }
     insta::assert_snapshot!(told.join("\n"), @r#"
     set: {name: n}
-    m.yaml:10:11: error map/rule-form: a rule needs `customer` (a rule says whose record (`customer`) and what (`set`), or ends with `drop`)
+    m.yaml:10:11: error map/rule-form: a rule needs `customer` (a rule says whose record (`customer`) and what (`set`), or ends with `drop` or `fail`)
 
     customer: {id: id}
-    m.yaml:10:11: error map/rule-form: a rule needs `set` (a rule says whose record (`customer`) and what (`set`), or ends with `drop`)
+    m.yaml:10:11: error map/rule-form: a rule needs `set` (a rule says whose record (`customer`) and what (`set`), or ends with `drop` or `fail`)
 
     drop: x / set: {name: n}
     m.yaml:12:5: error map/rule-form: a rule with `drop` has no `set` (keep `name`, `when` and `drop` only)
 
     drop: ''
     m.yaml:11:11: error map/rule-form: `drop` is the reason, as a text (write why nothing is sent, such as `drop: connection test`)
+
+    drop: x / fail: y
+    m.yaml:12:5: error map/rule-form: a rule with `drop` has no `fail` (keep `name`, `when` and `drop` only)
+
+    fail: y / set: {name: n}
+    m.yaml:12:5: error map/rule-form: a rule with `fail` has no `set` (keep `name`, `when` and `fail` only)
+
+    fail: ''
+    m.yaml:11:11: error map/rule-form: `fail` is the reason, as a text (write why a person must look, such as `fail: two families were merged`)
 
     only: a / customer: {id: id} / set: {name: n}
     m.yaml:11:5: error map/rule-form: `only` chooses elements of `each`, which is not here (use `when` for a condition on the item)

@@ -103,6 +103,23 @@ fn items_rules_and_elements_are_selected_in_order() {
 }
 
 #[test]
+fn a_rule_with_fail_leaves_the_item_to_a_person_and_names_itself() {
+    let mapping = compiled(&file("items: $[]", "when: a == 1\nfail: two at once"));
+    let outcomes = mapped(&mapping, r#"[{"a": 1}, {"a": 2}]"#);
+    let [ItemOutcome::Fail(failure), other] = outcomes.as_slice() else {
+        panic!("{outcomes:?}");
+    };
+    let rule = mapping.rules.last().unwrap();
+    let (line, _) = mapping.file.line_column(rule.span.start);
+    assert_eq!(
+        (failure.reason.as_str(), failure.rule.as_deref()),
+        ("two at once", Some("r"))
+    );
+    assert_eq!(failure.line, u32::try_from(line).ok());
+    assert_eq!(shown(other), "drop: no rule");
+}
+
+#[test]
 fn a_body_without_the_list_of_items_is_dropped_or_fails_as_otherwise_says() {
     let mapping = compiled(&file("items: events[]", "drop: x"));
     assert_eq!(

@@ -87,6 +87,11 @@ fn rule() -> Vec<Key> {
             text(),
         ),
         may(
+            "fail",
+            "The item waits for a person, with this reason. Only `name` and `when` may stand beside it.",
+            text(),
+        ),
+        may(
             "each",
             "A list: one update for each of its elements. Inside, names begin at the element, and `^` goes one level \
              up.",
