@@ -76,6 +76,10 @@ pub enum CannotDraft {
         "{sample}: the event is too large or too deep to be written into the draft: put the sample file beside it"
     )]
     TooLarge { sample: String },
+    #[error(
+        "the draft would be larger than a source file may be: give fewer samples, or shorter ones with fewer records"
+    )]
+    TooMuch,
     /// A fault of this program.
     #[error("the draft came out wrong, which is a fault of this program: {findings}")]
     Broken { findings: String },
@@ -179,10 +183,11 @@ impl<'a> Draft<'a> {
     /// What tests map: the JSON of an event that is written into the file, or nothing for one that has a file.
     fn events(&self, values: Values) -> Result<Vec<Option<String>>, CannotDraft> {
         let mut anonymiser = Anonymiser::new(values, &self.rules.literals);
+        let mut room = write::Room::default();
         let events = self.samples.iter().zip(&self.bodies).map(|(sample, body)| {
             if sample.event_file.is_some() {
                 Ok(None)
-            } else if write::fits(body) {
+            } else if room.takes(body) {
                 Ok(Some(anonymiser.json(body)))
             } else {
                 Err(CannotDraft::TooLarge {

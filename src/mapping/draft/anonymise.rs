@@ -70,6 +70,7 @@ impl<'k> Anonymiser<'k> {
             }
             Data::Object(object) => {
                 out.push('{');
+                let named = names_property(object);
                 for (index, (key, value)) in object.iter().enumerate() {
                     if index > 0 {
                         out.push(',');
@@ -81,7 +82,7 @@ impl<'k> Anonymiser<'k> {
                     }
                     out.push(':');
                     let words = words::words(key);
-                    if names_property(object) == Some(key) {
+                    if named == Some(key) {
                         // The name of a field, not of a person.
                         self.write(value, &["field".to_owned()], out);
                     } else if words::is_neutral(&words) {

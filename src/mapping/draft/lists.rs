@@ -102,7 +102,7 @@ fn named<'t>(object: &'t Object, names: &[&str]) -> Option<&'t str> {
         object
             .iter()
             .map(|(key, _)| key)
-            .find(|key| words::words(key).join(" ") == *name && is_writable(key, true))
+            .find(|key| is_writable(key, true) && words::words(key).join(" ") == *name)
     })
 }
 

@@ -13,6 +13,8 @@ use crate::{
     yaml,
 };
 
+/// Tests with more outcomes are read by nobody, and soon not by the gateway either.
+const MAX_OUTCOMES: usize = 500;
 /// Rules are mended this often, by leaving out a field that a sample makes fail.
 const MAX_MENDINGS: usize = 20;
 
@@ -38,11 +40,19 @@ pub(super) fn file(
             mendings += 1;
             continue;
         }
+        let outcomes = mapped.iter().flat_map(|mapped| &mapped.items);
+        if outcomes.map(|item| item.outcomes.len()).sum::<usize>() > MAX_OUTCOMES {
+            return Err(CannotDraft::TooMuch);
+        }
         let tests = draft.samples.iter().zip(events).zip(mapped);
         let tests: Result<Vec<String>, CannotDraft> = tests
             .map(|((sample, event), mapped)| test::written(sample, event.as_deref(), mapped))
             .collect();
-        return Ok(format!("{text}\ntests:\n{}", tests?.join("\n")));
+        let file = format!("{text}\ntests:\n{}", tests?.join("\n"));
+        if file.len() > yaml::MAX_BYTES {
+            return Err(CannotDraft::TooMuch);
+        }
+        return Ok(file);
     }
 }
 

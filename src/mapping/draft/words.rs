@@ -68,8 +68,15 @@ pub(super) enum Verb {
     Tested,
 }
 
+/// Longer than any name that somebody gives to a field.
+const MAX_NAME_BYTES: usize = 200;
+
 /// The plain words of a name: lower case, without accents, cut at capitals, digits and punctuation.
+/// A name that is too long to be one has none.
 pub(super) fn words(name: &str) -> Vec<String> {
+    if name.len() > MAX_NAME_BYTES {
+        return Vec::new();
+    }
     let mut words: Vec<String> = Vec::new();
     let mut word = String::new();
     let mut chars = name.chars().peekable();

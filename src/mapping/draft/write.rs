@@ -148,28 +148,43 @@ fn leaf(value: &Data, place: Place) -> String {
     }
 }
 
-/// Whether YAML can hold it: no deeper, larger or stranger than the reader of source files takes.
-pub(super) fn fits(value: &Data) -> bool {
-    let mut left: usize = 20_000;
-    count(value, 50, &mut left)
+/// How many values events may still put into a draft, so that the reader of source files takes it.
+pub(super) struct Room {
+    left: usize,
 }
 
-fn count(value: &Data, depth: usize, left: &mut usize) -> bool {
-    let Some(rest) = left.checked_sub(1) else {
-        return false;
-    };
-    *left = rest;
-    match value {
-        Data::Object(object) => {
-            depth > 0
-                && object.iter().all(|(key, inner)| {
-                    key.chars().count() <= MAX_KEY_CHARS && count(inner, depth - 1, left)
-                })
+impl Default for Room {
+    fn default() -> Self {
+        Self { left: 20_000 }
+    }
+}
+
+/// Lists and objects inside each other; those of the file around an event come on top.
+const MAX_DEPTH: usize = 50;
+
+impl Room {
+    /// Whether an event still fits: it is no deeper, larger or stranger than YAML can be.
+    pub(super) fn takes(&mut self, event: &Data) -> bool {
+        self.takes_at(event, MAX_DEPTH)
+    }
+
+    fn takes_at(&mut self, value: &Data, depth: usize) -> bool {
+        let Some(left) = self.left.checked_sub(1) else {
+            return false;
+        };
+        self.left = left;
+        match value {
+            Data::Object(object) => {
+                depth > 0
+                    && object.iter().all(|(key, inner)| {
+                        key.chars().count() <= MAX_KEY_CHARS && self.takes_at(inner, depth - 1)
+                    })
+            }
+            Data::List(elements) => {
+                depth > 0 && elements.iter().all(|inner| self.takes_at(inner, depth - 1))
+            }
+            Data::Null | Data::Bool(_) | Data::Number(_) | Data::Text(_) => true,
         }
-        Data::List(elements) => {
-            depth > 0 && elements.iter().all(|inner| count(inner, depth - 1, left))
-        }
-        Data::Null | Data::Bool(_) | Data::Number(_) | Data::Text(_) => true,
     }
 }
 

@@ -601,6 +601,11 @@ fn what_is_no_use_is_refused_with_a_reason() {
         draft(&OPTIONS, &samples(&given)).unwrap_err().to_string()
     };
     let deep = format!("{{\"a\":{}1{}}}", "[".repeat(60), "]".repeat(60));
+    let list = |entry: &str, times: usize| format!("[{}]", vec![entry; times].join(","));
+    let long = list(r#"{"a": 1}"#, 20_001);
+    let many = list(r#"{"id": 1, "email": "ana@b.mx"}"#, 501);
+    let key = |number: usize| format!("\"{}{number}\": 1", "x".repeat(900));
+    let wordy = format!("{{{}}}", (0..1_500).map(key).collect::<Vec<_>>().join(","));
     for (events, reason) in [
         (vec![], "at least one sample"),
         (vec!["{}"], "nothing that has a name and a value"),
@@ -610,6 +615,9 @@ fn what_is_no_use_is_refused_with_a_reason() {
         (vec!["{\"a\": 1}", "[{\"a\": 1}]"], "one draft of each kind"),
         (vec!["{"], "sample: not JSON"),
         (vec![deep.as_str()], "too large or too deep"),
+        (vec![long.as_str()], "too large or too deep"),
+        (vec![many.as_str()], "fewer samples, or shorter ones"),
+        (vec![wordy.as_str()], "fewer samples, or shorter ones"),
     ] {
         let found = refusal(&events);
         assert!(found.contains(reason), "{events:?}: {found}");
