@@ -47,7 +47,7 @@ pub struct Update {
 }
 
 /// The version of an update within its source; greater is newer. Milliseconds since 1970 where the mapping gave a
-/// time, the number itself where it gave a whole number.
+/// time, the number itself without its fraction where it gave a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OrderBy(pub i64);
 

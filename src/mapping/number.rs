@@ -24,20 +24,15 @@ pub(super) fn compare(left: &str, right: &str) -> Ordering {
 
 /// The value of a JSON number that is whole and fits, also where it is spelled `1.0` or `1e3`.
 pub(super) fn whole(number: &str) -> Option<i64> {
-    let decimal = Decimal::of(number);
-    if decimal.is_zero() {
-        return Some(0);
-    }
-    let length = i64::try_from(decimal.digits.len()).ok()?;
-    if decimal.point < length || decimal.point > 19 {
-        return None;
-    }
-    let mut text = if decimal.negative { "-" } else { "" }.to_owned();
-    text.push_str(&decimal.digits);
-    for _ in length..decimal.point {
-        text.push('0');
-    }
-    text.parse().ok()
+    Decimal::of(number).whole()
+}
+
+/// The value of a JSON number without its fraction, if that fits.
+pub(super) fn cut(number: &str) -> Option<i64> {
+    let mut decimal = Decimal::of(number);
+    let whole_digits = decimal.point.clamp(0, 20);
+    decimal.digits.truncate(usize::try_from(whole_digits).ok()?);
+    decimal.whole()
 }
 
 /// 0.`digits` × 10^`point`.
@@ -72,6 +67,22 @@ impl Decimal {
                 .saturating_sub(length(dropped))
                 .saturating_add(exponent),
         }
+    }
+
+    fn whole(&self) -> Option<i64> {
+        if self.is_zero() {
+            return Some(0);
+        }
+        let length = i64::try_from(self.digits.len()).ok()?;
+        if self.point < length || self.point > 19 {
+            return None;
+        }
+        let mut text = if self.negative { "-" } else { "" }.to_owned();
+        text.push_str(&self.digits);
+        for _ in length..self.point {
+            text.push('0');
+        }
+        text.parse().ok()
     }
 
     fn is_zero(&self) -> bool {
@@ -131,6 +142,24 @@ mod tests {
             ("1e-400", None),
         ] {
             assert_eq!(whole(text), value, "{text}");
+        }
+    }
+
+    #[test]
+    fn fractions_are_cut() {
+        for (text, value) in [
+            ("1768473000.123", Some(1_768_473_000)),
+            ("-1.9", Some(-1)),
+            ("0.9", Some(0)),
+            ("1e-400", Some(0)),
+            ("12e2", Some(1200)),
+            ("1e400", None),
+            ("99999999999999999999", None),
+            ("99999999999999999999.5", None),
+            ("9223372036854775807.5", Some(i64::MAX)),
+            ("9223372036854775808", None),
+        ] {
+            assert_eq!(cut(text), value, "{text}");
         }
     }
 

@@ -351,7 +351,7 @@ fn patch<'a>(
     Ok(patch)
 }
 
-/// A whole number, or the milliseconds of a time; a time more than an hour ahead counts as now.
+/// A number without its fraction, or the milliseconds of a time; a time more than an hour ahead counts as now.
 fn order_by<'a>(
     expr: &'a Expr,
     scope: &Scope<'_, 'a>,
@@ -364,11 +364,11 @@ fn order_by<'a>(
         return Ok(None);
     }
     match &value {
-        Value::Number(number) => match number::whole(number) {
+        Value::Number(number) => match number::cut(number) {
             Some(whole) => Ok(Some(OrderBy(whole))),
             None => Err(Fault::new(
                 expr.span,
-                format!("{} is not a whole number", value.quoted()),
+                format!("{} is too large; 18 digits fit", value.quoted()),
             )),
         },
         Value::DateTime(time) => {

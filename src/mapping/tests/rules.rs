@@ -180,7 +180,7 @@ fn order_of(order_by: &str, body: &str) -> String {
 }
 
 #[test]
-fn an_update_is_ordered_by_a_whole_number_or_a_time_that_is_not_in_the_future() {
+fn an_update_is_ordered_by_a_number_without_its_fraction_or_a_time_that_is_not_in_the_future() {
     let now = now().as_millisecond();
     for (order_by, ordered) in [
         ("n", "5 ".to_owned()),
@@ -195,6 +195,9 @@ fn an_update_is_ordered_by_a_whole_number_or_a_time_that_is_not_in_the_future() 
             "\"'2026-01-15T11:30:00Z' | datetime\"",
             format!("{now} order_by: 2026-01-15T11:30:00.000Z is in the future and counts as now"),
         ),
+        ("1768473000.923", "1768473000 ".to_owned()),
+        // Whoever gives a number says when that is.
+        ("9999999999999", "9999999999999 ".to_owned()),
         (
             "1.5",
             "fail: order_by: 1.5 is not a whole number".to_owned(),
