@@ -393,7 +393,7 @@ fn compare(
 ) -> Result<bool, Fault> {
     match operator {
         Operator::Equal | Operator::NotEqual => {
-            run.spend(left.size().min(right.size()), span)?;
+            run.spend(left.equality_work(&right), span)?;
             Ok(left.equals(&right) == (operator == Operator::Equal))
         }
         Operator::In => {
@@ -407,14 +407,23 @@ fn compare(
                     format!("`in` needs a list on its right, got {}", other.kind()),
                 )
             })?;
-            Ok(elements.iter().any(|element| left.equals(element)))
+            for element in &elements {
+                run.spend(left.equality_work(element), span)?;
+                if left.equals(element) {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
         }
         Operator::Less | Operator::LessOrEqual | Operator::Greater | Operator::GreaterOrEqual => {
             if left.has_no_value() || right.has_no_value() {
                 return Ok(false);
             }
             let order = match (left, &right) {
-                (Value::Number(left), Value::Number(right)) => number::compare(left, right),
+                (Value::Number(l), Value::Number(r)) => {
+                    run.spend(left.equality_work(&right), span)?;
+                    number::compare(l, r)
+                }
                 (Value::DateTime(left), Value::DateTime(right)) => left.cmp(right),
                 _ => {
                     return Err(Fault::new(

@@ -35,7 +35,27 @@ pub(super) fn cut(number: &str) -> Option<i64> {
     decimal.whole()
 }
 
+/// What two numbers have in common exactly if [`compare`] finds them equal.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(super) struct Key(Decimal);
+
+impl Key {
+    pub(super) fn of(number: &str) -> Self {
+        let decimal = Decimal::of(number);
+        if decimal.is_zero() {
+            // Zero has many spellings, some of them with a sign.
+            return Self(Decimal {
+                negative: false,
+                digits: String::new(),
+                point: 0,
+            });
+        }
+        Self(decimal)
+    }
+}
+
 /// 0.`digits` × 10^`point`.
+#[derive(Debug, PartialEq, Eq, Hash)]
 struct Decimal {
     negative: bool,
     /// Without zeros at either end; empty for zero.

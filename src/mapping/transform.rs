@@ -7,6 +7,7 @@ pub(super) mod datetime;
 mod mexico;
 pub(super) mod phone;
 pub(super) mod text;
+mod unique;
 
 use std::borrow::Cow;
 
@@ -37,7 +38,8 @@ pub(super) fn work(transform: &Transform, input: &Value<'_>) -> usize {
         Transform::Matches(_) => for_each_text(&str::len),
         _ => 0,
     };
-    input.size() + more
+        Transform::Unique => unique::work(input),
+    input.size().saturating_add(more)
 }
 
 /// Applies a transform. The error is what is wrong, without the transform's name.
@@ -55,15 +57,7 @@ pub(super) fn apply<'a>(
         })?,
         Transform::Last => end_of(input, |mut elements| elements.pop())?,
         Transform::Count => count(&input)?,
-        Transform::Unique => list(input, |elements| {
-            let mut kept: Vec<Value<'a>> = Vec::new();
-            for element in elements {
-                if !kept.iter().any(|known| known.equals(&element)) {
-                    kept.push(element);
-                }
-            }
-            kept
-        })?,
+        Transform::Unique => list(input, unique::unique)?,
         Transform::Compact => list(input, |mut elements| {
             elements.retain(|element| !element.has_no_value());
             elements

@@ -205,8 +205,8 @@ impl Tree<'_> {
     /// How much there is to it: one for each value inside, and more for long texts.
     pub(super) fn size(&self) -> usize {
         match self {
-            Self::Null | Self::Bool(_) | Self::Number(_) => 1,
-            Self::Text(text) => 1 + text.len() / TEXT_BYTES_PER_STEP,
+            Self::Null | Self::Bool(_) => 1,
+            Self::Number(text) | Self::Text(text) => 1 + text.len() / TEXT_BYTES_PER_STEP,
             Self::List(elements) => 1 + elements.iter().map(Self::size).sum::<usize>(),
             Self::Object(object) => {
                 let values = object.entries.iter().map(|(_, value)| value.size());

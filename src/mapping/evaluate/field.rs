@@ -271,7 +271,7 @@ fn add_tag<'a>(
         return Ok(());
     }
     let tag = entry_text(form, value)?;
-    scope.run.spend(tags.len(), form.span)?;
+    scope.run.spend(search_work(tags.len(), &tag), form.span)?;
     if tags.iter().any(|known| *known == tag) {
         return Ok(());
     }
@@ -312,7 +312,7 @@ fn add_metadata<'a>(
         Given::Value(value) => Some(entry_text(form, value)?.into_owned()),
     };
     let key = metadata_key(entry, scope)?;
-    scope.run.spend(found.len(), form.span)?;
+    scope.run.spend(search_work(found.len(), &key), form.span)?;
     let is_full = found.len() == limits::LIST_ENTRIES;
     match found.iter_mut().find(|known| known.key == key) {
         Some(known) => known.value = value,
@@ -339,6 +339,11 @@ fn metadata_key<'a>(entry: &'a Entry, scope: &Scope<'_, 'a>) -> Result<Cow<'a, s
     }
     key.into_text()
         .map_err(|other| Fault::new(expr.span, format!("expected a text, got {}", other.kind())))
+}
+
+/// How many steps it takes to look for a text among so many.
+fn search_work(among: usize, text: &str) -> usize {
+    among.saturating_mul(1 + text.len() / limits::TEXT_BYTES_PER_STEP)
 }
 
 fn too_many(form: &Form) -> Fault {

@@ -154,13 +154,17 @@ fn walk<'a>(
     Ok(Walked::One(at))
 }
 
-/// What is made of a part of the event; a text is paid for, since all of it is looked at.
+/// What is made of a part of the event; a text or number is paid for, since all of it is looked at.
 fn value_of<'a>(
     tree: &'a Tree<'a>,
     make: fn(&'a Tree<'a>) -> Value<'a>,
     spend: &impl Fn(usize) -> Result<(), Fault>,
 ) -> Result<Value<'a>, Fault> {
-    if let Some(text) = tree.text() {
+    let text = match tree {
+        Tree::Number(number) => Some(number.as_ref()),
+        _ => tree.text(),
+    };
+    if let Some(text) = text {
         spend(text.len() / TEXT_BYTES_PER_STEP)?;
     }
     Ok(make(tree))

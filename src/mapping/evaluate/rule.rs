@@ -107,6 +107,7 @@ fn dedup_text<'a>(expr: &'a Expr, scope: &Scope<'_, 'a>) -> Option<String> {
         value => match value.into_text() {
             Ok(text) => Some(text.into_owned()),
             Err(other) => {
+                scope.run.spend(other.size(), expr.span).ok()?;
                 let mut out = String::new();
                 other.write_json(&mut out);
                 Some(out)

@@ -396,3 +396,57 @@ fn texts_lists_and_work_are_limited() {
         "fail: mapping this event takes too much work"
     );
 }
+
+#[test]
+fn work_that_grows_with_the_square_is_paid_for() {
+    let numbers = |count: usize| {
+        let numbers: Vec<String> = (0..count).map(|number| number.to_string()).collect();
+        numbers.join(",")
+    };
+    let is_brief = |top: &str, fields: &str, body: &str| {
+        let mapping = compiled(&setting(top, fields));
+        let input = Input {
+            body: body.as_bytes(),
+            content_type: Some("application/json"),
+            headers: &[],
+            now: now(),
+        };
+        mapping.map_briefly(&input).is_some()
+    };
+
+    // The same long list for each of many.
+    let body = |count| {
+        format!(
+            r#"{{"nums": [{}], "xs": [{}]}}"#,
+            numbers(999),
+            numbers(count)
+        )
+    };
+    let unique = "metadata:\n  a: $.nums[] | unique | first";
+    assert!(is_brief("items: $.xs", unique, &body(1)));
+    assert!(!is_brief("items: $.xs", unique, &body(60)));
+
+    // A long number against each of many.
+    let body = |count| {
+        let long = "7".repeat(20_000);
+        format!(r#"{{"n": {long}, "nums": [{}]}}"#, numbers(count))
+    };
+    for fields in [
+        "metadata:\n  a: {when: n in nums, value: x}",
+        "metadata:\n  - {each: 'nums[]', when: $.n > 5, key: k, value: x}",
+        "metadata:\n  - {each: 'nums[]', when: $.n == 5, key: k, value: x}",
+    ] {
+        assert!(is_brief("", fields, &body(3)), "{fields}");
+        assert!(!is_brief("", fields, &body(300)), "{fields}");
+    }
+
+    // Lists against each other.
+    let rows: Vec<String> = (0..900)
+        .map(|row| format!("[{row},{}]", vec!["1"; 30].join(",")))
+        .collect();
+    let body = format!(r#"{{"rows": [{}]}}"#, rows.join(","));
+    assert_eq!(
+        set("metadata: {a: $.rows | unique | count}", &body),
+        "fail: mapping this event takes too much work"
+    );
+}
