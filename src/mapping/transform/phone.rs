@@ -34,15 +34,38 @@ pub(in crate::mapping) fn warm_up() {
 
 /// How many steps of evaluation it takes to read a number. Patterns of many regions push each other out of the library's
 /// cache and are compiled again each time; those of Mexico are at hand.
-pub(in crate::mapping) fn work(written: &str, Region(region): Region) -> usize {
-    let written = written.trim_start();
-    let is_mexican = written.starts_with("+52")
-        || (region == country::MX && !written.starts_with('+') && !written.starts_with("00"));
-    if is_mexican { 0 } else { PHONE_STEPS }
+pub(in crate::mapping) fn work(written: &str, region: Region) -> usize {
+    match dialled(written, region) {
+        None | Some(Dialled::Mexican(_)) => 0,
+        Some(Dialled::International(_) | Dialled::National(_)) => PHONE_STEPS,
+    }
 }
 
 /// The number in E.164, `+525512345678`. `None` where it is none.
-pub(in crate::mapping) fn phone(written: &str, Region(region): Region) -> Option<String> {
+pub(in crate::mapping) fn phone(written: &str, region: Region) -> Option<String> {
+    let number = match dialled(written, region)? {
+        Dialled::Mexican(national) => {
+            return plan::is_mexican(&national)?.then(|| format!("+52{national}"));
+        }
+        Dialled::International(number) => phonenumber::parse(None, number),
+        Dialled::National(digits) => phonenumber::parse(Some(region.0), digits),
+    };
+    let number = number.ok()?;
+    phonenumber::is_valid(&number).then(|| number.format().mode(Mode::E164).to_string())
+}
+
+/// A number without what stands around its digits, by who knows whether it is one.
+enum Dialled {
+    /// The ten digits after `+52`, for our own part of the plan.
+    Mexican(String),
+    /// With `+` in front, for the library.
+    International(String),
+    /// Without a country code, for the library.
+    National(String),
+}
+
+/// What is dialled; `None` where that cannot be a number.
+fn dialled(written: &str, Region(region): Region) -> Option<Dialled> {
     let mut bare: String = trim(written)
         .chars()
         .filter(|c| !is_decoration(*c))
@@ -54,35 +77,26 @@ pub(in crate::mapping) fn phone(written: &str, Region(region): Region) -> Option
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    let international = if bare.starts_with('+') {
+    let known = |national: &str| Some(Dialled::Mexican(national.to_owned()));
+    if bare.starts_with('+') {
         if !(8..=15).contains(&digits.len()) {
             return None;
         }
-        Some(match mexican_mobile(digits) {
-            Some(national) => format!("+52{national}"),
-            None => bare.clone(),
-        })
-    } else if region == country::MX {
-        Some(format!("+52{}", mexican(digits)?))
-    } else {
-        None
-    };
-    let mexican = international
-        .as_deref()
-        .and_then(|number| number.strip_prefix("+52"))
-        .filter(|national| national.len() == plan::MEXICAN_DIGITS)
-        .and_then(plan::is_mexican);
-    match mexican {
-        Some(true) => return international,
-        Some(false) => return None,
-        None => {}
+        return match after_country(digits) {
+            Some(national) if plan::is_known() => known(national),
+            Some(national) => Some(Dialled::International(format!("+52{national}"))),
+            None => Some(Dialled::International(bare)),
+        };
     }
-    let number = match &international {
-        Some(number) => phonenumber::parse(None, number),
-        None => phonenumber::parse(Some(region), digits),
-    };
-    let number = number.ok()?;
-    phonenumber::is_valid(&number).then(|| number.format().mode(Mode::E164).to_string())
+    if region != country::MX {
+        return Some(Dialled::National(bare));
+    }
+    let national = mexican(digits)?;
+    if plan::is_known() {
+        known(national)
+    } else {
+        Some(Dialled::International(format!("+52{national}")))
+    }
 }
 
 /// What people and copied text put around digits: spaces, dashes, dots, parentheses and invisible marks.
@@ -95,25 +109,30 @@ fn is_decoration(c: char) -> bool {
         )
 }
 
-/// The ten digits of `521…`, the form of mobile numbers until 2019.
-fn mexican_mobile(digits: &str) -> Option<&str> {
-    digits
-        .strip_prefix("521")
-        .filter(|national| national.len() == 10)
+/// What was dialled before the ten digits within Mexico until 2019.
+const TRUNKS: [&str; 3] = ["01", "044", "045"];
+
+/// The ten digits after `52`, also where people keep after it what was dialled before it: `521…` was the form of
+/// mobile numbers, and `52044…` is a mistake that can only mean one number.
+fn after_country(digits: &str) -> Option<&str> {
+    let after = digits.strip_prefix("52")?;
+    let prefixes = ["", "1"].into_iter().chain(TRUNKS);
+    ten_digits(after, prefixes)
 }
 
 /// The ten digits of a number as it is or was dialled in Mexico.
 fn mexican(digits: &str) -> Option<&str> {
-    let national = match digits.len() {
-        10 => digits,
-        12 if digits.starts_with("52") => digits.strip_prefix("52")?,
-        12 => digits.strip_prefix("01")?,
-        13 => mexican_mobile(digits)
-            .or_else(|| digits.strip_prefix("044"))
-            .or_else(|| digits.strip_prefix("045"))?,
-        _ => return None,
-    };
-    Some(national)
+    ten_digits(digits, [""])
+        .or_else(|| after_country(digits))
+        .or_else(|| ten_digits(digits, TRUNKS))
+}
+
+/// What is left after one of these, if that is as long as a number in Mexico.
+fn ten_digits(digits: &str, prefixes: impl IntoIterator<Item = &'static str>) -> Option<&str> {
+    prefixes
+        .into_iter()
+        .filter_map(|prefix| digits.strip_prefix(prefix))
+        .find(|national| national.len() == plan::MEXICAN_DIGITS)
 }
 
 #[cfg(test)]
@@ -130,6 +149,10 @@ mod tests {
             "525512345678",
             "+52 55 1234 5678",
             "+52 1 55 1234 5678",
+            "+52 01 55 1234 5678",
+            "+52 044 55 1234 5678",
+            "+52 (045) 55 1234 5678",
+            "52 01 55 1234 5678",
             "5215512345678",
             "044 55 1234 5678",
             "045 55 1234 5678",
@@ -155,6 +178,8 @@ mod tests {
             "55 1234 5678 ext 2",
             "55 1234 567",
             "155 1234 5678",
+            "+52 046 55 1234 5678",
+            "+52 01 55 1234 567",
             "+52 55 1234",
             "+1234567",
             "+1234567890123456",
@@ -177,5 +202,24 @@ mod tests {
         assert_eq!(of("ES", "612 34 56 78").as_deref(), Some("+34612345678"));
         assert_eq!(of("US", "55 12"), None);
         assert!(Region::from_code("mexico").is_none());
+    }
+
+    #[test]
+    fn only_what_the_library_is_asked_costs() {
+        for (written, region, cost) in [
+            ("55 1234 5678", "MX", 0),
+            ("(+52) 55 1234 5678", "MX", 0),
+            ("+52 044 55 1234 5678", "US", 0),
+            ("ext. 14", "MX", 0),
+            ("+52 55 12", "MX", 0),
+            ("(+44) 20 7946 0958", "MX", PHONE_STEPS),
+            ("\u{202a}+44 20 7946 0958", "MX", PHONE_STEPS),
+            ("(00) 44 20 7946 0958", "MX", PHONE_STEPS),
+            ("+52 55 1234 567", "MX", PHONE_STEPS),
+            ("55 1234 5678", "CO", PHONE_STEPS),
+        ] {
+            let region = Region::from_code(region).unwrap();
+            assert_eq!(work(written, region), cost, "{written}");
+        }
     }
 }

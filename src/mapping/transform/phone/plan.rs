@@ -72,6 +72,11 @@ fn at_start(pattern: &str) -> Option<Regex> {
         .ok()
 }
 
+/// Whether [`is_mexican`] knows.
+pub(super) fn is_known() -> bool {
+    MEXICO.is_some()
+}
+
 /// Whether ten digits are a number in Mexico; `None` where the plan does not know, and the crate must be asked.
 pub(super) fn is_mexican(national: &str) -> Option<bool> {
     let plan = MEXICO.as_ref()?;
