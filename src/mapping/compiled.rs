@@ -25,6 +25,26 @@ pub(super) struct Expr {
     pub(super) text: Box<str>,
 }
 
+impl Expr {
+    /// Whether it gives the same for every event, where that is plain to see.
+    pub(super) fn is_fixed(&self) -> bool {
+        match &self.kind {
+            ExprKind::Constant(_) => true,
+            ExprKind::List(parts) | ExprKind::Fallback(parts) => parts.iter().all(Self::is_fixed),
+            ExprKind::Pipe { input, .. } => input.is_fixed(),
+            ExprKind::Join(join) => !join.needs_variable,
+            ExprKind::Path(_)
+            | ExprKind::Header(_)
+            | ExprKind::Template(_)
+            | ExprKind::Test(..)
+            | ExprKind::Compare { .. }
+            | ExprKind::Not(_)
+            | ExprKind::And(_)
+            | ExprKind::Or(_) => false,
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(super) enum ExprKind {
     Constant(Value<'static>),
@@ -57,8 +77,8 @@ pub(super) struct Join {
     pub(super) function: Function,
     pub(super) separator: String,
     pub(super) parts: Vec<Expr>,
-    /// Whether constants alone give nothing: where a customer is looked for, `concat('tut-', id)` without an `id`
-    /// must not find the customer `tut-`.
+    /// Whether what is fixed gives nothing by itself: `concat('tut-', id)` without an `id` must not become the
+    /// customer `tut-`.
     pub(super) needs_variable: bool,
 }
 

@@ -324,7 +324,7 @@ fn joined<'a>(join: &'a Join, scope: &Scope<'_, 'a>, span: Span) -> Result<Value
     let mut any = false;
     let mut any_variable = false;
     for part in &join.parts {
-        let is_constant = matches!(part.kind, ExprKind::Constant(_));
+        let is_fixed = part.is_fixed();
         let values = match evaluate(part, scope)?.elements() {
             Ok(elements) => elements,
             Err(single) => vec![single],
@@ -343,7 +343,7 @@ fn joined<'a>(join: &'a Join, scope: &Scope<'_, 'a>, span: Span) -> Result<Value
             scope.run.spend(text.len() / TEXT_BYTES_PER_STEP, span)?;
             out.push_str(&text);
             any = true;
-            any_variable |= !is_constant;
+            any_variable |= !is_fixed;
         }
         // Bytes: at most four for a character. The exact check follows.
         if out.len() > limits::TEXT_CHARS * 4 {

@@ -5,7 +5,7 @@ use crate::{
     diag::{Diagnostic, Span, did_you_mean},
     mapping::{
         codes,
-        compiled::{Customer, Expr, ExprKind, Find, FindKey},
+        compiled::{Customer, Expr, Find, FindKey},
         types::Target,
     },
     yaml::{KeyReader, Node},
@@ -119,9 +119,8 @@ impl Compiler<'_> {
         {
             return self.template(&entry.value, level);
         }
-        let mut typed = self.expression(node, level)?;
+        let typed = self.expression(node, level)?;
         self.check_type(&typed, name, Target::Text)?;
-        require_variables(&mut typed.expr);
         Some(typed.expr)
     }
 
@@ -131,31 +130,5 @@ impl Compiler<'_> {
                 .at(span, "not available yet")
                 .help(help),
         );
-    }
-}
-
-/// Makes `concat('tut-', id)` give nothing when `id` has no value, wherever in the expression it stands.
-fn require_variables(expr: &mut Expr) {
-    match &mut expr.kind {
-        ExprKind::Join(join) => {
-            join.needs_variable = join
-                .parts
-                .iter()
-                .any(|part| !matches!(part.kind, ExprKind::Constant(_)));
-            join.parts.iter_mut().for_each(require_variables);
-        }
-        ExprKind::Pipe { input, .. } => require_variables(input),
-        ExprKind::Fallback(parts) | ExprKind::List(parts) => {
-            parts.iter_mut().for_each(require_variables);
-        }
-        ExprKind::Constant(_)
-        | ExprKind::Path(_)
-        | ExprKind::Header(_)
-        | ExprKind::Template(_)
-        | ExprKind::Test(..)
-        | ExprKind::Compare { .. }
-        | ExprKind::Not(_)
-        | ExprKind::And(_)
-        | ExprKind::Or(_) => {}
     }
 }

@@ -12,7 +12,7 @@ use crate::{
     diag::{Diagnostic, Span, did_you_mean},
     mapping::{
         codes,
-        compiled::{ExprKind, Join, PipeStep},
+        compiled::{Expr, ExprKind, Join, PipeStep},
         expression::{Argument, Call, Expression},
         function::Function,
         types::Type,
@@ -152,11 +152,12 @@ impl Compiler<'_> {
                 for part in &parts {
                     self.check_input(function, &part.gives, part.expr.span)?;
                 }
+                let parts: Vec<Expr> = parts.into_iter().map(|part| part.expr).collect();
                 let join = Join {
                     function,
                     separator,
-                    parts: parts.into_iter().map(|part| part.expr).collect(),
-                    needs_variable: false,
+                    needs_variable: !parts.iter().all(Expr::is_fixed),
+                    parts,
                 };
                 Some((ExprKind::Join(join), Type::Text))
             }

@@ -137,7 +137,7 @@ impl Function {
             Self::Unique => &[("['PRI', 'SEC', 'PRI'] | unique", "['PRI', 'SEC']")],
             Self::Compact => &[("['PRI', null, ' '] | compact", "['PRI']")],
             Self::Count => &[("['3A', '5B'] | count", "2")],
-            Self::Join => &[("join(' ', 'Ana', nobody, 'Luna')", "'Ana Luna'")],
+            Self::Join => &[("join(' ', 'Ana', ' ', 'Luna')", "'Ana Luna'")],
             Self::Concat => &[("concat('tut-', 42)", "'tut-42'")],
             Self::Exists => &[("exists(nobody)", "false")],
             Self::IsNull => &[("is_null(null)", "true")],

@@ -240,7 +240,22 @@ fn every_function_does_what_the_catalogue_says() {
             "error: join: expected a text, got true or false",
         ),
         (Function::Concat, "concat('tut-', n)", r#""tut-5""#),
-        (Function::Concat, "concat('tut-', none)", r#""tut-""#),
+        // Fixed text alone is nothing, wherever it stands.
+        (Function::Concat, "concat('tut-', none)", "absent"),
+        (Function::Concat, "concat('tut-' | upper, nil)", "absent"),
+        (Function::Concat, "concat('tut-', concat('a', e))", "absent"),
+        (
+            Function::Concat,
+            "concat(concat('tut', '-'), none ?? e)",
+            "absent",
+        ),
+        (
+            Function::Concat,
+            "concat('tut-', none ?? 'x')",
+            r#""tut-x""#,
+        ),
+        (Function::Concat, "concat('tut', '-')", r#""tut-""#),
+        (Function::Join, "join(' ', ['Sra.'], none)", "absent"),
         (Function::Concat, "concat(none, e)", "absent"),
     ];
     for (function, expression, text) in rows {
