@@ -17,7 +17,7 @@ use crate::{
             Action, Customer, Expr, FieldRule, FindKey, Missing, Rule, Unmatched, UpdateRule,
         },
         limits, number,
-        transform::datetime,
+        transform::{datetime, text},
         tree::Tree,
         value::Value,
     },
@@ -420,6 +420,15 @@ fn customer<'a>(
         let text = identifying_text(&line.value, scope)
             .map_err(|fault| FieldFault::new(format!("customer.find.{}", line.by.name()), fault))?;
         let Some(text) = text else { continue };
+        let is_for_new = matches!(customer.on_missing, Missing::Create(_));
+        // A new customer gets it, so it must be an address.
+        if is_for_new && line.by == FindKey::Email && text::email(&text).is_none() {
+            let shown = Value::Text(text).quoted();
+            warnings.push(format!(
+                "customer.find.email: {shown} is not an e-mail address and is left out"
+            ));
+            continue;
+        }
         find.push(match &line.by {
             FindKey::Username => FindBy::Username(text.into_owned()),
             FindKey::Email => FindBy::Email(text.to_lowercase()),

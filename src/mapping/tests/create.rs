@@ -49,6 +49,23 @@ fn a_new_customer_is_made_of_the_update_the_creation_fields_and_what_it_was_look
             "name: name",
             "found: {email=ana@x.mx: cus_9}\nevent: {guardians: [{id: G1, name: Ana, mail: ana@x.mx}]}\nexpect: [{customer: cus_9, patch: {name: Ana}}]",
         ),
+        // What is no address is not given to it.
+        (
+            "",
+            "name: name",
+            "event: {guardians: [{id: G1, name: Ana, mail: 'ana <ana@x.mx>'}]}\nexpect: [{create: {username: tut-G1, name: Ana}, warnings: [\"customer.find.email: 'ana <ana@x.mx>' is not an e-mail address and is left out\"]}]",
+        ),
+        (
+            "",
+            "name: name",
+            "event: {guardians: [{name: Ana, mail: ana at x}]}\nexpect: [{fail: no customer reference}]",
+        ),
+        // Nor a name of which only the fixed part is there.
+        (
+            "create: {username: \"concat('alumno-', other)\"}\n",
+            "name: \"concat('Tutor ', name)\"\nphoneNumber: phone | phone",
+            "event: {guardians: [{id: G1, phone: '5512345678'}, {id: G2, name: Ana}]}\nexpect: [{fail: \"customer not found, and a new one needs a name\"}, {create: {username: tut-G2, name: Tutor Ana}}]",
+        ),
         // What changes nothing creates nobody.
         (
             "create: {name: id}\n",
