@@ -52,6 +52,11 @@ impl FieldLabel<'_> {
             never_blank: matches!(field, Field::Name | Field::Username),
         }
     }
+
+    /// Whether a blank may be sent.
+    fn takes_blank(&self) -> bool {
+        !self.never_blank && matches!(self.target, Target::Text | Target::Tags | Target::Metadata)
+    }
 }
 
 /// Which keys an entry may have besides those of a form.
@@ -121,7 +126,7 @@ impl Compiler<'_> {
             when: None,
             default: None,
             on_null: self.defaults.null,
-            on_blank: self.defaults.blank,
+            on_blank: self.usual_on_blank(label),
             on_error: self.defaults.error,
             required: false,
             span,
@@ -386,22 +391,40 @@ impl Compiler<'_> {
         Some(word)
     }
 
+    /// What `defaults` say, as far as the field can follow.
+    fn usual_on_blank(&self, label: &FieldLabel<'_>) -> OnBlank {
+        match self.defaults.blank {
+            OnBlank::Keep if !label.takes_blank() => OnBlank::Skip,
+            word => word,
+        }
+    }
+
     fn checked_on_blank(
         &mut self,
         entry: Option<&yaml::Entry>,
         label: &FieldLabel<'_>,
     ) -> Option<OnBlank> {
         let Some(entry) = entry else {
-            return Some(self.defaults.blank);
+            return Some(self.usual_on_blank(label));
         };
         let word = self.on_blank(&entry.value)?;
-        let holds_text = matches!(label.target, Target::Text | Target::Tags | Target::Metadata);
         match word {
+            OnBlank::Clear if label.target == Target::Tags => {
+                self.error(
+                    Diagnostic::error(
+                        codes::NOT_NULLABLE,
+                        "an entry of `tags` has nothing to clear",
+                    )
+                    .at(entry.value.span, "clears nothing")
+                    .help("write `skip`, and the entry is left out"),
+                );
+                None
+            }
             OnBlank::Clear if !label.nullable => {
                 self.not_nullable(label, entry.value.span);
                 None
             }
-            OnBlank::Keep if label.never_blank || !holds_text => {
+            OnBlank::Keep if !label.takes_blank() => {
                 self.error(
                     Diagnostic::error(
                         codes::NOT_NULLABLE,

@@ -230,6 +230,7 @@ fn values_have_the_type_of_their_field() {
 #[test]
 fn fields_that_cannot_be_cleared_never_are() {
     insta::assert_snapshot!(said_of("name: null\nusername: {value: null}\nskipTaxInvoice: {from: a | bool, on_null: clear}\ntags: {from: a, on_blank: clear}"), @"
+    m.yaml:16:33: error map/not-nullable: an entry of `tags` has nothing to clear (write `skip`, and the entry is left out)
     m.yaml:13:13: error map/not-nullable: Quentli cannot clear `name` (leave the field out, and it stays as it is)
     m.yaml:14:25: error map/not-nullable: Quentli cannot clear `username` (leave the field out, and it stays as it is)
     m.yaml:15:49: error map/not-nullable: Quentli cannot clear `skipTaxInvoice` (write `skip`, and the field is left as it is)

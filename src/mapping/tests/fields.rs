@@ -69,10 +69,11 @@ fn the_defaults_of_a_file_hold_for_all_its_fields() {
         result(&compiled(&setting(top, fields)), FAMILY),
         "fail: name: Quentli cannot clear this field"
     );
-    let keep = compiled(&setting("defaults: {on_blank: keep}", "name: e"));
-    assert_eq!(result(&keep, FAMILY), "fail: name: cannot be blank");
-    let keep = compiled(&setting("defaults: {on_blank: keep}", "email: e | email"));
-    assert_eq!(result(&keep, FAMILY), "fail: email: cannot be blank");
+    // What cannot hold a blank leaves it out.
+    let fields =
+        "name: e\nemail: e | email\nphoneNumber: {from: e | phone, required: false}\nassigneeId: e";
+    let keep = compiled(&setting("defaults: {on_blank: keep}", fields));
+    assert_eq!(result(&keep, FAMILY), r#"{"assigneeId":""}"#);
 }
 
 #[test]
