@@ -412,10 +412,12 @@ impl Compiler<'_> {
     }
 
     fn report_unused(&mut self) {
+        // What could not be read may be what uses a table.
+        let all_is_read = !self.out.has_errors();
         let unused: Vec<Diagnostic> = self
             .tables
             .iter()
-            .filter(|known| !known.is_used)
+            .filter(|known| all_is_read && !known.is_used)
             .map(|known| {
                 let message = format!("no rule uses the table `{}`", known.table.name);
                 Diagnostic::warning(codes::UNUSED, message)

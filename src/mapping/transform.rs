@@ -11,6 +11,8 @@ mod unique;
 
 use std::borrow::Cow;
 
+use jiff::Timestamp;
+
 use self::text::DecimalSign;
 use super::{
     compiled::{Otherwise, Table, Transform},
@@ -36,9 +38,9 @@ pub(super) fn work(transform: &Transform, input: &Value<'_>) -> usize {
         Transform::Phone(region) => for_each_text(&|text| phone::work(text, *region)),
         // Every character is held against every part of the pattern.
         Transform::Matches(_) => for_each_text(&str::len),
+        Transform::Unique => unique::work(input),
         _ => 0,
     };
-        Transform::Unique => unique::work(input),
     input.size().saturating_add(more)
 }
 
@@ -273,12 +275,9 @@ fn single<'a>(
             Ok(rfc) => owned(rfc),
             Err(why) => return Err(format!("{} is not an RFC: {why}", quoted(&text))),
         },
-        Transform::Unix(unit) => match text::number(&text, DecimalSign::Point)
-            .or_else(|| is_json_number(&text).then(|| text.to_string()))
-            .and_then(|number| datetime::unix(&number, *unit))
-        {
+        Transform::Unix(unit) => match unix(&text, *unit) {
             Some(time) => Value::DateTime(time),
-            None => return Err(format!("{} is not a time since 1970", quoted(&text))),
+            None => return Err(not_a_time(&text, *unit, &quoted(&text))),
         },
         Transform::Lookup { table, otherwise } => {
             return lookup(tables.get(*table), otherwise, text::trim(&text));
@@ -305,6 +304,22 @@ fn not_a_number(text: &str, decimal: DecimalSign, quoted: &str) -> String {
         (_, None) => "",
     };
     format!("{quoted} is not a number{hint}")
+}
+
+fn unix(text: &str, milliseconds_per_unit: i64) -> Option<Timestamp> {
+    let number = text::number(text, DecimalSign::Point)
+        .or_else(|| is_json_number(text).then(|| text.to_owned()))?;
+    datetime::unix(&number, milliseconds_per_unit)
+}
+
+fn not_a_time(text: &str, milliseconds_per_unit: i64, quoted: &str) -> String {
+    let is_finer = milliseconds_per_unit > 1 && unix(text, 1).is_some();
+    let hint = if is_finer {
+        "; for milliseconds use `unix_ms`"
+    } else {
+        ""
+    };
+    format!("{quoted} is not a time since 1970{hint}")
 }
 
 fn is_json_number(text: &str) -> bool {

@@ -110,13 +110,31 @@ impl Compiler<'_> {
         }
     }
 
-    pub(super) fn syntax_error(&mut self, error: SyntaxError, place: Place<'_>) {
+    pub(super) fn syntax_error(&mut self, mut error: SyntaxError, place: Place<'_>) {
         let span = place.span(&error.at);
+        if self.is_cut_by_comment(&error, place) {
+            error.help = Some(
+                "in YAML ` #` begins a comment, so the value ended there: put the whole value in double quotes".to_owned(),
+            );
+        }
         self.error(
             Diagnostic::error(error.code, error.message)
                 .at(span, error.label)
                 .maybe_help(error.help),
         );
+    }
+
+    /// Whether the expression lacks its end, and a comment stands where that would be.
+    fn is_cut_by_comment(&self, error: &SyntaxError, place: Place<'_>) -> bool {
+        let Place::Scalar { node, .. } = place else {
+            return false;
+        };
+        let length = node.as_text().map_or(0, str::len);
+        let lacks_its_end = error.code == codes::UNCLOSED || error.at.start == length;
+        let after = self.out.file().text().get(node.span.end..);
+        let after = after.unwrap_or_default();
+        let behind_spaces = after.trim_start_matches([' ', '\t']);
+        lacks_its_end && behind_spaces.len() < after.len() && behind_spaces.starts_with('#')
     }
 
     /// A condition: true or false, or a path whose value is looked at when it comes.

@@ -94,7 +94,7 @@ fn number(rest: &str, at: usize, before: Option<&Token>) -> Result<(Token, usize
             at..at + run,
             format!("a name cannot begin with a digit: `{whole}`"),
         )
-        .help(format!("put it in double quotes: .\"{whole}\"")));
+        .help(digits_after_dot(whole)));
     }
     if run > length {
         return Err(SyntaxError::new(
@@ -104,6 +104,21 @@ fn number(rest: &str, at: usize, before: Option<&Token>) -> Result<(Token, usize
         .help(format!("a text is written in single quotes: '{whole}'")));
     }
     Ok((Token::Number(whole.to_owned()), length))
+}
+
+/// The remedy for `.0.name`, which other languages take for an element, and for `.2026-Q1`.
+fn digits_after_dot(written: &str) -> String {
+    let (name, rest) = match written.split_once('.') {
+        Some((name, rest)) => (name, format!(".{rest}")),
+        None => (written, String::new()),
+    };
+    if name.bytes().all(|byte| byte.is_ascii_digit()) {
+        format!(
+            "for an element of a list write [{name}]{rest}; for a key put it in double quotes: .\"{name}\"{rest}"
+        )
+    } else {
+        format!("put it in double quotes: .\"{name}\"{rest}")
+    }
 }
 
 /// A text between quotes; a doubled quote inside is one.

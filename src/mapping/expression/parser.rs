@@ -14,6 +14,8 @@
 //!            { "." name | '."' any name '"' | "[" number "]" | "[]" | "[" name "=" literal "]" }
 //! ```
 
+mod mistakes;
+
 use std::ops::Range;
 
 use super::{
@@ -242,6 +244,11 @@ impl Parser {
             _ => return Ok(left),
         };
         self.advance();
+        if operator == Operator::In
+            && let Some(error) = self.list_in_parentheses()
+        {
+            return Err(error);
+        }
         let right = self.pipe()?;
         Ok(Expression {
             kind: Kind::Compare {
@@ -444,6 +451,11 @@ impl Parser {
                     Token::Name(name) | Token::QuotedName(name) => {
                         steps.push(Step::Key(name.clone()));
                         self.advance();
+                        if self.is_symbol("(")
+                            && let Some(error) = self.method()
+                        {
+                            return Err(error);
+                        }
                     }
                     _ => return Err(self.unexpected("a name after `.`")),
                 }

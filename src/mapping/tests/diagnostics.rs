@@ -55,13 +55,10 @@ fn tables_hold_values_of_one_type() {
         "drop: x",
     );
     insta::assert_snapshot!(said(&text), @"
-    m.yaml:6:3: warning map/unused: no rule uses the table `a` (use it, `… | lookup(a)`, or remove it)
     m.yaml:6:16: error map/wrong-type: the values of a table have one type, but after a number comes text (put texts that look like something else in quotes)
     m.yaml:6:24: error map/wrong-value: a table gives texts, numbers, or true and false (leave the key out and use `lookup(…, else=null)` or `else=skip`)
     m.yaml:7:6: error map/wrong-value: a table is a map of keys and values, but here is a list
-    m.yaml:8:3: warning map/unused: no rule uses the table `c` (use it, `… | lookup(c)`, or remove it)
     m.yaml:8:10: error map/wrong-value: a table gives texts, numbers, or true and false (leave the key out and use `lookup(…, else=null)` or `else=skip`)
-    m.yaml:9:3: warning map/unused: no rule uses the table `d` (use it, `… | lookup(d)`, or remove it)
     m.yaml:9:13: error map/duplicate: the table has two entries for `k` (spaces around a key do not count: remove one of the two)
     ");
 }
@@ -230,10 +227,10 @@ fn values_have_the_type_of_their_field() {
 #[test]
 fn fields_that_cannot_be_cleared_never_are() {
     insta::assert_snapshot!(said_of("name: null\nusername: {value: null}\nskipTaxInvoice: {from: a | bool, on_null: clear}\ntags: {from: a, on_blank: clear}"), @"
-    m.yaml:16:33: error map/not-nullable: an entry of `tags` has nothing to clear (write `skip`, and the entry is left out)
     m.yaml:13:13: error map/not-nullable: Quentli cannot clear `name` (leave the field out, and it stays as it is)
     m.yaml:14:25: error map/not-nullable: Quentli cannot clear `username` (leave the field out, and it stays as it is)
     m.yaml:15:49: error map/not-nullable: Quentli cannot clear `skipTaxInvoice` (write `skip`, and the field is left as it is)
+    m.yaml:16:33: error map/not-nullable: an entry of `tags` has nothing to clear (write `skip`, and the entry is left out)
     ");
     insta::assert_snapshot!(said_of("name: {from: a, on_blank: clear}\nusername: {from: a, on_blank: keep}\nphoneNumber: {from: a | phone, on_blank: keep}"), @"
     m.yaml:13:33: error map/not-nullable: Quentli cannot clear `name` (write `skip`, and the field is left as it is)
@@ -432,4 +429,52 @@ fn a_report_marks_the_place_in_the_source_line() {
        |
        = help: did you mean `lower`?
     ");
+}
+
+#[test]
+fn what_other_languages_write_is_told_with_what_to_write_here() {
+    for (top, fields, told) in [
+        (
+            "",
+            "name: {from: s, when: \"type == 'a\"}",
+            "put the whole value in double quotes",
+        ),
+        (
+            "",
+            "name:\n  from: s\n  when: type == 'a #b'",
+            "in YAML ` #` begins a comment, so the value ended there",
+        ),
+        ("", "name: a ==  # why", "in YAML ` #` begins a comment"),
+        (
+            "",
+            "name: a b  # why",
+            "a text is written in single quotes: 'b'",
+        ),
+        (
+            "",
+            "name: items.0.name",
+            "for an element of a list write [0].name",
+        ),
+        (
+            "",
+            "name: \"a | matches('(x{1000}){1000}')\"",
+            "is too large (shorten the repetitions",
+        ),
+        (
+            "tables: {niv: {a: b}}",
+            "name: a | lookup(nivel)",
+            "did you mean `niv`?",
+        ),
+    ] {
+        let (mapping, lines) = read(&setting(top, fields));
+        assert!(mapping.is_none(), "{fields}");
+        assert!(
+            lines.iter().any(|line| line.contains(told)),
+            "{fields}: {lines:?}"
+        );
+        assert!(
+            !lines.iter().any(|line| line.contains("map/unused")),
+            "{fields}: {lines:?}"
+        );
+    }
 }

@@ -194,6 +194,11 @@ fn every_function_does_what_the_catalogue_says() {
             "code | unix_ms",
             "error: unix_ms: 'PRI' is not a time since 1970",
         ),
+        (
+            Function::UnixS,
+            "'1736937000123' | unix_s",
+            "error: unix_s: '1736937000123' is not a time since 1970; for milliseconds use `unix_ms`",
+        ),
         (Function::Lookup, "code | lookup(level)", r#""Primaria""#),
         (Function::Lookup, "' PRI ' | lookup(level)", r#""Primaria""#),
         (Function::Lookup, "n | lookup(level)", r#""Quinto""#),

@@ -6,7 +6,7 @@ use regex_lite::RegexBuilder;
 
 use super::{At, written};
 use crate::{
-    diag::{Diagnostic, did_you_mean},
+    diag::{Diagnostic, Span, did_you_mean},
     mapping::{
         codes,
         compile::{Compiler, REGIONS, expression::constant, zone_or_report},
@@ -101,14 +101,7 @@ impl Compiler<'_> {
                 {
                     Ok(regex) => Some((Transform::Matches(regex), given.each(Type::Bool))),
                     Err(error) => {
-                        self.error(
-                            Diagnostic::error(
-                                codes::WRONG_ARGUMENTS,
-                                format!("this is not a regular expression: {error}"),
-                            )
-                            .at(at.place.span(&argument.value.at), "cannot be read")
-                            .help(r"put `\` before a sign that stands for itself: . * + ? ( ) [ ] { } ^ $ | \"),
-                        );
+                        self.not_a_pattern(&error, at.place.span(&argument.value.at));
                         None
                     }
                 }
@@ -286,7 +279,13 @@ impl Compiler<'_> {
                 .iter()
                 .map(|known| known.table.name.as_str())
                 .collect();
-            let help = did_you_mean(name, known.iter().copied()).unwrap_or_else(|| {
+            // A name may also be an abbreviation of the other.
+            let shortened = known
+                .iter()
+                .find(|known| known.starts_with(name) || name.starts_with(**known))
+                .map(|known| format!("did you mean `{known}`?"));
+            let help = did_you_mean(name, known.iter().copied()).or(shortened);
+            let help = help.unwrap_or_else(|| {
                 if known.is_empty() {
                     "the file has no `tables`".to_owned()
                 } else {
@@ -327,6 +326,26 @@ impl Compiler<'_> {
             otherwise,
         };
         Some((transform, given.each(result)))
+    }
+
+    fn not_a_pattern(&mut self, error: &regex_lite::Error, span: Span) {
+        // The library tells its limit only in words.
+        let diagnostic = if error.to_string().contains("size limit") {
+            Diagnostic::error(
+                codes::WRONG_ARGUMENTS,
+                "the regular expression is too large",
+            )
+            .at(span, "too large")
+            .help("shorten the repetitions, such as {1000}")
+        } else {
+            Diagnostic::error(
+                codes::WRONG_ARGUMENTS,
+                format!("this is not a regular expression: {error}"),
+            )
+            .at(span, "cannot be read")
+            .help(r"put `\` before a sign that stands for itself: . * + ? ( ) [ ] { } ^ $ | \")
+        };
+        self.error(diagnostic);
     }
 }
 

@@ -123,6 +123,11 @@ fn what_cannot_be_read_is_told_with_place_and_help() {
         "!a",
         "type == \"ping\"",
         "a.12",
+        "a.0.name",
+        "a.2026-Q1",
+        "a in ('x', 5)",
+        "a.b.trim() == 'x'",
+        "a.replace('x', 'y')",
         "a - b",
         "12ab",
         "a[x]",
@@ -170,7 +175,17 @@ fn what_cannot_be_read_is_told_with_place_and_help() {
     type == "ping"
       8..14 map/syntax: a name in double quotes cannot stand here (a text is written in single quotes: 'ping'; a key with other characters follows a dot: $."ping")
     a.12
-      2..4 map/syntax: a name cannot begin with a digit: `12` (put it in double quotes: ."12")
+      2..4 map/syntax: a name cannot begin with a digit: `12` (for an element of a list write [12]; for a key put it in double quotes: ."12")
+    a.0.name
+      2..8 map/syntax: a name cannot begin with a digit: `0.name` (for an element of a list write [0].name; for a key put it in double quotes: ."0".name)
+    a.2026-Q1
+      2..9 map/syntax: a name cannot begin with a digit: `2026-Q1` (put it in double quotes: ."2026-Q1")
+    a in ('x', 5)
+      5..13 map/syntax: a list stands in brackets (write ['x', 5])
+    a.b.trim() == 'x'
+      3..8 map/syntax: `trim` cannot be called with a dot (a transform follows `|`: `… | trim`)
+    a.replace('x', 'y')
+      1..9 map/syntax: `replace` cannot be called with a dot (a transform follows `|`: `… | replace(…)`)
     a - b
       2..3 map/syntax: there is no arithmetic: `-` stands only inside names and numbers (a name with other characters is written in double quotes: contact."a - b")
     12ab
