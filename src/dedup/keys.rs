@@ -34,16 +34,19 @@ impl Keys {
 }
 
 /// Finds the keys of a request. A header or a part that is missing never makes different events equal: the body
-/// (with the item's place in it) stands in, so that only an identical request is recognised.
+/// (with the item's place in it) stands in, so that only an identical request is recognised. `telling` are the headers
+/// that take part in what a body means: the same body under another topic or another event id is another event.
 pub fn group_items(
     source: &SourceName,
     rule: &DedupRule,
     headers: &HeaderMap,
     body: &[u8],
+    telling: &[(&str, &str)],
     mapped: &Mapped,
 ) -> Keys {
+    let of_body = |item| DedupKey::of_body(source, body, telling.iter().copied(), item);
     match rule {
-        DedupRule::Body => Keys::Request(DedupKey::of_body(source, body, None)),
+        DedupRule::Body => Keys::Request(of_body(None)),
         DedupRule::Header(name) => match headers.get(name) {
             Some(value) if !value.is_empty() => {
                 let mut key = DedupKeyBuilder::composite(source);
@@ -51,14 +54,14 @@ pub fn group_items(
                 key.part(Some(value.as_bytes()));
                 Keys::Request(key.finish())
             }
-            _ => Keys::Request(DedupKey::of_body(source, body, None)),
+            _ => Keys::Request(of_body(None)),
         },
         DedupRule::Expressions(_) => {
             let key = |(index, item): (usize, &MappedItem)| {
                 let complete = !item.dedup.is_empty() && item.dedup.iter().all(Option::is_some);
                 if !complete {
                     let index = u32::try_from(index).unwrap_or(u32::MAX);
-                    return DedupKey::of_body(source, body, Some(index));
+                    return of_body(Some(index));
                 }
                 let mut key = DedupKeyBuilder::composite(source);
                 for part in &item.dedup {
@@ -83,6 +86,16 @@ mod tests {
         body: &str,
         items: &[&[Option<&str>]],
     ) -> Keys {
+        told_keys(rule, headers, body, &[], items)
+    }
+
+    fn told_keys(
+        rule: &DedupRule,
+        headers: &[(&'static str, &str)],
+        body: &str,
+        telling: &[(&str, &str)],
+        items: &[&[Option<&str>]],
+    ) -> Keys {
         let source = "s".parse().unwrap();
         let headers = headers
             .iter()
@@ -96,6 +109,7 @@ mod tests {
             rule,
             &headers.collect(),
             body.as_bytes(),
+            telling,
             &Mapped {
                 items: items.collect(),
             },
@@ -140,5 +154,33 @@ mod tests {
         assert_ne!(of_a[1], of_b[1]);
         assert_ne!(of_a[1], of_a[2]);
         assert_ne!(of_a[2], of_a[3]);
+    }
+
+    #[test]
+    fn wherever_a_body_stands_for_an_event_its_telling_headers_do_too() {
+        let rules = [
+            DedupRule::Body,
+            DedupRule::Header(HeaderName::from_static("webhook-id")),
+            DedupRule::Expressions(Vec::new()),
+        ];
+        for rule in rules {
+            let of_topic =
+                |topic| told_keys(&rule, &[], "a", &[("x-topic", topic)], &[&[None], &[None]]);
+            assert_eq!(of_topic("updated"), of_topic("updated"));
+            for index in 0..2 {
+                let of_item = |topic| of_topic(topic).of_item(index);
+                assert_ne!(of_item("updated"), of_item("deleted"), "{rule:?}");
+            }
+        }
+        let numbered = |topic| {
+            told_keys(
+                &DedupRule::Expressions(Vec::new()),
+                &[],
+                "a",
+                &[("x-topic", topic)],
+                &[&[Some("7")]],
+            )
+        };
+        assert_eq!(numbered("updated"), numbered("deleted"));
     }
 }

@@ -96,14 +96,25 @@ impl DedupKeyBuilder {
 }
 
 impl DedupKey {
-    /// The key of a request whose source numbers nothing: its raw body. `item` tells the items of one body apart.
-    pub fn of_body(source: &super::SourceName, body: &[u8], item: Option<u32>) -> Self {
+    /// The key of a request whose source numbers nothing: its raw body, with the headers that say what it means.
+    /// `item` tells the items of one body apart.
+    pub fn of_body<'h>(
+        source: &super::SourceName,
+        body: &[u8],
+        headers: impl IntoIterator<Item = (&'h str, &'h str)>,
+        item: Option<u32>,
+    ) -> Self {
         let mut parts = LengthPrefixed::new(b"body");
         parts.part(source.as_str().as_bytes());
         parts.part(body);
         match item {
             Some(index) => parts.part(&index.to_be_bytes()),
             None => parts.absent(),
+        }
+        // Last, so that a request without such headers has the key of its body alone.
+        for (name, value) in headers {
+            parts.part(name.as_bytes());
+            parts.part(value.as_bytes());
         }
         Self(parts.finish())
     }
@@ -169,16 +180,42 @@ mod tests {
         assert_eq!(key("s", &[Some("a"), None]), key("s", &[Some("a"), None]));
     }
 
+    fn of_body(headers: &[(&str, &str)], item: Option<u32>) -> DedupKey {
+        DedupKey::of_body(&"s".parse().unwrap(), b"x", headers.iter().copied(), item)
+    }
+
     #[test]
     fn a_body_key_is_not_a_composite_key_of_the_same_bytes() {
-        let source = "s".parse().unwrap();
-        assert_ne!(
-            DedupKey::of_body(&source, b"x", None),
-            key("s", &[Some("x")])
+        assert_ne!(of_body(&[], None), key("s", &[Some("x")]));
+        assert_ne!(of_body(&[], None), of_body(&[], Some(0)));
+    }
+
+    #[test]
+    fn headers_tell_equal_bodies_apart_and_cannot_flow_into_each_other() {
+        let keys = [
+            of_body(&[], None),
+            of_body(&[("a", "")], None),
+            of_body(&[("a", "b")], None),
+            of_body(&[("ab", "")], None),
+            of_body(&[("a", "b"), ("c", "d")], None),
+            of_body(&[("a", "bcd")], None),
+            of_body(&[("a", "b")], Some(0)),
+        ];
+        for (index, key) in keys.iter().enumerate() {
+            assert!(!keys[..index].contains(key), "{index}");
+        }
+    }
+
+    /// The store remembers keys for weeks, over releases.
+    #[test]
+    fn the_key_of_a_body_alone_never_changes() {
+        assert_eq!(
+            format!("{:?}", of_body(&[], None)),
+            "946a6b536488b3dbc5aedb2b37199ce0"
         );
-        assert_ne!(
-            DedupKey::of_body(&source, b"x", None),
-            DedupKey::of_body(&source, b"x", Some(0))
+        assert_eq!(
+            format!("{:?}", of_body(&[], Some(1))),
+            "7db03b57247fd5abf04c25cf418bf6c3"
         );
     }
 }

@@ -13,12 +13,13 @@ pub(super) fn new_event(source: &Source, verified: Verified, mapped: Mapped) -> 
     let received = verified.into_received();
     let content_type = received.headers.get(http::header::CONTENT_TYPE);
     let content_type = content_type.and_then(|value| value.to_str().ok());
-    let rule = &source.receive().dedup;
+    let headers = source.kept_headers(&received.headers);
     let keys = group_items(
         source.name(),
-        rule,
+        &source.receive().dedup,
         &received.headers,
         &received.body,
+        &source.telling_headers(&headers),
         &mapped,
     );
     let mut groups: Vec<NewGroup> = Vec::new();
@@ -45,7 +46,7 @@ pub(super) fn new_event(source: &Source, verified: Verified, mapped: Mapped) -> 
         organisation: source.organisation().clone(),
         received_at: received.received_at,
         content_type: content_type.map(str::to_owned),
-        headers: source.kept_headers(&received.headers),
+        headers,
         body: received.body,
         mapping: source.mapping_hash(),
         groups,

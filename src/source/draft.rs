@@ -230,8 +230,8 @@ const HASH: &str = r#"  # A keyed hash of the body, which most systems can send.
   # fixed token, `verify: {type: token, token_source: "header:X-Token"}`; user and password, `verify: {type: basic}`.
 "#;
 
-const DEDUP_BODY: &str = "  # An event that is sent twice is known by its whole body. If each has a number of its own, name it instead, such as
-  # `dedup: [eventId]` or `dedup: {header: X-Event-Id}`.
+const DEDUP_BODY: &str = "  # An event that is sent twice is known by its whole body: a change back to earlier values would look like that. If each
+  # event has a number of its own, name it instead, such as `dedup: [eventId]` or `dedup: {header: X-Event-Id}`.
   dedup: body
 ";
 
@@ -240,8 +240,8 @@ const DEDUP_UNTIL_PRESET: &str =
   dedup: body
 ";
 
-const DEDUP_NUMBER: &str = "  # What numbers the events, so that one that is sent twice is applied once. It must be another for each event; if you
-  # are not sure, write `dedup: body`.
+const DEDUP_NUMBER: &str = "  # What numbers the events, so that one that is sent twice is applied once. It must be another for each event; if it is
+  # not, name the parts that together are, such as `[id, updatedAt]`.
 ";
 
 fn verify_by_hash(lookalike: Option<&Preset>) -> String {

@@ -23,6 +23,10 @@ use crate::{
     yaml::{self, Node},
 };
 
+/// What tells a cloud event from every other: its source and its id (`CloudEvents` 1.0.2, section 3.1). The type is for
+/// senders that number each type anew.
+const EVENT_IDENTITY: [&str; 3] = ["ce-id", "ce-source", "ce-type"];
+
 /// The top-level keys that this module and not the mapping reads.
 const OWN_KEYS: [&str; 3] = ["receive", "quentli", "mode"];
 
@@ -416,6 +420,17 @@ impl Source {
     /// [`kept_headers`] of this source.
     pub fn kept_headers(&self, headers: &HeaderMap) -> Vec<(String, String)> {
         kept_headers(&self.checked.receive, &self.checked.mapping, headers)
+    }
+
+    /// Of the headers that are kept of a request, those that make another event of the same body: the ones that a
+    /// rule reads and, of a cloud event, what says which event it is. Its other attributes, such as the time at which
+    /// it was sent, may differ when it is sent again.
+    pub fn telling_headers<'h>(&self, kept: &'h [(String, String)]) -> Vec<(&'h str, &'h str)> {
+        let read = self.checked.mapping.headers();
+        kept.iter()
+            .filter(|(name, _)| EVENT_IDENTITY.contains(&name.as_str()) || read.contains(name))
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect()
     }
 }
 

@@ -192,7 +192,7 @@ impl World {
             headers: Vec::new(),
             mapping: MappingHash::of(b""),
             groups: vec![NewGroup {
-                key: DedupKey::of_body(&update.source, &body, None),
+                key: DedupKey::of_body(&update.source, &body, [], None),
                 deliveries: vec![NewDelivery {
                     item: 0,
                     number: 0,

@@ -4,7 +4,7 @@ use http::{HeaderMap, HeaderValue};
 use quentli_gateway::{
     event::ItemOutcome,
     mapping::{Input, Mapping},
-    sender::{Sender, TestEvent},
+    sender::{Answer, Sender, TestEvent},
     source::{SourceFile, UnreadableSamples},
 };
 
@@ -150,7 +150,66 @@ async fn a_cloud_event_in_binary_mode_keeps_its_attributes() {
     world.end().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_body_under_another_header_that_a_rule_reads_is_another_event() {
+    let contacts = "mapping: 1\nsource: contacts\nreceive: {verify: none, dedup: body}\notherwise: fail\nrules:\n  - name: deleted\n    when: header('X-Topic') == 'contact.deleted'\n    customer: {id: id}\n    set: {name: {value: Gone}}\n  - name: changed\n    customer: {id: id}\n    set: {name: name}\ntests:\n  - {name: t, event: {id: cus_1, name: Ana}, headers: {X-Topic: contact.updated}, expect: [{customer: cus_1, patch: {name: Ana}}]}\n";
+    let world = World::with(|setup| setup.source("contacts", contacts)).await;
+    let body = serde_json::json!({"id": world.customer, "name": "Ana"}).to_string();
+    let sent = async |topic: &'static str, trace: &'static str| {
+        let event = with_headers(&body, &[("x-topic", topic), ("x-trace", trace)]);
+        stored_as(&world, "contacts", &event).await
+    };
+    assert_eq!(sent("contact.updated", "1").await, "accepted");
+    assert_eq!(sent("contact.deleted", "2").await, "accepted");
+    assert_eq!(sent("contact.updated", "3").await, "duplicate");
+    world.gateway.settled().await;
+    assert_eq!(world.names_sent(), ["Ana", "Gone"]);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cloud_event_is_known_by_its_source_id_and_type_and_not_by_its_body_alone() {
+    let events = "mapping: 1\nsource: events\nreceive: {verify: none}\notherwise: drop\nrules:\n  - name: changed\n    customer: {id: data.id}\n    set: {name: type}\ntests:\n  - name: changed\n    event: {id: '1', source: /sis, type: t1, data: {id: cus_1}}\n    expect: [{customer: cus_1, patch: {name: t1}}]\n";
+    let world = World::with(|setup| setup.source("events", events)).await;
+    let body = serde_json::json!({"id": world.customer}).to_string();
+    let sent = async |id, source, kind, time| {
+        let headers = [
+            ("ce-specversion", "1.0"),
+            ("ce-id", id),
+            ("ce-source", source),
+            ("ce-type", kind),
+            ("ce-time", time),
+        ];
+        stored_as(&world, "events", &with_headers(&body, &headers)).await
+    };
+    let (first, later) = ("2026-11-25T10:00:00Z", "2026-11-25T10:00:09Z");
+    assert_eq!(sent("1", "/sis", "t1", first).await, "accepted");
+    assert_eq!(sent("2", "/sis", "t2", first).await, "accepted");
+    assert_eq!(sent("2", "/crm", "t2", first).await, "accepted");
+    assert_eq!(sent("2", "/crm", "t2", later).await, "duplicate");
+    world.gateway.settled().await;
+    world.end().await;
+}
+
+fn with_headers(body: &str, headers: &[(&'static str, &'static str)]) -> TestEvent {
+    let mut event = TestEvent::new("1", "application/json", body.to_owned());
+    event.headers.extend(headers.iter().map(|(name, value)| {
+        let name = http::HeaderName::from_static(name);
+        (name, HeaderValue::from_static(value))
+    }));
+    event
+}
+
+/// What the gateway says of a request that it took.
+async fn stored_as(world: &World, source: &str, event: &TestEvent) -> String {
+    answer(world, source, event).await.stored().unwrap().status
+}
+
 async fn post(world: &World, source: &str, event: &TestEvent) -> u16 {
+    answer(world, source, event).await.status
+}
+
+async fn answer(world: &World, source: &str, event: &TestEvent) -> Answer {
     let outgoing = quentli_gateway::verify::Outgoing {
         method: http::Method::POST,
         url: format!("http://events.example/webhooks/{source}"),
@@ -159,5 +218,5 @@ async fn post(world: &World, source: &str, event: &TestEvent) -> u16 {
     };
     let sender = Sender::new().unwrap();
     let answer = sender.post(outgoing, &world.gateway.url()).await;
-    answer.unwrap().status
+    answer.unwrap()
 }

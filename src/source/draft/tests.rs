@@ -214,8 +214,8 @@ fn a_school_in_spanish_becomes_a_draft_to_begin_with() {
       # fixed token, `verify: {type: token, token_source: "header:X-Token"}`; user and password, `verify: {type: basic}`.
       secrets:
         - env: MY_CRM_SECRET
-      # What numbers the events, so that one that is sent twice is applied once. It must be another for each event; if you
-      # are not sure, write `dedup: body`.
+      # What numbers the events, so that one that is sent twice is applied once. It must be another for each event; if it is
+      # not, name the parts that together are, such as `[id, updatedAt]`.
       dedup: [id_evento]
     timezone: America/Mexico_City   # of dates and times without an offset
     phone_region: MX                # of phone numbers without a country code
