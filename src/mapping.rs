@@ -143,8 +143,8 @@ pub fn compile(root: &Node, options: &CompileOptions<'_>, out: &mut Collector) -
     };
     let report = mapping.run_tests();
     let has_passed = self_test::report_failures(&report, out);
-    // Samples that are missing would have shown paths as well.
-    if has_passed && report.not_run == 0 {
+    // Also where tests fail, for a misspelt path is why many do. Samples that are missing would have shown paths as well.
+    if report.not_run == 0 {
         coverage::report(&mapping, out);
     }
     let (mapping, failing) = if has_passed {

@@ -89,6 +89,20 @@ fn paths_rules_tables_and_permissions_that_no_test_needs_are_warned_about() {
 }
 
 #[test]
+fn a_test_that_fails_for_a_misspelt_path_does_not_hide_it() {
+    let text = setting("", "name: nmae");
+    let (head, _) = text.split_once("tests:\n").unwrap();
+    let text = format!(
+        "{head}tests:\n  - {{name: t, event: {{name: N}}, expect: [{{customer: c, patch: {{name: N}}}}]}}\n"
+    );
+    let (_, lines) = read(&text);
+    insta::assert_snapshot!(lines[2..].join("\n"), @"
+    m.yaml:13:13: warning map/path-never-seen: no test event has a value at `nmae` (did you mean `name`?)
+    m.yaml:15:43: error map/test-failed: test `t`: outcome 1: expected an update of c, got drop: nothing to change (rule `r`)
+    ");
+}
+
+#[test]
 fn a_name_that_no_event_has_is_compared_with_those_that_it_has() {
     let event = r"{skipped: false, contact: {fullName: Ana, phones: [{type: home, number: '1'}]}}";
     let mut told = Vec::new();
