@@ -255,6 +255,39 @@ pub(super) fn elements<'a>(
         .map_err(|other| Fault::new(expr.span, format!("expected a list, got {}", other.kind())))
 }
 
+/// [`elements`] for `each`. Where it finds none, and something else stands in the place of a list, that is a fault:
+/// updates would be lost without a word.
+pub(super) fn each_element<'a>(
+    expr: &'a Expr,
+    scope: &Scope<'_, 'a>,
+) -> Result<Option<Vec<Value<'a>>>, Fault> {
+    let found = elements(expr, scope)?;
+    if found.as_ref().is_none_or(Vec::is_empty)
+        && let Some(other) = in_place_of_list(expr, scope)?
+    {
+        let message = format!("expected a list, got {}", other.kind());
+        return Err(Fault::new(expr.span, message));
+    }
+    Ok(found)
+}
+
+/// What stands where a path with `[]`, or one of several, should find a list.
+#[cold]
+fn in_place_of_list<'a>(expr: &'a Expr, scope: &Scope<'_, 'a>) -> Result<Option<Value<'a>>, Fault> {
+    match &expr.kind {
+        ExprKind::Path(path) => path::in_place_of_list(path, scope, expr.span),
+        ExprKind::Fallback(parts) => {
+            for part in parts {
+                if let Some(other) = in_place_of_list(part, scope)? {
+                    return Ok(Some(other));
+                }
+            }
+            Ok(None)
+        }
+        _ => Ok(None),
+    }
+}
+
 /// Like [`evaluate`], for elements to go on into, and without the limit on the length of a path's list: the number of
 /// updates has its own.
 fn whole_list<'a>(expr: &'a Expr, scope: &Scope<'_, 'a>) -> Result<Value<'a>, Fault> {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Fault, Moment, Scope, elements, evaluate, holds};
+use super::{Fault, Moment, Scope, each_element, evaluate, holds};
 use crate::{
     customer::{Field, FieldValue, MetadataEntry},
     diag::Span,
@@ -222,7 +222,7 @@ fn for_each<'a>(
         tolerate(form, scope, warnings, field, || give(scope))?;
         return Ok(());
     };
-    let found = tolerate(form, scope, warnings, &field, || elements(each, scope))?;
+    let found = tolerate(form, scope, warnings, &field, || each_element(each, scope))?;
     for element in found.flatten().unwrap_or_default() {
         let inner = scope.inner(element);
         tolerate(form, &inner, warnings, &field, || give(&inner))?;

@@ -69,6 +69,31 @@ fn start<'a>(start: PathStart, scope: &Scope<'_, 'a>) -> Value<'a> {
     }
 }
 
+/// What stands at the first `[]` of a path in place of a list, where that has a value.
+pub(super) fn in_place_of_list<'a>(
+    path: &'a Path,
+    scope: &Scope<'_, 'a>,
+    span: Span,
+) -> Result<Option<Value<'a>>, Fault> {
+    let every = path
+        .steps
+        .iter()
+        .position(|step| matches!(step, Step::Every));
+    let before = every.and_then(|place| path.steps.get(..place));
+    let (Value::Tree(tree), Some(before)) = (start(path.start, scope), before) else {
+        return Ok(None);
+    };
+    let spend = |steps: usize| scope.run.spend(steps, span);
+    let Walked::One(at) = walk(tree, before, &spend)? else {
+        return Ok(None);
+    };
+    let value = value_of(at, Value::of_tree, &spend)?;
+    // Senders that make no difference between the two write an empty object for an empty list.
+    let is_empty = matches!(at, Tree::Object(object) if object.is_empty());
+    let is_other = at.elements().is_none() && !is_empty && !value.has_no_value();
+    Ok(is_other.then_some(value))
+}
+
 /// Of a path that leads nowhere the name in the event that is like the one where it ends; of several elements the
 /// first is looked at.
 pub(in crate::mapping) fn name_like_the_missing(

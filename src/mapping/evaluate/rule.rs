@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    EXHAUSTED, Fault, Listener, Moment, Run, Scope, elements, evaluate,
+    EXHAUSTED, Fault, Listener, Moment, Run, Scope, each_element, elements, evaluate,
     field::{FieldFault, field_value},
     holds, identifying_text,
 };
@@ -236,7 +236,7 @@ impl Mapping {
         let Some(each) = &update.each else {
             return sink.push(self.update(rule, update, scope, now), scope);
         };
-        let found = elements(each, scope);
+        let found = each_element(each, scope);
         scope.tell(Moment::Each(each, &found));
         let found = match found {
             Ok(found) => found.unwrap_or_default(),

@@ -84,7 +84,7 @@ fn items_rules_and_elements_are_selected_in_order() {
             "drop: no rule",
             "drop: nothing selected",
             "drop: nothing selected",
-            "drop: nothing selected",
+            "fail: each: expected a list, got a text",
             "fail: only: expected true or false, got a text",
         ]
     );
@@ -117,6 +117,53 @@ fn a_rule_with_fail_leaves_the_item_to_a_person_and_names_itself() {
     );
     assert_eq!(failure.line, u32::try_from(line).ok());
     assert_eq!(shown(other), "drop: no rule");
+}
+
+#[test]
+fn each_over_something_that_is_no_list_fails_and_over_nothing_is_dropped() {
+    for (each, body, said) in [
+        ("people[]", "{}", "drop: nothing selected"),
+        ("people[]", r#"{"people": null}"#, "drop: nothing selected"),
+        ("people[]", r#"{"people": ""}"#, "drop: nothing selected"),
+        ("people[]", r#"{"people": {}}"#, "drop: nothing selected"),
+        ("people[]", r#"{"people": []}"#, "drop: nothing selected"),
+        (
+            "people[]",
+            r#"{"people": {"id": 1}}"#,
+            "fail: each: expected a list, got an object",
+        ),
+        (
+            "people",
+            r#"{"people": {"id": 1}}"#,
+            "fail: each: expected a list, got an object",
+        ),
+        (
+            "families[].people[]",
+            r#"{"families": "x"}"#,
+            "fail: each: expected a list, got a text",
+        ),
+        (
+            "nobody[] ?? people[]",
+            r#"{"nobody": {}, "people": {}}"#,
+            "drop: nothing selected",
+        ),
+        (
+            "nobody[] ?? people[]",
+            r#"{"people": {"id": 1}}"#,
+            "fail: each: expected a list, got an object",
+        ),
+        (
+            "people[] ?? [people]",
+            r#"{"people": {"id": "cus_1", "name": "A"}}"#,
+            r#"{"name":"A"}"#,
+        ),
+    ] {
+        let mapping = compiled(&file(
+            "",
+            &format!("each: {each}\ncustomer: {{id: id}}\nset: {{name: name}}"),
+        ));
+        assert_eq!(result(&mapping, body), said, "{each} {body}");
+    }
 }
 
 #[test]
