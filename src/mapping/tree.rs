@@ -6,6 +6,7 @@
 mod charset;
 mod form;
 mod json;
+mod numbered;
 mod xml;
 
 use std::{borrow::Cow, fmt::Write as _, slice};
@@ -18,6 +19,7 @@ use super::{
 pub(super) use charset::{Charset, NotText};
 pub(super) use form::{Fields, FormError, read_form};
 pub(super) use json::{number_length, read_json, text_or_json};
+pub(super) use numbered::{Numbered, list_index};
 pub(super) use xml::{declared_encoding, read_xml};
 
 /// The name under which every text has itself, for texts that have more inside.
@@ -38,6 +40,8 @@ pub(super) enum Tree<'a> {
     /// An element of XML or a field of a form that has no sibling of its name: itself, and also the list of it alone. Its
     /// sender would write several in the same way.
     Sole(Box<Self>),
+    /// Fields of a form under numbers with gaps: an object, and also the list of its values.
+    Numbered(Box<Numbered<'a>>),
 }
 
 /// A text and what it has inside: the attributes of an XML element, or what the text itself says as JSON.
@@ -135,6 +139,9 @@ impl Tree<'_> {
                 found => found,
             },
             Self::Text(_) if key == TEXT_KEY => Some(self),
+            Self::Numbered(numbered) => numbered.get(key),
+            // Ids that happen to be 0, 1, 2 make a list of what is an object otherwise.
+            Self::List(elements) => elements.get(list_index(key)?),
             _ => None,
         }
     }
@@ -149,11 +156,13 @@ impl Tree<'_> {
                 _ => break,
             };
         }
-        let entries = match inside {
-            Self::Object(object) => object.entries.as_slice(),
-            _ => &[],
+        let (entries, numbers) = match inside {
+            Self::Object(object) => (object.entries.as_slice(), None),
+            Self::Numbered(numbered) => (&[][..], Some(numbered.names())),
+            _ => (&[][..], None),
         };
-        entries.iter().map(|(key, _)| key.as_ref())
+        let names = entries.iter().map(|(key, _)| key.as_ref());
+        names.chain(numbers.into_iter().flatten())
     }
 
     /// The text that its value is, where it is one.
@@ -172,6 +181,7 @@ impl Tree<'_> {
             Self::List(elements) => Some(elements),
             Self::Sole(only) => Some(slice::from_ref(only)),
             Self::Layered(layered) => layered.inside.elements(),
+            Self::Numbered(numbered) => Some(numbered.elements()),
             _ => None,
         }
     }
@@ -199,6 +209,7 @@ impl Tree<'_> {
                 inside: layered.inside.into_owned(),
             })),
             Self::Sole(only) => Tree::Sole(Box::new(only.into_owned())),
+            Self::Numbered(numbered) => Tree::Numbered(Box::new(numbered.into_owned())),
         }
     }
 
@@ -216,6 +227,9 @@ impl Tree<'_> {
                 1 + layered.text.len() / TEXT_BYTES_PER_STEP + layered.inside.size()
             }
             Self::Sole(only) => only.size(),
+            Self::Numbered(numbered) => {
+                1 + numbered.elements().iter().map(Self::size).sum::<usize>()
+            }
         }
     }
 
@@ -236,18 +250,8 @@ impl Tree<'_> {
                 }
                 out.push(']');
             }
-            Self::Object(object) => {
-                out.push('{');
-                for (index, (key, value)) in object.iter().enumerate() {
-                    if index > 0 {
-                        out.push(',');
-                    }
-                    write_json_text(key, out);
-                    out.push(':');
-                    value.write_json(out);
-                }
-                out.push('}');
-            }
+            Self::Object(object) => write_json_object(object.iter(), out),
+            Self::Numbered(numbered) => write_json_object(numbered.iter(), out),
             Self::Layered(layered) => write_json_text(&layered.text, out),
             Self::Sole(only) => only.write_json(out),
         }
@@ -308,6 +312,19 @@ impl Unreadable {
             ..self
         }
     }
+}
+
+fn write_json_object<'t>(entries: impl Iterator<Item = (&'t str, &'t Tree<'t>)>, out: &mut String) {
+    out.push('{');
+    for (index, (key, value)) in entries.enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        write_json_text(key, out);
+        out.push(':');
+        value.write_json(out);
+    }
+    out.push('}');
 }
 
 /// Adds a text as a JSON string.

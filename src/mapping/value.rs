@@ -37,7 +37,7 @@ impl<'a> Value<'a> {
             Tree::Bool(flag) => Self::Bool(*flag),
             Tree::Number(number) => Self::Number(Cow::Borrowed(number)),
             Tree::Text(text) => Self::Text(text::nfc(text)),
-            Tree::List(_) | Tree::Object(_) => Self::Tree(tree),
+            Tree::List(_) | Tree::Object(_) | Tree::Numbered(_) => Self::Tree(tree),
             Tree::Layered(layered) => Self::Text(text::nfc(&layered.text)),
             Tree::Sole(only) => Self::of_sole(only),
         }
@@ -89,7 +89,7 @@ impl<'a> Value<'a> {
             Self::Text(text) => text::is_blank(text),
             Self::List(elements) => elements.is_empty(),
             Self::Tree(Tree::List(elements)) => elements.is_empty(),
-            Self::Tree(Tree::Object(_)) => false,
+            Self::Tree(Tree::Object(_) | Tree::Numbered(_)) => false,
             Self::Tree(tree) => Self::is_blank_to_enter(tree),
             _ => false,
         }

@@ -70,13 +70,8 @@ struct Lists {
 impl Lists {
     fn note(&mut self, tree: &Tree<'_>) {
         match tree {
-            Tree::Object(object) => {
-                for (key, value) in object.iter() {
-                    self.here.push(key.to_owned());
-                    self.note(value);
-                    self.here.pop();
-                }
-            }
+            Tree::Object(object) => self.note_entries(object.iter()),
+            Tree::Numbered(numbered) => self.note_entries(numbered.iter()),
             Tree::List(elements) => {
                 self.known.insert(self.here.clone());
                 for element in elements {
@@ -89,6 +84,24 @@ impl Lists {
         }
     }
 
+    fn note_entries<'t>(&mut self, entries: impl Iterator<Item = (&'t str, &'t Tree<'t>)>) {
+        for (key, value) in entries {
+            self.here.push(key.to_owned());
+            self.note(value);
+            self.here.pop();
+        }
+    }
+
+    fn entries<'t>(&mut self, entries: impl Iterator<Item = (&'t str, &'t Tree<'t>)>) -> Data {
+        let entries = entries.map(|(key, value)| {
+            self.here.push(key.to_owned());
+            let data = self.data(value);
+            self.here.pop();
+            (key.to_owned(), data)
+        });
+        Data::Object(Object(entries.collect()))
+    }
+
     fn data(&mut self, tree: &Tree<'_>) -> Data {
         match tree {
             Tree::Null => Data::Null,
@@ -98,15 +111,8 @@ impl Lists {
             Tree::List(elements) => {
                 Data::List(elements.iter().map(|element| self.data(element)).collect())
             }
-            Tree::Object(object) => {
-                let entries = object.iter().map(|(key, value)| {
-                    self.here.push(key.to_owned());
-                    let data = self.data(value);
-                    self.here.pop();
-                    (key.to_owned(), data)
-                });
-                Data::Object(Object(entries.collect()))
-            }
+            Tree::Object(object) => self.entries(object.iter()),
+            Tree::Numbered(numbered) => self.entries(numbered.iter()),
             Tree::Sole(only) => {
                 let data = self.data(only);
                 let name = self

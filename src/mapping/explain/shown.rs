@@ -80,17 +80,20 @@ fn written(value: &Value<'_>, most: usize) -> String {
         Value::DateTime(time) => crate::mapping::transform::datetime::written(*time),
         Value::List(elements) => list(elements.iter().cloned(), most),
         Value::Tree(Tree::List(elements)) => list(elements.iter().map(Value::of_tree), most),
-        Value::Tree(Tree::Object(object)) => {
-            let entries = object.iter().map(|(key, value)| {
-                move |most| {
-                    let key = cut(&visible(key), most);
-                    format!("{key}: {}", written(&Value::of_tree(value), most))
-                }
-            });
-            enclosed(entries, "{", "}", most)
-        }
+        Value::Tree(Tree::Object(object)) => entries(object.iter(), most),
+        Value::Tree(Tree::Numbered(numbered)) => entries(numbered.iter(), most),
         Value::Tree(tree) => written(&Value::of_tree(tree), most),
     }
+}
+
+fn entries<'a>(of: impl Iterator<Item = (&'a str, &'a Tree<'a>)>, most: usize) -> String {
+    let entries = of.map(|(key, value)| {
+        move |most| {
+            let key = cut(&visible(key), most);
+            format!("{key}: {}", written(&Value::of_tree(value), most))
+        }
+    });
+    enclosed(entries, "{", "}", most)
 }
 
 fn list<'a>(elements: impl Iterator<Item = Value<'a>>, most: usize) -> String {

@@ -97,6 +97,7 @@ mod tests {
             Tree::Sole(only) => texts(only),
             Tree::List(elements) => elements.iter().map(texts).sum(),
             Tree::Object(object) => object.iter().map(|(_, value)| texts(value)).sum(),
+            Tree::Numbered(numbered) => numbered.iter().map(|(_, value)| texts(value)).sum(),
             Tree::Null | Tree::Bool(_) | Tree::Number(_) => 0,
         }
     }
@@ -143,6 +144,29 @@ mod tests {
     }
 
     #[test]
+    fn numbers_with_gaps_are_names_and_the_list_of_their_values() {
+        let tree = read_utf8("a[10]=z&a[1][id]=x&a[3]=y&b[0]=p&b[1]=q&c[1]=x&c[n]=y").unwrap();
+        let a = tree.get("a").unwrap();
+        let mut values = String::new();
+        for element in a.elements().unwrap() {
+            element.write_json(&mut values);
+        }
+        assert_eq!(values, r#"{"id":"x"}"y""z""#);
+        assert_eq!(a.get("10").and_then(Tree::text), Some("z"));
+        assert!(
+            ["0", "2", "01", "id", ""]
+                .iter()
+                .all(|name| a.get(name).is_none())
+        );
+        assert_eq!(a.names().collect::<Vec<_>>(), ["1", "3", "10"]);
+        let b = tree.get("b").unwrap();
+        assert_eq!(b.get("1").and_then(Tree::text), Some("q"));
+        assert!(["2", "01"].iter().all(|name| b.get(name).is_none()));
+        assert_eq!(tree.get("c").and_then(Tree::elements), None);
+        assert_eq!(tree.clone().into_owned(), tree);
+    }
+
+    #[test]
     fn what_cannot_be_read_is_told_with_its_place() {
         let told = |body: &str| read_utf8(body).unwrap_err().to_string();
         assert_eq!(told("a=1&b=%FF"), "not text in UTF-8 in pair 2");
@@ -170,7 +194,7 @@ mod tests {
             (
                 "ActiveCampaign",
                 "type=update&contact%5Bid%5D=7&contact%5Bfirst_name%5D=Luc%C3%ADa&contact%5Bfields%5D%5B12%5D=Primaria&contact%5Bfields%5D%5B3%5D=A-1029",
-                r#"{"type":"update","contact":{"id":"7","first_name":"Lucía","fields":{"12":"Primaria","3":"A-1029"}}}"#,
+                r#"{"type":"update","contact":{"id":"7","first_name":"Lucía","fields":{"3":"A-1029","12":"Primaria"}}}"#,
             ),
             (
                 "Mailchimp",

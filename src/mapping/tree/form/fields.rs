@@ -1,7 +1,7 @@
 //! Fields whose names nest with brackets, as they come one after the other.
 //!
 //! `contact[fields][12]` is `contact.fields."12"`. A level whose names are `0, 1, 2, …` in any order, or empty
-//! (`tags[]`), is a list; a name given several times without brackets is a list of its values in the order written, and
+//! (`tags[]`), is a list; one of numbers with gaps is an object and also the list of its values; a name given several times without brackets is a list of its values in the order written, and
 //! one given once counts as its value and as the list of that alone. A name is one of a value, a list and an object:
 //! fields that use it as two of them are refused, since one would be lost. Such names are those that PHP-like senders
 //! write (Kommo, Bitrix24, `ActiveCampaign`, Mailchimp); no standard describes them.
@@ -10,7 +10,7 @@ use std::{borrow::Cow, collections::HashMap};
 
 use crate::mapping::{
     limits::EVENT_DEPTH,
-    tree::{LINEAR, Object, Parts, Tree},
+    tree::{LINEAR, Numbered, Object, Parts, Tree, list_index},
 };
 
 /// Why a name cannot be both at once.
@@ -74,13 +74,6 @@ fn split_name(name: &str) -> Vec<&str> {
             None => return vec![name],
         }
     }
-}
-
-/// The number that a name spells without sign and leading zeros.
-fn list_index(name: &str) -> Option<usize> {
-    let canonical =
-        name.bytes().all(|byte| byte.is_ascii_digit()) && (name == "0" || !name.starts_with('0'));
-    canonical.then(|| name.parse().ok()).flatten()
 }
 
 /// What stands under one name while pairs still come.
@@ -198,20 +191,22 @@ impl<'a> Names<'a> {
         self.children.get_mut(at?).map(|(_, child)| child)
     }
 
-    /// A list where the names are `0, 1, 2, …` in any order.
+    /// A list where the names are `0, 1, 2, …` in any order; with gaps, an object that is a list as well.
     fn into_tree(mut self) -> Tree<'a> {
-        let mut places: Vec<Option<usize>> = self
-            .children
-            .iter()
-            .map(|(name, _)| list_index(name))
-            .collect();
-        places.sort_unstable();
-        if !places.into_iter().eq((0..self.children.len()).map(Some)) {
+        let is_number = |(name, _): &(String, Level<'_>)| list_index(name).is_some();
+        if !self.children.iter().all(is_number) {
             return self.into_object();
         }
         self.children.sort_by_key(|(name, _)| list_index(name));
+        let places = self.children.iter().map(|(name, _)| list_index(name));
+        let is_list = places.eq((0..self.children.len()).map(Some));
         let children = self.children.into_iter();
-        Tree::List(children.map(|(_, child)| child.into_tree()).collect())
+        if is_list {
+            Tree::List(children.map(|(_, child)| child.into_tree()).collect())
+        } else {
+            let entries = children.map(|(name, child)| (name, child.into_named()));
+            Tree::Numbered(Box::new(Numbered::new(entries)))
+        }
     }
 
     fn into_object(self) -> Tree<'a> {

@@ -33,7 +33,7 @@ fn inside(tree: &Tree<'_>) -> String {
         }
         Tree::Text(text) => format!("{text:?}"),
         Tree::Null => "null".to_owned(),
-        Tree::Bool(_) | Tree::Number(_) => panic!("{tree:?}"),
+        Tree::Bool(_) | Tree::Number(_) | Tree::Numbered(_) => panic!("{tree:?}"),
     }
 }
 
