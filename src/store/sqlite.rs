@@ -399,13 +399,22 @@ impl Store for SqliteStore {
 
     async fn close(&self) {
         let mut threads = self.threads.lock().await;
-        let Some(ending) = threads.take() else {
+        let Some(mut ending) = threads.take() else {
             return;
         };
-        // A send fails only when the thread has ended already.
+        // A send fails only when the thread has ended already. The writer comes last: connections that close at the same
+        // moment each take the other for one that stays, and none empties the write-ahead log.
         drop(self.reads.send(Look::Close).await);
+        let readers_ended = tokio::task::spawn_blocking(move || {
+            ending.join_readers();
+            ending
+        })
+        .await;
         drop(self.writes.send(Job::Close).await);
-        let ended = tokio::task::spawn_blocking(move || ending.join()).await;
+        let ended = match readers_ended {
+            Ok(ending) => tokio::task::spawn_blocking(move || ending.join()).await,
+            Err(error) => Err(error),
+        };
         if ended.is_err() {
             tracing::error!("the store's threads could not be waited for");
         }
@@ -413,15 +422,22 @@ impl Store for SqliteStore {
 }
 
 impl Threads {
+    fn join_readers(&mut self) {
+        self.readers.drain(..).for_each(wait_for);
+    }
+
     /// Waits for them, and then frees the directory.
-    fn join(self) {
-        for thread in self.readers.into_iter().chain([self.writer]) {
-            let name = thread.thread().name().unwrap_or_default().to_owned();
-            if thread.join().is_err() {
-                tracing::error!(thread = name, "a thread of the store had panicked");
-            }
-        }
+    fn join(mut self) {
+        self.join_readers();
+        wait_for(self.writer);
         drop(self.directory);
+    }
+}
+
+fn wait_for(thread: std::thread::JoinHandle<()>) {
+    let name = thread.thread().name().unwrap_or_default().to_owned();
+    if thread.join().is_err() {
+        tracing::error!(thread = name, "a thread of the store had panicked");
     }
 }
 
