@@ -440,9 +440,10 @@ fn lists_of_guardians_become_one_update_each() {
           on_error: skip          # one that nobody can read must not hold up the rest
         skipTaxInvoice: not (needsInvoice | bool)
         optedOutWhatsappAt:
+          # An opt-out must not be lost: one without its date waits for a person.
           cases:
             - when: whatsapp.optOut | bool
-              from: whatsapp.optOutAt | day_first
+              from: whatsapp.optOutAt | default('no date') | day_first
             - when: not (whatsapp.optOut | bool)
               value: null           # opted in again: clear
         metadata:

@@ -126,10 +126,16 @@ impl Writer<'_> {
             }
             Form::Since { flag, from } => {
                 self.out.line(indent, &format!("{}:", field.name));
+                self.out.comment(
+                    indent + 2,
+                    "An opt-out must not be lost: one without its date waits for a person.",
+                );
                 self.out.line(indent + 2, "cases:");
                 self.out
                     .entry(indent + 4, "- when", &format!("{flag} | bool"));
-                self.out.entry(indent + 6, "from", from);
+                // Null would be taken for an opt-in.
+                let from = from.replacen(" | ", " | default('no date') | ", 1);
+                self.out.entry(indent + 6, "from", &from);
                 self.out
                     .entry(indent + 4, "- when", &format!("not ({flag} | bool)"));
                 // Not the text `null`, which would be quoted.
