@@ -1,6 +1,11 @@
 //! The checks of every kind against known answers, against our own signing, and against hostile input.
 
-use std::{collections::BTreeMap, sync::OnceLock};
+mod document;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::OnceLock,
+};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;

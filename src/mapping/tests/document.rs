@@ -1,4 +1,5 @@
-//! Keeps `docs/MAPPING.md` and `docs/DIAGNOSTICS.md` true: every example there is one of these tests.
+//! Keeps `docs/MAPPING.md` and `docs/DIAGNOSTICS.md` true, and the pieces of files in `docs/VERIFICATION.md`: every example
+//! there is one of these tests.
 
 use super::{
     compiled::{Expr, ExprKind},
@@ -12,6 +13,7 @@ use crate::{
 };
 
 const MAPPING: &str = include_str!("../../../docs/MAPPING.md");
+const VERIFICATION: &str = include_str!("../../../docs/VERIFICATION.md");
 const DIAGNOSTICS: &str = include_str!("../../../docs/DIAGNOSTICS.md");
 
 /// What stands under a heading, up to the next one of the same or a higher rank.
@@ -68,8 +70,8 @@ fn code(cell: &str) -> Vec<String> {
 }
 
 /// The blocks of YAML.
-fn blocks() -> Vec<&'static str> {
-    MAPPING
+fn blocks(document: &'static str) -> Vec<&'static str> {
+    document
         .split("```yaml\n")
         .skip(1)
         .map(|after| after.split("```").next().unwrap())
@@ -370,9 +372,47 @@ fn framed(fragment: &str) -> String {
     )
 }
 
+/// A part of the section `receive`, with what else that section needs.
+fn received(fragment: &str) -> String {
+    let has = |key: &str| fragment.lines().any(|line| line.starts_with(key));
+    let mut section = fragment.to_owned();
+    for (key, line) in [
+        ("verify:", "verify: github\n"),
+        ("secrets:", "secrets: [{env: CRM_SECRET}]\n"),
+    ] {
+        if !has(key) {
+            section.push_str(line);
+        }
+    }
+    format!("receive:\n{}", indented(&section, "  "))
+}
+
+/// The errors of a file, and its warnings too where `strict`.
+fn errors(text: &str, strict: bool) -> Vec<String> {
+    let read_sample = |path: &str| {
+        Ok(if path.ends_with(".multipart") {
+            b"--part\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--part--\r\n"
+                .to_vec()
+        } else {
+            b"{}".to_vec()
+        })
+    };
+    let file = SourceFile::check(
+        "my-crm.yaml",
+        "my-crm",
+        text.to_owned(),
+        &read_sample,
+        UnreadableSamples::Refuse,
+    );
+    render_lines(&file.findings)
+        .into_iter()
+        .filter(|line| line.contains(": error ") || (strict && !line.is_empty()))
+        .collect()
+}
+
 #[test]
 fn every_piece_of_a_file_that_is_shown_passes_check() {
-    let blocks = blocks();
+    let blocks = blocks(MAPPING);
     for block in &blocks {
         let is_whole = block.starts_with("mapping:");
         let text = if is_whole {
@@ -380,31 +420,29 @@ fn every_piece_of_a_file_that_is_shown_passes_check() {
         } else {
             framed(block)
         };
-        let read_sample = |path: &str| {
-            Ok(if path.ends_with(".multipart") {
-                b"--part\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--part--\r\n"
-                    .to_vec()
-            } else {
-                b"{}".to_vec()
-            })
-        };
-        let file = SourceFile::check(
-            "my-crm.yaml",
-            "my-crm",
-            text.clone(),
-            &read_sample,
-            UnreadableSamples::Refuse,
-        );
         let shows_tests = block.starts_with("tests:");
-        let errors: Vec<String> = render_lines(&file.findings)
+        let errors: Vec<String> = errors(&text, is_whole)
             .into_iter()
-            .filter(|line| line.contains(": error ") || (is_whole && !line.is_empty()))
             // Its outcomes come of rules that are not shown.
             .filter(|line| !(shows_tests && line.contains("map/test-failed")))
             .collect();
         assert!(errors.is_empty(), "{errors:#?}\n{text}");
     }
     assert!(blocks.len() >= 11);
+}
+
+#[test]
+fn every_piece_of_receive_that_is_shown_passes_check() {
+    let blocks = blocks(VERIFICATION);
+    for block in &blocks {
+        let text = if block.starts_with("receive:") {
+            framed(block)
+        } else {
+            framed(&received(block))
+        };
+        assert_eq!(errors(&text, false), [""; 0], "{text}");
+    }
+    assert!(blocks.len() >= 6);
 }
 
 #[test]
