@@ -10,6 +10,7 @@ mod functions;
 mod healthcheck;
 mod new;
 mod output;
+mod presets;
 mod reload;
 mod request;
 mod sandbox;
@@ -84,6 +85,8 @@ enum Command {
     Explain(explain::Arguments),
     /// Show the functions of the mapping language
     Functions(functions::Arguments),
+    /// Show the senders whose way to prove a request is known, or the settings of one
+    Presets(presets::Arguments),
     /// Make a draft of a source file from sample events
     New(new::Arguments),
     /// Print the JSON Schema of source files, which editors use to complete and explain
@@ -125,6 +128,7 @@ pub fn main() -> ExitCode {
         Command::Test(arguments) => test::run(&arguments, &environment),
         Command::Explain(arguments) => explain::run(&arguments, &environment),
         Command::Functions(arguments) => functions::run(&arguments, &environment),
+        Command::Presets(arguments) => presets::run(&arguments, &environment),
         Command::New(arguments) => new::run(&arguments, &environment),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Config(arguments) => config::run(&arguments, &environment),

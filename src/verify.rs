@@ -19,6 +19,7 @@
 
 mod basic;
 mod code;
+mod coverage;
 mod format;
 mod json_path;
 pub mod presets;
@@ -35,6 +36,7 @@ mod timestamp;
 mod token;
 mod verifier;
 
+pub use coverage::{AddressCoverage, BodyCoverage, Coverage};
 pub use read::{BAD_VALUE, CODES};
 pub use received::{Received, Verified};
 pub use refusal::Refusal;

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{
     Exit,
-    output::{self, ColourFlag, Format, Tone, painted},
+    output::{self, ColourFlag, Format, Tone, painted, wrapped},
 };
 use crate::{
     config::Environment,
@@ -82,21 +82,6 @@ fn table(all: &[Function], style: Style) {
             output::line(&row(form, gives, part));
         }
     }
-}
-
-/// The words of a text in lines of this length, where they are not longer themselves.
-fn wrapped(text: &str, most: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split(' ') {
-        match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= most => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines
 }
 
 fn details(function: Function, style: Style) {

@@ -8,7 +8,7 @@
 
 use std::path::Path;
 
-use super::{file::SourceFile, watch::MAX_SAMPLE_BYTES};
+use super::{file::SourceFile, receive::written::secret_variable, watch::MAX_SAMPLE_BYTES};
 use crate::{
     diag::{did_you_mean, render_lines},
     event::{InvalidName, SourceName},
@@ -149,7 +149,7 @@ fn check(source: &SourceName, text: &str, samples: &[Sample<'_>]) -> Result<(), 
 /// The comments at the top: what editors read, and what a person does next.
 fn head(options: &Settled<'_>, count: usize) -> String {
     let source = &options.source;
-    let variable = variable(options);
+    let variable = secret_variable(source.as_str());
     let samples = if count == 1 {
         "a sample event".to_owned()
     } else {
@@ -178,18 +178,6 @@ fn head(options: &Settled<'_>, count: usize) -> String {
     )
 }
 
-/// The variable that holds the secret: `my-crm` gives `MY_CRM_SECRET`.
-fn variable(options: &Settled<'_>) -> String {
-    let name = options.source.as_str().to_uppercase().replace('-', "_");
-    // A variable's name does not begin with a digit.
-    let front = if name.starts_with(|c: char| c.is_ascii_digit()) {
-        "SOURCE_"
-    } else {
-        ""
-    };
-    format!("{front}{name}_SECRET")
-}
-
 fn receive(options: &Settled<'_>, draft: &Draft<'_>) -> String {
     let lookalike = lookalike(draft).filter(|_| options.preset.is_none());
     let verify = match options.preset {
@@ -203,7 +191,10 @@ fn receive(options: &Settled<'_>, draft: &Draft<'_>) -> String {
         Some("basic") => "         # user:password",
         _ => "",
     };
-    let secrets = format!("  secrets:\n    - env: {}{form}\n", variable(options));
+    let secrets = format!(
+        "  secrets:\n    - env: {}{form}\n",
+        secret_variable(options.source.as_str())
+    );
     let dedup = dedup(options.preset, lookalike, draft);
     format!("receive:\n{verify}{secrets}{dedup}")
 }

@@ -15,6 +15,7 @@
 
 mod answer;
 mod dedup;
+pub mod written;
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use secrecy::SecretString;

@@ -139,6 +139,25 @@ impl VerifySettings {
         }
     }
 
+    /// How the secret is written, in words; `None` where there is none.
+    pub fn secret_form(&self) -> Option<String> {
+        match &self.kind {
+            Kind::None => None,
+            Kind::Basic => Some("the secret is `user:password`".to_owned()),
+            Kind::Token(settings) if settings.prefix.is_empty() => {
+                Some("the secret is the token".to_owned())
+            }
+            Kind::Token(settings) => Some(format!(
+                "the secret is the token without `{}`",
+                settings.prefix.trim_end()
+            )),
+            Kind::Signature(settings) => Some(match settings.secret_encoding {
+                SecretEncoding::Utf8 => "the secret exactly as the sender shows it".to_owned(),
+                encoding => format!("the secret is {encoding}"),
+            }),
+        }
+    }
+
     /// The `type` of the settings, for pages and logs.
     pub fn type_name(&self) -> &'static str {
         match &self.kind {

@@ -114,6 +114,10 @@ impl Template {
         Ok(Self { segments })
     }
 
+    pub(super) fn segments(&self) -> &[Segment] {
+        &self.segments
+    }
+
     pub(super) fn has(&self, wanted: impl Fn(&Segment) -> bool) -> bool {
         self.segments.iter().any(wanted)
     }

@@ -10,6 +10,7 @@ mod commands;
 mod explain;
 mod kill;
 mod new;
+mod presets;
 mod privacy;
 mod reload;
 mod stop;

@@ -1,0 +1,126 @@
+//! A preset, written out as the section `receive` that it stands for.
+
+use crate::verify::presets::{Preset, PresetDedup};
+
+/// The section with everything that the preset brings, ready to be changed: it loads to the same settings as the
+/// preset's name. The secret is a variable named after the preset.
+pub fn written_out(preset: &Preset) -> String {
+    let settings = preset.verify_settings();
+    let coverage = settings.coverage();
+    let signed = match coverage.signed() {
+        parts if parts.is_empty() => "nothing".to_owned(),
+        parts => parts.join(", "),
+    };
+    let mut lines = vec![
+        "receive:".to_owned(),
+        format!("  # {}.", preset.description),
+        format!("  # From {}", preset.url),
+        format!(
+            "  # Signed: {signed}. Not signed: {}.",
+            coverage.unsigned().join(", ")
+        ),
+    ];
+    if settings.signs_url() {
+        let needed = "  # It signs the address it calls: give the gateway its `public_url`.";
+        lines.push(needed.to_owned());
+    }
+    lines.push("  verify:".to_owned());
+    lines.extend(preset.settings.lines().map(|line| format!("    {line}")));
+    if let Some(form) = settings.secret_form() {
+        lines.push("  secrets:".to_owned());
+        lines.push(format!("    # {form}"));
+        lines.push(format!("    - env: {}", secret_variable(preset.name)));
+    }
+    lines.push(format!("  dedup: {}", dedup(preset.dedup)));
+    lines.join("\n") + "\n"
+}
+
+/// What tells repeated events apart, as it is written after `dedup:`.
+pub fn dedup(rule: PresetDedup) -> String {
+    match rule {
+        PresetDedup::Header(name) => format!("{{header: {name}}}"),
+        PresetDedup::Expressions(parts) => {
+            let parts: Vec<String> = parts.iter().map(|part| in_a_list(part)).collect();
+            format!("[{}]", parts.join(", "))
+        }
+        PresetDedup::Body => "body".to_owned(),
+    }
+}
+
+/// An expression as an element of a list in one line.
+fn in_a_list(expression: &str) -> String {
+    let is_plain = expression.starts_with(|c: char| c.is_ascii_alphabetic())
+        && !expression.contains([',', '[', ']', '{', '}', '"', '\\', '#', ':']);
+    if is_plain {
+        expression.to_owned()
+    } else {
+        let escaped = expression.replace('\\', "\\\\").replace('"', "\\\"");
+        format!("\"{escaped}\"")
+    }
+}
+
+/// The variable that holds the secret of a source: `my-crm` gives `MY_CRM_SECRET`.
+pub fn secret_variable(source: &str) -> String {
+    let name = source.to_uppercase().replace('-', "_");
+    // A variable's name does not begin with a digit.
+    let front = if name.starts_with(|c: char| c.is_ascii_digit()) {
+        "SOURCE_"
+    } else {
+        ""
+    };
+    format!("{front}{name}_SECRET")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        diag::{Collector, SourceText, render_lines},
+        source::receive::{DedupRule, Receive},
+        verify::presets,
+        yaml,
+    };
+
+    fn read(section: &str) -> Receive {
+        let mut out = Collector::new(SourceText::new("preset.yaml", section));
+        let root = yaml::parse(&mut out).expect(section);
+        let node = &root.as_map().expect(section)[0].value;
+        let receive = Receive::read(node, &mut out);
+        receive.unwrap_or_else(|| panic!("{section}\n{:?}", render_lines(&out.finish())))
+    }
+
+    #[test]
+    fn every_preset_written_out_loads_to_the_same_settings() {
+        for preset in presets::all() {
+            let long = read(&written_out(preset));
+            let variable = secret_variable(preset.name);
+            let short = read(&format!(
+                "receive: {{verify: {}, secrets: [{{env: {variable}}}]}}",
+                preset.name
+            ));
+            assert_eq!(long.verify, short.verify, "{}", preset.name);
+            assert_eq!(long.secrets.len(), 1, "{}", preset.name);
+            let texts = |receive: Receive| match receive.dedup {
+                DedupRule::Expressions(parts) => {
+                    Ok(parts.into_iter().map(|part| part.text).collect::<Vec<_>>())
+                }
+                other => Err(other),
+            };
+            assert_eq!(texts(long), texts(short), "{}", preset.name);
+        }
+    }
+
+    #[test]
+    fn an_expression_is_quoted_where_a_list_would_cut_it() {
+        let parts = &["id", "propertyName ?? '-'", "join(',', ids[])", "'a\"\\b'"];
+        let section = format!(
+            "receive: {{verify: github, secrets: [{{env: A}}], dedup: {}}}",
+            dedup(PresetDedup::Expressions(parts))
+        );
+        let DedupRule::Expressions(read) = read(&section).dedup else {
+            panic!("{section}");
+        };
+        let read: Vec<&str> = read.iter().map(|part| part.text.as_str()).collect();
+        assert_eq!(read, parts);
+    }
+}
