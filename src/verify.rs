@@ -8,11 +8,12 @@
 //! What holds for every kind of check:
 //!
 //! - The bytes that arrived are checked, before any parsing; an empty body is a legal signed body.
-//! - No secret, an empty one, or only expired ones never accepts anything.
-//! - Signatures, tokens and passwords are compared in constant time, as the text that the sender should have written.
+//! - No secret or public key, an empty one, or only expired ones never accepts anything.
+//! - Signatures, tokens and passwords are compared in constant time, as the text that the sender should have written;
+//!   for public keys, which hold nothing secret, the signature is decoded from the one spelling that it has.
 //! - A header, query parameter or form field that decides must be there once; twice is a refusal, not a choice.
 //! - A timestamp is bounded in length and lies within the tolerance on either side; the edge is inside.
-//! - Whatever a stranger sends, the answer is a [`Refusal`], and the work is bounded: a few signatures, a few secrets.
+//! - Whatever a stranger sends, the answer is a [`Refusal`], and the work is bounded: a few signatures, a few secrets or keys.
 //!
 //! This module does no I/O and reads no clock: secrets and the time are handed in. It knows neither the web server
 //! nor the store. It says nothing to the sender: a refusal is for our log and metric.
@@ -23,6 +24,8 @@ mod coverage;
 mod format;
 mod json_path;
 pub mod presets;
+mod private_key;
+mod public_key;
 mod read;
 mod received;
 mod refusal;
@@ -37,6 +40,8 @@ mod token;
 mod verifier;
 
 pub use coverage::{AddressCoverage, BodyCoverage, Coverage};
+pub use private_key::{InvalidPrivateKey, PrivateKey};
+pub use public_key::{InvalidPublicKey, PublicKey};
 pub use read::{BAD_VALUE, CODES};
 pub use received::{Received, Verified};
 pub use refusal::Refusal;

@@ -259,8 +259,8 @@ fn dedup_expressions(receive: Option<&Receive>) -> Vec<(String, Span)> {
 }
 
 fn secret_headers(receive: Option<&Receive>) -> Vec<String> {
-    let secret = receive.and_then(|receive| receive.verify.secret_header());
-    secret.map(ToString::to_string).into_iter().collect()
+    let headers = receive.map_or(&[][..], |receive| receive.verify.secret_headers());
+    headers.iter().map(ToString::to_string).collect()
 }
 
 /// The mapping reads and requires `source`; here it must be a name, and the file's own.
@@ -446,13 +446,13 @@ pub fn kept_headers(
     if wanted.is_empty() && !is_event {
         return Vec::new();
     }
-    let secret = receive.verify.secret_header();
+    let secret = receive.verify.secret_headers();
     let mut kept: Vec<(String, String)> = headers
         .keys()
         .filter(|name| {
             let is_wanted = wanted.iter().any(|wanted| name.as_str() == wanted);
             let is_attribute = is_event && name.as_str().starts_with("ce-");
-            (is_wanted || is_attribute) && Some(*name) != secret
+            (is_wanted || is_attribute) && !secret.contains(name)
         })
         .map(|name| (name.to_string(), joined(headers.get_all(name).iter())))
         .collect();

@@ -6,7 +6,7 @@ use base64::{
 };
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha1::Sha1;
-use sha2::{Digest as _, Sha256, Sha512};
+use sha2::{Digest as _, Sha256, Sha384, Sha512};
 use subtle::ConstantTimeEq as _;
 
 /// SHA-1 is for senders that still sign so: as a keyed hash it has not been broken.
@@ -14,6 +14,7 @@ use subtle::ConstantTimeEq as _;
 pub(super) enum Algorithm {
     Sha1,
     Sha256,
+    Sha384,
     Sha512,
 }
 
@@ -33,9 +34,11 @@ pub(super) enum Encoding {
 pub(super) enum Hasher {
     KeyedSha1(Hmac<Sha1>),
     KeyedSha256(Hmac<Sha256>),
+    KeyedSha384(Hmac<Sha384>),
     KeyedSha512(Hmac<Sha512>),
     Sha1(Sha1),
     Sha256(Sha256),
+    Sha384(Sha384),
     Sha512(Sha512),
 }
 
@@ -44,6 +47,7 @@ impl Algorithm {
         match self {
             Self::Sha1 => 20,
             Self::Sha256 => 32,
+            Self::Sha384 => 48,
             Self::Sha512 => 64,
         }
     }
@@ -54,6 +58,7 @@ impl Algorithm {
         match self {
             Self::Sha1 => Hasher::KeyedSha1(Hmac::new_from_slice(key).expect(ANY_LENGTH)),
             Self::Sha256 => Hasher::KeyedSha256(Hmac::new_from_slice(key).expect(ANY_LENGTH)),
+            Self::Sha384 => Hasher::KeyedSha384(Hmac::new_from_slice(key).expect(ANY_LENGTH)),
             Self::Sha512 => Hasher::KeyedSha512(Hmac::new_from_slice(key).expect(ANY_LENGTH)),
         }
     }
@@ -63,6 +68,7 @@ impl Algorithm {
         match self {
             Self::Sha1 => Hasher::Sha1(Sha1::new()),
             Self::Sha256 => Hasher::Sha256(Sha256::new()),
+            Self::Sha384 => Hasher::Sha384(Sha384::new()),
             Self::Sha512 => Hasher::Sha512(Sha512::new()),
         }
     }
@@ -76,6 +82,25 @@ impl Encoding {
             Self::Hex => bytes * 2,
             Self::Base64 => bytes.div_ceil(3) * 4,
             Self::Base64Url => (bytes * 4).div_ceil(3),
+        }
+    }
+
+    /// The text of some bytes.
+    pub(super) fn write(self, bytes: &[u8]) -> String {
+        match self {
+            Self::Hex => hex::encode(bytes),
+            Self::Base64 => STANDARD.encode(bytes),
+            Self::Base64Url => URL_SAFE_NO_PAD.encode(bytes),
+        }
+    }
+
+    /// The bytes of a text that [`Encoding::write`] could have written, and of no other spelling of them.
+    pub(super) fn read(self, text: &str) -> Option<Vec<u8>> {
+        match self {
+            Self::Hex if text.bytes().any(|byte| byte.is_ascii_uppercase()) => None,
+            Self::Hex => hex::decode(text).ok(),
+            Self::Base64 => STANDARD.decode(text).ok(),
+            Self::Base64Url => URL_SAFE_NO_PAD.decode(self.essence(text)).ok(),
         }
     }
 
@@ -96,9 +121,11 @@ impl Hasher {
         match self {
             Self::KeyedSha1(mac) => mac.update(bytes),
             Self::KeyedSha256(mac) => mac.update(bytes),
+            Self::KeyedSha384(mac) => mac.update(bytes),
             Self::KeyedSha512(mac) => mac.update(bytes),
             Self::Sha1(hash) => hash.update(bytes),
             Self::Sha256(hash) => hash.update(bytes),
+            Self::Sha384(hash) => hash.update(bytes),
             Self::Sha512(hash) => hash.update(bytes),
         }
     }
@@ -107,9 +134,11 @@ impl Hasher {
         match self {
             Self::KeyedSha1(mac) => Code::write(&mac.finalize().into_bytes(), encoding),
             Self::KeyedSha256(mac) => Code::write(&mac.finalize().into_bytes(), encoding),
+            Self::KeyedSha384(mac) => Code::write(&mac.finalize().into_bytes(), encoding),
             Self::KeyedSha512(mac) => Code::write(&mac.finalize().into_bytes(), encoding),
             Self::Sha1(hash) => Code::write(&hash.finalize(), encoding),
             Self::Sha256(hash) => Code::write(&hash.finalize(), encoding),
+            Self::Sha384(hash) => Code::write(&hash.finalize(), encoding),
             Self::Sha512(hash) => Code::write(&hash.finalize(), encoding),
         }
     }
@@ -123,11 +152,7 @@ pub(super) struct Code(String);
 
 impl Code {
     fn write(bytes: &[u8], encoding: Encoding) -> Self {
-        Self(match encoding {
-            Encoding::Hex => hex::encode(bytes),
-            Encoding::Base64 => STANDARD.encode(bytes),
-            Encoding::Base64Url => URL_SAFE_NO_PAD.encode(bytes),
-        })
+        Self(encoding.write(bytes))
     }
 
     /// Compares in constant time; only the length may be learnt.
@@ -147,7 +172,12 @@ mod tests {
 
     #[test]
     fn the_length_of_every_signature_is_known_beforehand() {
-        for algorithm in [Algorithm::Sha1, Algorithm::Sha256, Algorithm::Sha512] {
+        for algorithm in [
+            Algorithm::Sha1,
+            Algorithm::Sha256,
+            Algorithm::Sha384,
+            Algorithm::Sha512,
+        ] {
             for encoding in [Encoding::Hex, Encoding::Base64, Encoding::Base64Url] {
                 for hasher in [algorithm.keyed(b"key"), algorithm.plain()] {
                     let text = hasher.finish(encoding).into_text();
@@ -158,6 +188,27 @@ mod tests {
                     );
                 }
             }
+        }
+    }
+
+    #[test]
+    fn there_is_one_way_to_write_bytes() {
+        for encoding in [Encoding::Hex, Encoding::Base64, Encoding::Base64Url] {
+            let text = encoding.write(&[0xfb, 0xef, 0x01, 0x0a]);
+            assert_eq!(encoding.read(&text), Some(vec![0xfb, 0xef, 0x01, 0x0a]));
+        }
+        for (encoding, text) in [
+            (Encoding::Hex, "FB"),
+            (Encoding::Hex, "fbe"),
+            (Encoding::Hex, " fb"),
+            (Encoding::Base64, "++8"),
+            (Encoding::Base64, "--8="),
+            // The last two bits stand for nothing, and must be zero.
+            (Encoding::Base64, "++9="),
+            (Encoding::Base64Url, "++8"),
+            (Encoding::Base64Url, "--9"),
+        ] {
+            assert_eq!(encoding.read(text), None, "{text}");
         }
     }
 

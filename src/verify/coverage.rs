@@ -22,6 +22,8 @@ pub struct Coverage {
     pub address: AddressCoverage,
     /// Those that are signed, the one of the event's id among them, but not the one that holds the time.
     pub headers: Vec<HeaderName>,
+    /// Whether the request itself lists further headers that are signed.
+    pub listed_headers: bool,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,7 +31,7 @@ pub enum BodyCoverage {
     Whole,
     /// Names and values of the fields of a form, not how they are written; of a body that is no form, its hash.
     Form,
-    /// Fields of JSON, by their paths.
+    /// Fields of JSON or of a form, by their paths or names.
     Fields(Vec<String>),
     #[default]
     Nothing,
@@ -59,7 +61,7 @@ fn of_signature(settings: &SignatureSettings) -> Coverage {
     let (mut fields, mut parameters) = (Vec::new(), Vec::new());
     for segment in settings.signed.segments() {
         match segment {
-            Segment::Literal(_) | Segment::Secret => {}
+            Segment::Literal(_) | Segment::Secret | Segment::Optional(_) => {}
             Segment::Body => coverage.body = BodyCoverage::Whole,
             Segment::FormSorted => coverage.body = BodyCoverage::Form,
             Segment::Timestamp => {
@@ -69,6 +71,7 @@ fn of_signature(settings: &SignatureSettings) -> Coverage {
                         TimestampPlace::Header(name) if !coverage.time => {
                             coverage.headers.push(name.clone());
                         }
+                        TimestampPlace::Json(path) => fields.push(path.to_string()),
                         TimestampPlace::Header(_) | TimestampPlace::Pair(_) => {}
                     }
                 }
@@ -78,7 +81,9 @@ fn of_signature(settings: &SignatureSettings) -> Coverage {
             Segment::Url | Segment::UrlDecoded => coverage.address = AddressCoverage::Whole,
             Segment::Header(name) => coverage.headers.push(name.clone()),
             Segment::Query(name) => parameters.push(name.clone()),
+            Segment::Form(name) => fields.push(name.clone()),
             Segment::Json(path) => fields.push(path.to_string()),
+            Segment::HeaderNames | Segment::HeaderValues => coverage.listed_headers = true,
         }
     }
     if coverage.body == BodyCoverage::Nothing && !fields.is_empty() {
@@ -118,6 +123,8 @@ impl Coverage {
                 1 => format!("the header {}", listed(&headers)),
                 _ => format!("the headers {}", listed(&headers)),
             }),
+            self.listed_headers
+                .then(|| "the headers that the request lists".to_owned()),
         ];
         parts.into_iter().flatten().collect()
     }
@@ -138,7 +145,7 @@ impl Coverage {
                 AddressCoverage::Parameters(_) => Some("the rest of the address"),
                 AddressCoverage::Nothing => Some("the address"),
             },
-            Some(if self.headers.is_empty() {
+            Some(if self.headers.is_empty() && !self.listed_headers {
                 "headers"
             } else {
                 "other headers"

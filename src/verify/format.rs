@@ -99,8 +99,8 @@ impl SignatureFormat {
         }
     }
 
-    /// A header value as a sender writes it; `before` is a pair that stands before the signature.
-    pub(super) fn write(&self, signature: &str, before: Option<(&str, &str)>) -> String {
+    /// A header value as a sender writes it; `before` are pairs that stand before the signature.
+    pub(super) fn write(&self, signature: &str, before: &[(&str, &str)]) -> String {
         match self {
             Self::Plain => signature.to_owned(),
             Self::Prefix { prefix, .. } => format!("{prefix}{signature}"),
@@ -109,10 +109,13 @@ impl SignatureFormat {
                 assign,
                 key,
             } => {
-                let first = before.map_or_else(String::new, |(key, value)| {
-                    format!("{key}{assign}{value}{separator}")
-                });
-                format!("{first}{key}{assign}{signature}")
+                let own = [(key.as_str(), signature)];
+                let pairs: Vec<_> = before
+                    .iter()
+                    .chain(&own)
+                    .map(|(key, value)| format!("{key}{assign}{value}"))
+                    .collect();
+                pairs.join(separator)
             }
             Self::List {
                 assign, version, ..
@@ -202,6 +205,6 @@ mod tests {
         assert_eq!(stripe().pair("t=1,v1=a", "t"), Ok(Some("1")));
         assert_eq!(stripe().pair("v1=a", "t"), Ok(None));
         assert_eq!(stripe().pair("t=1,t=2", "t"), Err(Refusal::AmbiguousValue));
-        assert_eq!(stripe().write("abc", Some(("t", "1"))), "t=1,v1=abc");
+        assert_eq!(stripe().write("abc", &[("t", "1")]), "t=1,v1=abc");
     }
 }

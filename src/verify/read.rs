@@ -4,29 +4,37 @@
 //!
 //! | key | `type` | value |
 //! | --- | --- | --- |
-//! | `type` | all | `hmac`, `digest`, `token`, `basic` |
+//! | `type` | all | `hmac`, `digest`, `public-key`, `token`, `basic` |
 //! | `require_headers` | all | list of `{name, value}`: headers that must be there with this value |
-//! | `algorithm` | `hmac`, `digest` | `sha1`, `sha256` (default), `sha512` |
-//! | `signature_header` | `hmac`, `digest` | the header with the signature |
-//! | `signature_json_path` | `hmac`, `digest` | instead: the field of the JSON body with the signature |
-//! | `signature_format` | `hmac`, `digest` | `plain` (default) or `{style, …}`, see below |
-//! | `encoding` | `hmac`, `digest` | `hex`, `base64`, `base64url` |
-//! | `signed` | `hmac`, `digest` | template of the signed text, default `{body}` |
+//! | `algorithm` | `hmac`, `digest` | `sha1`, `sha256` (default), `sha384`, `sha512` |
+//! | `algorithm` | `public-key` | `ed25519`, `ecdsa-p256-sha256-der`, `rsa-pkcs1-sha256` |
+//! | `signature_header` | signatures | the header with the signature |
+//! | `signature_headers` | signatures | instead: several headers, the first for the first secret, and so on; one that matches is enough |
+//! | `signature_query` | signatures | instead: the query parameter with the signature |
+//! | `signature_form` | signatures | instead: the field of the form in the body with the signature |
+//! | `signature_json_path` | signatures | instead: the field of the JSON body with the signature |
+//! | `signature_format` | signatures | `plain` (default) or `{style, …}`, see below |
+//! | `encoding` | signatures | `hex`, `base64`, `base64url` |
+//! | `signed` | signatures | template of the signed text, default `{body}`; `[…]` is left out where a part of it is missing |
 //! | `secret_encoding` | `hmac`, `digest` | `utf8` (default), `hex`, `base64`, `base64url`, `whsec` |
-//! | `timestamp` | `hmac`, `digest` | `{source, format, tolerance, future_tolerance}` |
-//! | `id_header` | `hmac`, `digest` | the header with the event id, for `{id}` |
-//! | `url_port_variants` | `hmac`, `digest` | `true`: also try the address without port and with the default one |
-//! | `body_digest_query` | `hmac`, `digest` | query parameter that may hold the SHA-256 of the body |
+//! | `timestamp` | signatures | `{source, format, tolerance, future_tolerance}` |
+//! | `id_header` | signatures | the header with the event id, for `{id}` |
+//! | `signed_headers` | signatures | `{source, name_sep, value_sep}`: where the list of signed headers is, for `{header_names}` and `{header_values}` |
+//! | `url_port_variants` | signatures | `true`: also try the address without port and with the default one |
+//! | `body_digest_query` | signatures | query parameter that may hold the SHA-256 of the body |
 //! | `token_source` | `token` | `header:NAME`, `query:NAME`, `form:NAME`, `json:PATH` |
 //! | `token_prefix` | `token` | text before the token, such as `Bearer ` |
+//!
+//! Signatures are the types `hmac`, `digest` and `public-key`.
 //!
 //! Styles of `signature_format`: `plain`; `prefix` with `prefix` and perhaps `item_sep`; `pairs` with `key`,
 //! `item_sep` (default `,`) and `kv_sep` (default `=`); `list` with `version`, `item_sep` (default a space) and
 //! `version_sep` (default `,`).
 //!
-//! `timestamp.source` is `header:NAME` or `pair:KEY`; `format` is `unix_s`, `unix_ms`, `unix_any`, `rfc3339` or
+//! `timestamp.source` is `header:NAME`, `json:PATH` or `pair:KEY`; `format` is `unix_s`, `unix_ms`, `unix_any`, `rfc3339` or
 //! `opaque`; `tolerance` is a duration such as `5m` (the default; `tolerance_s: 300` says the same) and holds in both
-//! directions unless `future_tolerance` is given.
+//! directions unless `future_tolerance` is given. `signed_headers.source` is `pair:KEY`; between names stands `name_sep`
+//! (default a space), between values `value_sep` (default `.`).
 
 mod signature;
 mod value;
@@ -39,7 +47,7 @@ use self::value::{
 };
 use super::{
     VerifySettings,
-    settings::{Kind, Scheme, TokenPlace, TokenSettings},
+    settings::{Kind, TokenPlace, TokenSettings},
 };
 use crate::{
     diag::{Collector, Diagnostic},
@@ -60,7 +68,7 @@ impl VerifySettings {
         let kind = match type_of(&mut keys, out).ok()? {
             Type::Basic => Ok(Kind::Basic),
             Type::Token => token(&mut keys, out).map(Kind::Token),
-            Type::Signature(scheme) => signature::read(scheme, &mut keys, node, out)
+            Type::Signature(kind) => signature::read(kind, &mut keys, node, out)
                 .map(|settings| Kind::Signature(Box::new(settings))),
         };
         let require_headers = required_headers(&mut keys, out);
@@ -76,21 +84,29 @@ impl VerifySettings {
 enum Type {
     Basic,
     Token,
-    Signature(Scheme),
+    Signature(SignatureType),
+}
+
+#[derive(Clone, Copy)]
+enum SignatureType {
+    Hmac,
+    Digest,
+    PublicKey,
 }
 
 fn type_of(keys: &mut KeyReader<'_>, out: &mut Collector) -> Read<Type> {
-    const TYPES: [&str; 4] = ["hmac", "digest", "token", "basic"];
+    const TYPES: [&str; 5] = ["hmac", "digest", "public-key", "token", "basic"];
     let (text, place) = keys
         .require_text(
             "type",
-            "write `type: hmac`, `digest`, `token` or `basic`",
+            "write `type: hmac`, `digest`, `public-key`, `token` or `basic`",
             out,
         )
         .ok_or(Reported)?;
     match text {
-        "hmac" => Ok(Type::Signature(Scheme::Hmac)),
-        "digest" => Ok(Type::Signature(Scheme::Digest)),
+        "hmac" => Ok(Type::Signature(SignatureType::Hmac)),
+        "digest" => Ok(Type::Signature(SignatureType::Digest)),
+        "public-key" => Ok(Type::Signature(SignatureType::PublicKey)),
         "token" => Ok(Type::Token),
         "basic" => Ok(Type::Basic),
         "none" => report(
@@ -99,7 +115,7 @@ fn type_of(keys: &mut KeyReader<'_>, out: &mut Collector) -> Read<Type> {
                 .at(place.span, "settings of nothing")
                 .help("to take every request unverified, write `verify: none`"),
         ),
-        "jwt" | "public-key" | "mtls" => report(
+        "jwt" | "mtls" => report(
             out,
             Diagnostic::error(
                 "recv/not-available",
@@ -205,7 +221,7 @@ id_hedaer: x
         insta::assert_snapshot!(read(text).unwrap_err().join("\n"), @r"
         a.yaml:3:11: error recv/bad-value: `hexadecimal` is not an encoding (write one of hex, base64, base64url)
         a.yaml:4:12: error recv/bad-value: `sha265` is not an algorithm (did you mean `sha256`?)
-        a.yaml:5:9: error recv/bad-value: this is not a template: `{timestmp}` is not a part of a request (the parts are {body}, {timestamp}, {id}, {method}, {url}, {url_decoded}, {secret}, {form_sorted}, {header:NAME}, {query:NAME}, {json:PATH})
+        a.yaml:5:9: error recv/bad-value: this is not a template: `{timestmp}` is not a part of a request (the parts are {body}, {timestamp}, {id}, {method}, {url}, {url_decoded}, {secret}, {form_sorted}, {header_names}, {header_values}, {header:NAME}, {query:NAME}, {form:NAME}, {json:PATH})
         a.yaml:6:21: error recv/bad-value: `X Time` is not a header name (letters, digits and `-`, such as `X-Signature`)
         a.yaml:6:46: error recv/bad-value: `unix` is not a format of timestamps (did you mean `unix_s`?)
         a.yaml:6:63: error recv/bad-value: this is not a tolerance (write a whole number with s, m, h or d, such as `5m`)
@@ -243,7 +259,79 @@ id_hedaer: x
             ("{type: hmac, encoding: hex}", "where the signature is"),
             (
                 "{type: hmac, signature_header: a, signature_json_path: b, encoding: hex, signed: '{json:id}'}",
-                "not in both",
+                "not in several",
+            ),
+            (
+                "{type: hmac, signature_header: a, signature_query: b, encoding: hex}",
+                "not in several",
+            ),
+            (
+                "{type: hmac, signature_headers: [a, b, A], encoding: hex}",
+                "`a` stands here twice",
+            ),
+            (
+                "{type: hmac, signature_headers: a, encoding: hex}",
+                "a list of 2 to 8",
+            ),
+            (
+                "{type: hmac, signature_headers: [a, [b]], encoding: hex}",
+                "a text, but here is a list",
+            ),
+            (
+                "{type: hmac, signature_form: a, encoding: hex}",
+                "cannot cover the body",
+            ),
+            (
+                "{type: hmac, signature_query: a, encoding: hex, signed: '{url}{body}'}",
+                "cannot cover the address",
+            ),
+            (
+                "{type: hmac, signature_query: a, encoding: hex, signature_format: {style: prefix, prefix: x}}",
+                "no format but `plain`",
+            ),
+            (
+                "{type: hmac, signature_headers: [a, b], encoding: hex, signed: '{timestamp}{body}', signature_format: {style: pairs, key: v1}, timestamp: {source: 'pair:t', format: unix_s}}",
+                "whose pair the timestamp is",
+            ),
+            (
+                "{type: hmac, signature_header: a, encoding: hex, signed: '{body}{header_names}'}",
+                "`signed_headers` does not say where the list is",
+            ),
+            (
+                "{type: hmac, signature_header: a, encoding: hex, signed: '{body}{header_names}', signed_headers: {source: 'pair:h'}}",
+                "lacks `{header_names}` or `{header_values}`",
+            ),
+            (
+                "{type: hmac, signature_header: a, encoding: hex, signed: '{body}{header_names}{header_values}', signed_headers: {source: 'pair:h'}}",
+                "style `pairs`",
+            ),
+            (
+                "{type: hmac, signature_header: a, encoding: hex, signed: '{body}', signed_headers: {source: 'header:h'}}",
+                "not a place of a list of headers",
+            ),
+            (
+                "{type: hmac, signature_header: a, encoding: hex, signed: '{body}[x{method}]'}",
+                "nothing can be missing",
+            ),
+            (
+                "{type: hmac, signature_header: a, encoding: hex, signed: '{timestamp}{body}', timestamp: {source: 'json:a[].b', format: unix_s}}",
+                "one timestamp",
+            ),
+            (
+                "{type: public-key, signature_header: a, encoding: hex}",
+                "needs `algorithm`",
+            ),
+            (
+                "{type: public-key, algorithm: sha256, signature_header: a, encoding: hex}",
+                "not an algorithm of public keys",
+            ),
+            (
+                "{type: public-key, algorithm: ed25519, signature_header: a, encoding: hex, secret_encoding: hex}",
+                "no key `secret_encoding`",
+            ),
+            (
+                "{type: public-key, algorithm: ed25519, signature_header: a, encoding: hex, signed: '{secret}{body}'}",
+                "no secret that could be part",
             ),
             (
                 "{type: hmac, signature_header: a, encoding: hex, id_header: b}",

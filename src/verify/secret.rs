@@ -10,7 +10,9 @@ use base64::{
 use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
 
-/// Enough for every rotation; it bounds the work that one request can cause.
+use super::public_key::{InvalidPublicKey, PublicKey};
+
+/// Enough for every rotation, of secrets as of public keys; it bounds the work that one request can cause.
 pub const MAX_SECRETS: usize = 8;
 
 /// A secret that a source and we share: a signing key, a token, or `user:password`.
@@ -51,8 +53,21 @@ pub enum SettingsError {
     },
     #[error("the secret `{0}` is not of the form `user:password`")]
     NoPassword(String),
-    #[error("the secret `{0}` would not be used: nothing is verified")]
+    #[error("the secret `{0}` would not be used")]
     UnusedSecret(String),
+    #[error("there is no public key, so every request would be refused")]
+    NoPublicKey,
+    #[error("there are more than {MAX_SECRETS} public keys")]
+    TooManyPublicKeys,
+    #[error("the public key `{name}` cannot be used: {error}")]
+    PublicKey {
+        name: String,
+        error: InvalidPublicKey,
+    },
+    #[error("the public key `{0}` would not be used")]
+    UnusedPublicKey(String),
+    #[error("there are {keys} secrets or keys for {headers} signature headers")]
+    MoreThanHeaders { keys: usize, headers: usize },
 }
 
 impl SecretEncoding {
@@ -62,11 +77,11 @@ impl SecretEncoding {
         let bytes = match self {
             Self::Utf8 => Some(text.as_bytes().to_vec()),
             Self::Hex => hex::decode(text).ok(),
-            Self::Base64 => lenient(&STANDARD).decode(text).ok(),
+            Self::Base64 => lenient_base64(text),
             Self::Base64Url => lenient(&URL_SAFE).decode(text).ok(),
             Self::Whsec => {
                 let text = text.strip_prefix("whsec_").unwrap_or(text);
-                lenient(&STANDARD).decode(text).ok()
+                lenient_base64(text)
             }
         };
         match bytes {
@@ -78,6 +93,11 @@ impl SecretEncoding {
             Some(bytes) => Ok(bytes.into()),
         }
     }
+}
+
+/// Decodes base64 with or without its padding.
+pub(super) fn lenient_base64(text: &str) -> Option<Vec<u8>> {
+    lenient(&STANDARD).decode(text).ok()
 }
 
 /// Secrets are copied by people, who lose the padding.
@@ -99,7 +119,7 @@ impl fmt::Display for SecretEncoding {
     }
 }
 
-/// A secret, prepared as `T` for checking.
+/// A secret or public key, prepared as `T` for checking.
 pub(super) struct Prepared<T> {
     name: Arc<str>,
     until: Option<Timestamp>,
@@ -109,6 +129,10 @@ pub(super) struct Prepared<T> {
 impl<T> Prepared<T> {
     pub(super) fn name(&self) -> Arc<str> {
         Arc::clone(&self.name)
+    }
+
+    pub(super) fn is_valid(&self, now: Timestamp) -> bool {
+        self.until.is_none_or(|until| now < until)
     }
 }
 
@@ -138,14 +162,34 @@ pub(super) fn prepare<T>(
         .collect()
 }
 
+/// Prepares every public key: at least one, not too many.
+pub(super) fn prepare_public<T>(
+    keys: &[PublicKey],
+    mut prepare: impl FnMut(&PublicKey) -> Result<T, SettingsError>,
+) -> Result<Vec<Prepared<T>>, SettingsError> {
+    if keys.is_empty() {
+        return Err(SettingsError::NoPublicKey);
+    }
+    if keys.len() > MAX_SECRETS {
+        return Err(SettingsError::TooManyPublicKeys);
+    }
+    keys.iter()
+        .map(|key| {
+            Ok(Prepared {
+                name: Arc::from(key.name.as_str()),
+                until: key.until,
+                key: prepare(key)?,
+            })
+        })
+        .collect()
+}
+
 /// The secrets that are valid now, in the order configured.
 pub(super) fn valid<T>(
     secrets: &[Prepared<T>],
     now: Timestamp,
 ) -> impl Iterator<Item = &Prepared<T>> + Clone {
-    secrets
-        .iter()
-        .filter(move |secret| secret.until.is_none_or(|until| now < until))
+    secrets.iter().filter(move |secret| secret.is_valid(now))
 }
 
 #[cfg(test)]

@@ -7,6 +7,8 @@ use super::{
     code::{Algorithm, Encoding},
     format::SignatureFormat,
     json_path::JsonPath,
+    public_key::{InvalidPublicKey, KeyAlgorithm},
+    signature::HeaderList,
     template::{Segment, Template},
     timestamp::TimestampSettings,
 };
@@ -46,20 +48,20 @@ pub(super) enum TokenPlace {
     Json(JsonPath),
 }
 
-/// A code over parts of the request that only the holder of the secret can compute.
+/// A code over parts of the request that only the holder of the secret, or of the private key, can compute.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct SignatureSettings {
     pub(super) scheme: Scheme,
-    pub(super) algorithm: Algorithm,
     pub(super) place: SignaturePlace,
     pub(super) format: SignatureFormat,
     pub(super) encoding: Encoding,
     pub(super) signed: Template,
-    pub(super) secret_encoding: SecretEncoding,
     /// There exactly when the template has `{timestamp}`.
     pub(super) timestamp: Option<TimestampSettings>,
     /// There exactly when the template has `{id}`.
     pub(super) id_header: Option<HeaderName>,
+    /// There exactly when the template has `{header_names}` or `{header_values}`.
+    pub(super) signed_headers: Option<HeaderList>,
     /// Also try the address without its port and with the default one.
     pub(super) url_port_variants: bool,
     /// A query parameter that, where present, holds the hexadecimal SHA-256 of the body in place of its form.
@@ -69,15 +71,36 @@ pub(super) struct SignatureSettings {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Scheme {
     /// A keyed hash (RFC 2104).
-    Hmac,
+    Hmac(Shared),
     /// A plain hash over a text that has the secret inside.
-    Digest,
+    Digest(Shared),
+    PublicKey(KeyAlgorithm),
+}
+
+/// How a secret that both sides know makes a hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Shared {
+    pub(super) algorithm: Algorithm,
+    pub(super) secret_encoding: SecretEncoding,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum SignaturePlace {
-    Header(HeaderName),
+    /// At least one. Several hold the signatures of several secrets, the first of the first; one that matches is enough.
+    Headers(Vec<HeaderName>),
+    Query(String),
+    Form(String),
     Json(JsonPath),
+}
+
+impl SignaturePlace {
+    /// The headers that hold signatures.
+    pub(super) fn headers(&self) -> &[HeaderName] {
+        match self {
+            Self::Headers(names) => names,
+            Self::Query(_) | Self::Form(_) | Self::Json(_) => &[],
+        }
+    }
 }
 
 impl VerifySettings {
@@ -115,19 +138,16 @@ impl VerifySettings {
         }
     }
 
-    /// The header that holds what proves a request: a signature or a token.
-    pub fn secret_header(&self) -> Option<&HeaderName> {
+    /// The headers that hold what proves a request: signatures or a token.
+    pub fn secret_headers(&self) -> &[HeaderName] {
         match &self.kind {
-            Kind::None => None,
-            Kind::Basic => Some(&http::header::AUTHORIZATION),
+            Kind::None => &[],
+            Kind::Basic => &[http::header::AUTHORIZATION],
             Kind::Token(settings) => match &settings.place {
-                TokenPlace::Header(name) => Some(name),
-                TokenPlace::Query(_) | TokenPlace::Form(_) | TokenPlace::Json(_) => None,
+                TokenPlace::Header(name) => std::slice::from_ref(name),
+                TokenPlace::Query(_) | TokenPlace::Form(_) | TokenPlace::Json(_) => &[],
             },
-            Kind::Signature(settings) => match &settings.place {
-                SignaturePlace::Header(name) => Some(name),
-                SignaturePlace::Json(_) => None,
-            },
+            Kind::Signature(settings) => settings.place.headers(),
         }
     }
 
@@ -151,10 +171,17 @@ impl VerifySettings {
                 "the secret is the token without `{}`",
                 settings.prefix.trim_end()
             )),
-            Kind::Signature(settings) => Some(match settings.secret_encoding {
-                SecretEncoding::Utf8 => "the secret exactly as the sender shows it".to_owned(),
-                encoding => format!("the secret is {encoding}"),
-            }),
+            Kind::Signature(settings) => match settings.scheme {
+                Scheme::PublicKey(_) => None,
+                Scheme::Hmac(shared) | Scheme::Digest(shared) => {
+                    Some(match shared.secret_encoding {
+                        SecretEncoding::Utf8 => {
+                            "the secret exactly as the sender shows it".to_owned()
+                        }
+                        encoding => format!("the secret is {encoding}"),
+                    })
+                }
+            },
         }
     }
 
@@ -165,9 +192,38 @@ impl VerifySettings {
             Kind::Basic => "basic",
             Kind::Token(_) => "token",
             Kind::Signature(settings) => match settings.scheme {
-                Scheme::Hmac => "hmac",
-                Scheme::Digest => "digest",
+                Scheme::Hmac(_) => "hmac",
+                Scheme::Digest(_) => "digest",
+                Scheme::PublicKey(_) => "public-key",
             },
+        }
+    }
+
+    /// What the signatures are made with, where the source is to have public keys instead of secrets.
+    pub(super) fn key_algorithm(&self) -> Option<KeyAlgorithm> {
+        match &self.kind {
+            Kind::Signature(settings) => match settings.scheme {
+                Scheme::PublicKey(algorithm) => Some(algorithm),
+                Scheme::Hmac(_) | Scheme::Digest(_) => None,
+            },
+            Kind::None | Kind::Basic | Kind::Token(_) => None,
+        }
+    }
+
+    /// Whether the source is to have public keys instead of secrets.
+    pub fn takes_public_keys(&self) -> bool {
+        self.key_algorithm().is_some()
+    }
+
+    /// Whether a text is a public key that these settings can use; any text is where they use none.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it.
+    pub fn check_public_key(&self, text: &str) -> Result<(), InvalidPublicKey> {
+        match self.key_algorithm() {
+            Some(algorithm) => algorithm.read(text).map(drop),
+            None => Ok(()),
         }
     }
 }

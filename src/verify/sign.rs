@@ -2,24 +2,21 @@
 //!
 //! For test events, the demo and tests. Nothing of it lies on the way of a real event.
 
+mod write;
+
 use bytes::Bytes;
-use http::{
-    HeaderMap, HeaderName, HeaderValue, Method,
-    header::{AUTHORIZATION, CONTENT_TYPE},
-};
+use http::{HeaderMap, HeaderName, Method, header::AUTHORIZATION};
 use jiff::Timestamp;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret as _, SecretString};
-use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+use self::write::{add_to_form, add_to_query, is_form, set_header, write_json};
 use super::{
-    Received, Refusal, Verifier, basic,
-    json_path::JsonPath,
-    request::{Request, fields, query_of},
+    PrivateKey, Received, Refusal, Verifier, basic,
+    request::Request,
     secret::{Prepared, valid},
-    settings::{SignaturePlace, SignatureSettings, TokenPlace, TokenSettings},
-    signature::Key,
+    settings::{Scheme, SignaturePlace, SignatureSettings, TokenPlace, TokenSettings},
+    signature::{Key, SignedHeaders, is_paired},
     template::Parts,
     timestamp::TimestampPlace,
     verifier::Check,
@@ -38,7 +35,7 @@ pub struct Outgoing {
 /// Why a request cannot be signed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CannotSign {
-    #[error("no secret of this source is valid any more")]
+    #[error("no secret or key of this source is valid any more")]
     NoSecret,
     #[error("the request lacks a part that is signed (`{0}`)")]
     MissingPart(&'static str),
@@ -46,18 +43,54 @@ pub enum CannotSign {
     NotHeaderText(HeaderName),
     #[error("the body must be JSON with room for `{0}`")]
     NoRoomInBody(String),
+    #[error("this source has public keys, and only the private key of one of them can sign")]
+    NeedsPrivateKey,
+    #[error("this source has no public keys, so a private key is of no use")]
+    UnusedPrivateKey,
+    #[error("the private key is not one for {0}, as the settings of this source have it")]
+    OtherAlgorithm(&'static str),
+    #[error("the private key belongs to none of the public keys of this source")]
+    NotOurKey,
 }
 
 impl Verifier {
     /// Adds what the sender adds: headers, a query parameter or a field of the body. Signs with the first secret
     /// that is valid, and as event `id` where the scheme has one.
+    ///
+    /// # Errors
+    ///
+    /// Where the source has public keys: those are signed for by [`Verifier::sign_with`].
     pub fn sign(
         &self,
         request: Outgoing,
         id: &str,
         now: Timestamp,
     ) -> Result<Outgoing, CannotSign> {
-        let mut request = request;
+        self.signed(request, id, now, None)
+    }
+
+    /// [`Verifier::sign`] for a source with public keys, one of which belongs to this private key.
+    pub fn sign_with(
+        &self,
+        request: Outgoing,
+        id: &str,
+        now: Timestamp,
+        private: &PrivateKey,
+    ) -> Result<Outgoing, CannotSign> {
+        if self.settings.takes_public_keys() {
+            self.signed(request, id, now, Some(private))
+        } else {
+            Err(CannotSign::UnusedPrivateKey)
+        }
+    }
+
+    fn signed(
+        &self,
+        mut request: Outgoing,
+        id: &str,
+        now: Timestamp,
+        private: Option<&PrivateKey>,
+    ) -> Result<Outgoing, CannotSign> {
         for (name, value) in &self.settings.require_headers {
             set_header(&mut request.headers, name, value)?;
         }
@@ -70,8 +103,14 @@ impl Verifier {
             Check::Token(settings, secrets) => {
                 write_token(settings, &first(secrets, now)?.key, &mut request)?;
             }
-            Check::Signature(settings, secrets) => {
-                write_signature(settings, &first(secrets, now)?.key, &mut request, id, now)?;
+            Check::Signature(settings, keys) => {
+                let signer = Signer {
+                    settings,
+                    keys,
+                    private,
+                    now,
+                };
+                signer.write(&mut request, id)?;
             }
         }
         Ok(request)
@@ -115,67 +154,128 @@ fn write_token(
             Ok(())
         }
         TokenPlace::Form(name) => {
-            let mut body = request.body.to_vec();
-            if !body.is_empty() {
-                body.push(b'&');
-            }
-            body.extend_from_slice(pair(name, &text).as_bytes());
-            request.body = body.into();
+            add_to_form(request, name, &text);
             Ok(())
         }
         TokenPlace::Json(path) => write_json(path, &text, request),
     }
 }
 
-fn write_signature(
-    settings: &SignatureSettings,
-    key: &Key,
-    request: &mut Outgoing,
-    id: &str,
+/// Signs with what the settings ask for.
+struct Signer<'a> {
+    settings: &'a SignatureSettings,
+    keys: &'a [Prepared<Key>],
+    private: Option<&'a PrivateKey>,
     now: Timestamp,
-) -> Result<(), CannotSign> {
-    let timestamp = settings
-        .timestamp
-        .as_ref()
-        .map(|timestamp| (&timestamp.place, timestamp.format.write(now)));
-    if let Some((TimestampPlace::Header(name), text)) = &timestamp {
-        set_header(&mut request.headers, name, text)?;
-    }
-    if let Some(name) = &settings.id_header {
-        set_header(&mut request.headers, name, id)?;
-    }
-    let digest_in_query = settings
-        .body_digest_query
-        .as_ref()
-        .filter(|_| !is_form(&request.headers));
-    if let Some(name) = digest_in_query {
-        let digest = hex::encode(Sha256::digest(&request.body));
-        add_to_query(&mut request.url, name, &digest);
-    }
-    let time_text = timestamp.as_ref().map_or("", |(_, text)| text.as_str());
-    let parts = Parts {
-        request: &Request::from(&*request),
-        url: &request.url,
-        timestamp: time_text,
-        id,
-        secret: None,
-        leave_out_form: digest_in_query.is_some(),
-    };
-    let signature = key
-        .sign(settings, parts)
-        .map_err(|refusal: Refusal| CannotSign::MissingPart(refusal.as_str()))?
-        .into_text();
-    match &settings.place {
-        SignaturePlace::Header(name) => {
-            let before = match &timestamp {
-                Some((TimestampPlace::Pair(key), text)) => Some((key.as_str(), text.as_str())),
-                _ => None,
-            };
-            let value = settings.format.write(&signature, before);
-            set_header(&mut request.headers, name, &value)
+}
+
+impl Signer<'_> {
+    fn write(&self, request: &mut Outgoing, id: &str) -> Result<(), CannotSign> {
+        let settings = self.settings;
+        let timestamp = match &settings.timestamp {
+            Some(timestamp) => timestamp.format.write(self.now),
+            None => String::new(),
+        };
+        let timestamp_place = settings
+            .timestamp
+            .as_ref()
+            .map(|timestamp| &timestamp.place);
+        match timestamp_place {
+            Some(TimestampPlace::Header(name)) => {
+                set_header(&mut request.headers, name, &timestamp)?;
+            }
+            Some(TimestampPlace::Json(path)) => write_json(path, &timestamp, request)?,
+            Some(TimestampPlace::Pair(_)) | None => {}
         }
-        SignaturePlace::Json(path) => write_json(path, &signature, request),
+        if let Some(name) = &settings.id_header {
+            set_header(&mut request.headers, name, id)?;
+        }
+        let digest_in_query = settings
+            .body_digest_query
+            .as_ref()
+            .filter(|_| !is_form(&request.headers));
+        if let Some(name) = digest_in_query {
+            let digest = hex::encode(Sha256::digest(&request.body));
+            add_to_query(&mut request.url, name, &digest);
+        }
+        let view = Request::from(&*request);
+        let signed_headers = match &settings.signed_headers {
+            Some(list) => list.of_all(&request.headers, &view).map_err(missing)?,
+            None => SignedHeaders::default(),
+        };
+        let parts = Parts {
+            request: &view,
+            url: &request.url,
+            timestamp: &timestamp,
+            id,
+            secret: None,
+            signed_headers: &signed_headers,
+            leave_out_form: digest_in_query.is_some(),
+        };
+        let (number, signature) = self.sign(parts)?;
+        let mut pairs = Vec::new();
+        if let Some(TimestampPlace::Pair(key)) = timestamp_place {
+            pairs.push((key.as_str(), timestamp.as_str()));
+        }
+        if let Some(list) = &settings.signed_headers {
+            pairs.push((list.pair.as_str(), signed_headers.names.as_str()));
+        }
+        let value = settings.format.write(&signature, &pairs);
+        match &settings.place {
+            SignaturePlace::Headers(names) => {
+                let number = if is_paired(settings, self.keys.len()) {
+                    number
+                } else {
+                    0
+                };
+                let name = names.get(number).ok_or(CannotSign::NoSecret)?;
+                set_header(&mut request.headers, name, &value)
+            }
+            SignaturePlace::Query(name) => {
+                add_to_query(&mut request.url, name, &value);
+                Ok(())
+            }
+            SignaturePlace::Form(name) => {
+                add_to_form(request, name, &value);
+                Ok(())
+            }
+            SignaturePlace::Json(path) => write_json(path, &value, request),
+        }
     }
+
+    /// The signature, and the number of the key that it belongs to.
+    fn sign(&self, parts: Parts<'_>) -> Result<(usize, String), CannotSign> {
+        let encoding = self.settings.encoding;
+        if let Scheme::PublicKey(algorithm) = self.settings.scheme {
+            first(self.keys, self.now)?;
+            let private = self.private.ok_or(CannotSign::NeedsPrivateKey)?;
+            let text = self.settings.signed.text(&parts).map_err(missing)?;
+            let signature = private
+                .sign(algorithm, &text)
+                .ok_or(CannotSign::OtherAlgorithm(algorithm.name()))?;
+            let belongs = |key: &Prepared<Key>| match &key.key {
+                Key::Public(public) => key.is_valid(self.now) && public.signed(&text, &signature),
+                Key::Shared(_) => false,
+            };
+            let number = self.keys.iter().position(belongs);
+            return Ok((
+                number.ok_or(CannotSign::NotOurKey)?,
+                encoding.write(&signature),
+            ));
+        }
+        let mut keys = self.keys.iter().enumerate();
+        let valid = keys.find_map(|(number, key)| match &key.key {
+            Key::Shared(shared) if key.is_valid(self.now) => Some((number, shared)),
+            _ => None,
+        });
+        let (number, shared) = valid.ok_or(CannotSign::NoSecret)?;
+        let code = shared.sign(self.settings, parts).map_err(missing)?;
+        Ok((number, code.into_text()))
+    }
+}
+
+fn missing(refusal: Refusal) -> CannotSign {
+    CannotSign::MissingPart(refusal.as_str())
 }
 
 impl<'a> From<&'a Outgoing> for Request<'a> {
@@ -188,47 +288,4 @@ impl<'a> From<&'a Outgoing> for Request<'a> {
             &request.body,
         )
     }
-}
-
-fn set_header(headers: &mut HeaderMap, name: &HeaderName, value: &str) -> Result<(), CannotSign> {
-    let value =
-        HeaderValue::from_str(value).map_err(|_| CannotSign::NotHeaderText(name.clone()))?;
-    headers.insert(name, value);
-    Ok(())
-}
-
-/// Adds a parameter, unless the address has it already, as an address that a person registered may.
-fn add_to_query(url: &mut String, name: &str, value: &str) {
-    let has = fields(query_of(url).as_bytes()).any(|(field, _)| *field == *name.as_bytes());
-    if !has {
-        url.push(if url.contains('?') { '&' } else { '?' });
-        url.push_str(&pair(name, value));
-    }
-}
-
-fn pair(name: &str, value: &str) -> String {
-    let name = utf8_percent_encode(name, NON_ALPHANUMERIC);
-    let value = utf8_percent_encode(value, NON_ALPHANUMERIC);
-    format!("{name}={value}")
-}
-
-fn write_json(path: &JsonPath, text: &str, request: &mut Outgoing) -> Result<(), CannotSign> {
-    let no_room = || CannotSign::NoRoomInBody(path.to_string());
-    let mut body: Value = serde_json::from_slice(&request.body).map_err(|_| no_room())?;
-    if !path.write(&mut body, text) {
-        return Err(no_room());
-    }
-    request.body = body.to_string().into();
-    Ok(())
-}
-
-fn is_form(headers: &HeaderMap) -> bool {
-    headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .is_some_and(|value| {
-            value
-                .to_ascii_lowercase()
-                .starts_with("application/x-www-form-urlencoded")
-        })
 }

@@ -1,24 +1,42 @@
-//! Signatures made with a shared secret: keyed hashes, and plain hashes with the secret inside.
+//! Signatures: keyed hashes, plain hashes with the secret inside, and those made with a private key.
+
+mod address;
+mod headers;
+mod place;
 
 use std::borrow::Cow;
 
 use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretSlice};
-use sha2::{Digest as _, Sha256};
-use subtle::ConstantTimeEq as _;
 
+use self::{
+    address::{addresses, check_body_digest},
+    place::{Signature, signatures, values},
+};
+pub(super) use self::{
+    headers::{HeaderList, SignedHeaders},
+    place::is_paired,
+};
 use super::{
     Refusal, SettingsError, SigningSecret,
-    code::{Code, Hasher},
+    code::{Algorithm, Code, Hasher},
+    public_key::VerifyingKey,
     request::Request,
     secret::{Prepared, valid},
-    settings::{Scheme, SignaturePlace, SignatureSettings},
+    settings::{Scheme, SignatureSettings},
     template::Parts,
     timestamp::TimestampPlace,
 };
 
-/// A key, ready to sign with.
-pub(super) struct Key {
+/// A key, ready to check with.
+pub(super) enum Key {
+    Shared(SharedKey),
+    Public(VerifyingKey),
+}
+
+/// A secret that both sides know, ready to sign with.
+pub(super) struct SharedKey {
+    algorithm: Algorithm,
     /// With the key inside, for a keyed hash.
     begun: Hasher,
     /// For the template, for a plain hash.
@@ -26,23 +44,36 @@ pub(super) struct Key {
 }
 
 impl Key {
+    /// Prepares a secret.
+    ///
+    /// # Errors
+    ///
+    /// A secret that is not written as the settings say, or any at all where they want public keys.
     pub(super) fn prepare(
         settings: &SignatureSettings,
         secret: &SigningSecret,
     ) -> Result<Self, SettingsError> {
-        let bytes = settings.secret_encoding.decode(secret)?;
-        Ok(match settings.scheme {
-            Scheme::Hmac => Self {
-                begun: settings.algorithm.keyed(bytes.expose_secret()),
-                secret: None,
-            },
-            Scheme::Digest => Self {
-                begun: settings.algorithm.plain(),
-                secret: Some(bytes),
-            },
-        })
+        let (shared, is_keyed) = match settings.scheme {
+            Scheme::Hmac(shared) => (shared, true),
+            Scheme::Digest(shared) => (shared, false),
+            Scheme::PublicKey(_) => return Err(SettingsError::UnusedSecret(secret.name.clone())),
+        };
+        let bytes = shared.secret_encoding.decode(secret)?;
+        let algorithm = shared.algorithm;
+        let (begun, secret) = if is_keyed {
+            (algorithm.keyed(bytes.expose_secret()), None)
+        } else {
+            (algorithm.plain(), Some(bytes))
+        };
+        Ok(Self::Shared(SharedKey {
+            algorithm,
+            begun,
+            secret,
+        }))
     }
+}
 
+impl SharedKey {
     /// The right signature of a request.
     pub(super) fn sign(
         &self,
@@ -59,101 +90,119 @@ impl Key {
     }
 }
 
+/// Refuses more keys than there are headers for them, where each header has its own.
+pub(super) fn check_pairs(settings: &SignatureSettings, keys: usize) -> Result<(), SettingsError> {
+    match settings.place.headers().len() {
+        headers if headers > 1 && keys > headers => {
+            Err(SettingsError::MoreThanHeaders { keys, headers })
+        }
+        _ => Ok(()),
+    }
+}
+
 pub(super) fn check<'s>(
     settings: &SignatureSettings,
-    secrets: &'s [Prepared<Key>],
+    keys: &'s [Prepared<Key>],
     request: &Request<'_>,
     now: Timestamp,
 ) -> Result<&'s Prepared<Key>, Refusal> {
-    let (values, signatures) = find(settings, request)?;
+    let values = values(settings, request)?;
+    let signatures = signatures(settings, &values)?;
     let timestamp = timestamp(settings, request, &values, now)?;
     let id = id(settings, request)?;
+    let signed_headers = match &settings.signed_headers {
+        Some(list) => list.read(settings, request, &values)?,
+        None => SignedHeaders::default(),
+    };
     let leave_out_form = check_body_digest(settings, request)?;
+    let is_paired = is_paired(settings, keys.len());
     for url in &addresses(request.url, settings.url_port_variants) {
-        for secret in valid(secrets, now) {
-            let parts = Parts {
-                request,
-                url,
-                timestamp,
-                id,
-                secret: None,
-                leave_out_form,
+        let parts = Parts {
+            request,
+            url,
+            timestamp: &timestamp,
+            id,
+            secret: None,
+            signed_headers: &signed_headers,
+            leave_out_form,
+        };
+        // All public keys look at the same text.
+        let mut text = None;
+        for (number, key) in keys.iter().enumerate() {
+            if !key.is_valid(now) {
+                continue;
+            }
+            let mut given = signatures
+                .iter()
+                .filter(|signature| !is_paired || signature.header == number);
+            let matches = match &key.key {
+                Key::Shared(shared) => {
+                    let right = shared.sign(settings, parts)?;
+                    given.any(|given| right.matches(settings.encoding.essence(given.text)))
+                }
+                Key::Public(public) => {
+                    let text = match &text {
+                        Some(text) => text,
+                        None => text.insert(settings.signed.text(&parts)?),
+                    };
+                    given.any(|given| {
+                        let bytes = given.bytes.as_deref();
+                        bytes.is_some_and(|bytes| public.signed(text, bytes))
+                    })
+                }
             };
-            let right = secret.key.sign(settings, parts)?;
-            let matches = |given: &&str| right.matches(settings.encoding.essence(given));
-            if signatures.iter().any(matches) {
-                return Ok(secret);
+            if matches {
+                return Ok(key);
             }
         }
     }
-    let length = settings.encoding.text_length(settings.algorithm);
-    let could_be_right = |given: &&str| settings.encoding.essence(given).len() == length;
-    Err(if signatures.iter().any(could_be_right) {
+    let is_well_formed = valid(keys, now).any(|key| {
+        signatures
+            .iter()
+            .any(|signature| is_well_formed(settings, &key.key, signature))
+    });
+    Err(if is_well_formed {
         Refusal::NoMatch
     } else {
         Refusal::MalformedSignature
     })
 }
 
-/// The header values that hold signatures, and the signatures in them: at least one.
-fn find<'a>(
-    settings: &SignatureSettings,
-    request: &'a Request<'_>,
-) -> Result<(Vec<&'a str>, Vec<&'a str>), Refusal> {
-    let values = match &settings.place {
-        SignaturePlace::Header(name) => {
-            let text = |value: &'a http::HeaderValue| {
-                value.to_str().map_err(|_| Refusal::MalformedSignature)
-            };
-            if settings.format.may_repeat() {
-                let values = request.headers.get_all(name);
-                values.iter().map(text).collect::<Result<Vec<_>, _>>()?
-            } else {
-                request
-                    .header(name)?
-                    .map(text)
-                    .transpose()?
-                    .into_iter()
-                    .collect()
-            }
+/// Whether a signature is at least one that this kind of key could have made.
+fn is_well_formed(settings: &SignatureSettings, key: &Key, signature: &Signature<'_>) -> bool {
+    match key {
+        Key::Shared(shared) => {
+            settings.encoding.essence(signature.text).len()
+                == settings.encoding.text_length(shared.algorithm)
         }
-        SignaturePlace::Json(path) => path.texts(request.json()?).unwrap_or_default(),
-    };
-    if values.iter().all(|value| value.is_empty()) {
-        return Err(Refusal::MissingSignature);
+        Key::Public(_) => signature.bytes.is_some(),
     }
-    let mut signatures = Vec::new();
-    for value in &values {
-        settings.format.signatures(value, &mut signatures)?;
-    }
-    if signatures.is_empty() {
-        return Err(settings.format.refusal_without_signature());
-    }
-    Ok((values, signatures))
 }
 
 /// The text of the timestamp, which is near enough to now; empty where the settings know none.
 fn timestamp<'a>(
     settings: &SignatureSettings,
     request: &'a Request<'_>,
-    values: &[&'a str],
+    values: &'a [place::Value<'a>],
     now: Timestamp,
-) -> Result<&'a str, Refusal> {
+) -> Result<Cow<'a, str>, Refusal> {
     let Some(timestamp) = &settings.timestamp else {
-        return Ok("");
+        return Ok(Cow::Borrowed(""));
     };
     let text = match &timestamp.place {
         TimestampPlace::Header(name) => request
             .header(name)?
             .map(|value| value.to_str().map_err(|_| Refusal::TimestampMalformed))
-            .transpose()?,
+            .transpose()?
+            .map(Cow::Borrowed),
         TimestampPlace::Pair(key) => match values {
-            [value] => settings.format.pair(value, key)?,
+            [value] => settings.format.pair(&value.text, key)?.map(Cow::Borrowed),
             _ => None,
         },
+        TimestampPlace::Json(path) => path.scalar(request.json()?).map(Cow::Owned),
     };
     let text = text.ok_or(Refusal::TimestampMissing)?;
-    timestamp.check(text, now)?;
+    timestamp.check(&text, now)?;
     Ok(text)
 }
 
@@ -167,84 +216,4 @@ fn id<'a>(settings: &SignatureSettings, request: &'a Request<'_>) -> Result<&'a 
         .and_then(|value| value.to_str().ok())
         .filter(|id| !id.is_empty())
         .ok_or(Refusal::MissingSignedPart)
-}
-
-/// Whether the signed address has a hash that stands for the body; then the body has that hash.
-fn check_body_digest(settings: &SignatureSettings, request: &Request<'_>) -> Result<bool, Refusal> {
-    let Some(name) = &settings.body_digest_query else {
-        return Ok(false);
-    };
-    let Some(given) = request.query(name)? else {
-        return Ok(false);
-    };
-    let right = hex::encode(Sha256::digest(request.body));
-    if bool::from(right.as_bytes().ct_eq(&given)) {
-        Ok(true)
-    } else {
-        Err(Refusal::BodyDigest)
-    }
-}
-
-/// The addresses that the sender may have signed: as it is, and with `variants` without its port and with the
-/// default one of its scheme.
-fn addresses(url: &str, variants: bool) -> Vec<Cow<'_, str>> {
-    let mut addresses = vec![Cow::Borrowed(url)];
-    if variants
-        && let Some((scheme, rest)) = url.split_once("://")
-        && let Some(port) = match scheme {
-            "https" => Some(443),
-            "http" => Some(80),
-            _ => None,
-        }
-    {
-        let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
-        let host = match authority.rsplit_once(':') {
-            Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
-            _ => authority,
-        };
-        for variant in [
-            format!("{scheme}://{host}{path}"),
-            format!("{scheme}://{host}:{port}{path}"),
-        ] {
-            if variant != url {
-                addresses.push(Cow::Owned(variant));
-            }
-        }
-    }
-    addresses
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_is_tried_with_and_without_its_port() {
-        for (url, expected) in [
-            (
-                "https://a.example/b?c:1",
-                &["https://a.example/b?c:1", "https://a.example:443/b?c:1"][..],
-            ),
-            (
-                "https://a.example:443/b",
-                &["https://a.example:443/b", "https://a.example/b"],
-            ),
-            (
-                "http://a.example:8080",
-                &[
-                    "http://a.example:8080",
-                    "http://a.example",
-                    "http://a.example:80",
-                ],
-            ),
-            ("https://[::1]/", &["https://[::1]/", "https://[::1]:443/"]),
-            ("not an address", &["not an address"]),
-        ] {
-            assert_eq!(addresses(url, true), expected);
-        }
-        assert_eq!(
-            addresses("https://a.example:1/", false),
-            ["https://a.example:1/"]
-        );
-    }
 }

@@ -1,6 +1,7 @@
 //! The text that is signed, as a template: `{timestamp}.{body}`.
 //!
-//! A template is parsed once and then fed piece by piece into a hash, so that a body is never copied.
+//! A template is parsed once and then fed piece by piece into a hash, so that a body is never copied. A part in square
+//! brackets, such as `[id:{query:id};]`, is left out of the text where the request lacks what it names.
 
 use std::borrow::Cow;
 
@@ -11,6 +12,7 @@ use super::{
     Refusal,
     json_path::JsonPath,
     request::{Request, fields},
+    signature::SignedHeaders,
 };
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,9 +34,16 @@ pub(super) enum Segment {
     Secret,
     /// Names and values of the form in the body, sorted by name, then value; repeated pairs once.
     FormSorted,
+    /// The names in the request's list of signed headers.
+    HeaderNames,
+    /// The values of those headers.
+    HeaderValues,
     Header(HeaderName),
     Query(String),
+    Form(String),
     Json(JsonPath),
+    /// Left out as a whole where a part of it is missing or empty.
+    Optional(Vec<Self>),
 }
 
 /// What a template cannot find in the request itself.
@@ -46,6 +55,7 @@ pub(super) struct Parts<'a> {
     pub(super) timestamp: &'a str,
     pub(super) id: &'a str,
     pub(super) secret: Option<&'a SecretSlice<u8>>,
+    pub(super) signed_headers: &'a SignedHeaders,
     /// Whether the form is covered by a hash in the address instead.
     pub(super) leave_out_form: bool,
 }
@@ -55,6 +65,10 @@ pub(super) struct Parts<'a> {
 pub(super) enum InvalidTemplate {
     #[error("a `{{` without its `}}`, or a `}}` without its `{{`")]
     Unbalanced,
+    #[error("a `[` without its `]`, a `]` without its `[`, or one pair inside another")]
+    UnbalancedOptional,
+    #[error("in `[{0}]` nothing can be missing that `[…]` could leave out")]
+    NeverMissing(String),
     #[error("`{{{0}}}` is not a part of a request")]
     Unknown(String),
     #[error("`{0}` is not a header name")]
@@ -66,7 +80,7 @@ pub(super) enum InvalidTemplate {
 }
 
 /// The parts that stand for something in a request, for messages.
-pub(super) const PARTS: [&str; 11] = [
+pub(super) const PARTS: [&str; 14] = [
     "body",
     "timestamp",
     "id",
@@ -75,51 +89,39 @@ pub(super) const PARTS: [&str; 11] = [
     "url_decoded",
     "secret",
     "form_sorted",
+    "header_names",
+    "header_values",
     "header:NAME",
     "query:NAME",
+    "form:NAME",
     "json:PATH",
 ];
 
 impl Template {
     pub(super) fn parse(text: &str) -> Result<Self, InvalidTemplate> {
-        let mut segments = Vec::new();
-        let mut rest = text;
-        while !rest.is_empty() {
-            let (literal, braced) = match rest.split_once('{') {
-                Some((literal, braced)) => (literal, Some(braced)),
-                None => (rest, None),
-            };
-            if literal.contains('}') {
-                return Err(InvalidTemplate::Unbalanced);
-            }
-            if !literal.is_empty() {
-                segments.push(Segment::Literal(literal.to_owned()));
-            }
-            rest = match braced {
-                None => "",
-                Some(braced) => {
-                    let (part, after) =
-                        braced.split_once('}').ok_or(InvalidTemplate::Unbalanced)?;
-                    segments.push(Segment::parse(part)?);
-                    after
-                }
-            };
-        }
-        if segments
-            .iter()
-            .all(|segment| matches!(segment, Segment::Literal(_) | Segment::Secret))
-        {
+        let segments = segments(text)?;
+        let proves_nothing = |segment: &Segment| {
+            matches!(
+                segment,
+                Segment::Literal(_) | Segment::Secret | Segment::Optional(_)
+            )
+        };
+        if segments.iter().all(proves_nothing) {
             return Err(InvalidTemplate::Empty);
         }
         Ok(Self { segments })
     }
 
-    pub(super) fn segments(&self) -> &[Segment] {
-        &self.segments
+    /// All parts, those that may be left out among them.
+    pub(super) fn segments(&self) -> impl Iterator<Item = &Segment> {
+        self.segments.iter().flat_map(|segment| match segment {
+            Segment::Optional(inside) => inside.as_slice(),
+            segment => std::slice::from_ref(segment),
+        })
     }
 
     pub(super) fn has(&self, wanted: impl Fn(&Segment) -> bool) -> bool {
-        self.segments.iter().any(wanted)
+        self.segments().any(wanted)
     }
 
     /// Hands the signed text to `sink`, piece by piece.
@@ -132,54 +134,139 @@ impl Template {
         parts: &Parts<'_>,
         mut sink: impl FnMut(&[u8]),
     ) -> Result<(), Refusal> {
-        let request = parts.request;
         for segment in &self.segments {
             match segment {
-                Segment::Literal(text) => sink(text.as_bytes()),
-                Segment::Body => sink(request.body),
-                Segment::Timestamp => sink(parts.timestamp.as_bytes()),
-                Segment::Id => sink(parts.id.as_bytes()),
-                Segment::Method => sink(request.method.as_str().as_bytes()),
-                Segment::Url => sink(parts.url.as_bytes()),
-                Segment::UrlDecoded => sink(unescape(parts.url).as_bytes()),
-                Segment::Secret => {
-                    sink(
-                        parts
-                            .secret
-                            .map_or(&[][..], |secret| secret.expose_secret()),
-                    );
-                }
-                Segment::FormSorted if parts.leave_out_form => {}
-                Segment::FormSorted => {
-                    let mut pairs: Vec<_> = fields(request.body).collect();
-                    pairs.sort_unstable();
-                    pairs.dedup();
-                    for (name, value) in &pairs {
-                        sink(name);
-                        sink(value);
+                Segment::Optional(inside) => {
+                    if let Some(text) = optional(inside, parts)? {
+                        sink(&text);
                     }
                 }
-                Segment::Header(name) => {
-                    let value = request.header(name)?.ok_or(Refusal::MissingSignedPart)?;
-                    sink(value.as_bytes());
-                }
-                Segment::Query(name) => {
-                    let value = request.query(name)?.ok_or(Refusal::MissingSignedPart)?;
-                    sink(&value);
-                }
-                Segment::Json(path) => {
-                    let value = path
-                        .scalar(request.json()?)
-                        .ok_or(Refusal::MissingSignedPart)?;
-                    sink(value.as_bytes());
-                }
+                segment => segment.feed(parts, &mut sink)?,
             }
         }
         Ok(())
     }
+
+    /// The signed text as a whole.
+    ///
+    /// # Errors
+    ///
+    /// As [`Template::feed`].
+    pub(super) fn text(&self, parts: &Parts<'_>) -> Result<Vec<u8>, Refusal> {
+        let mut text = Vec::new();
+        self.feed(parts, |bytes| text.extend_from_slice(bytes))?;
+        Ok(text)
+    }
+}
+
+/// The text of an optional part; `None` where something in it is missing.
+fn optional(inside: &[Segment], parts: &Parts<'_>) -> Result<Option<Vec<u8>>, Refusal> {
+    let mut text = Vec::new();
+    for segment in inside {
+        let before = text.len();
+        match segment.feed(parts, &mut |bytes: &[u8]| text.extend_from_slice(bytes)) {
+            Ok(()) if text.len() > before => {}
+            Ok(()) | Err(Refusal::MissingSignedPart) => return Ok(None),
+            Err(refusal) => return Err(refusal),
+        }
+    }
+    Ok(Some(text))
+}
+
+fn segments(text: &str) -> Result<Vec<Segment>, InvalidTemplate> {
+    let mut segments = Vec::new();
+    let mut rest = text;
+    while let Some(start) = rest.find(['{', '}', '[', ']']) {
+        let (literal, special) = rest.split_at(start);
+        if !literal.is_empty() {
+            segments.push(Segment::Literal(literal.to_owned()));
+        }
+        rest = if let Some(braced) = special.strip_prefix('{') {
+            let (part, after) = braced.split_once('}').ok_or(InvalidTemplate::Unbalanced)?;
+            segments.push(Segment::parse(part)?);
+            after
+        } else if let Some(bracketed) = special.strip_prefix('[') {
+            let end = end_of_optional(bracketed).ok_or(InvalidTemplate::UnbalancedOptional)?;
+            let (inside, after) = bracketed.split_at(end);
+            let parts = self::segments(inside)?;
+            if !parts.iter().any(Segment::can_be_missing) {
+                return Err(InvalidTemplate::NeverMissing(inside.to_owned()));
+            }
+            segments.push(Segment::Optional(parts));
+            after.strip_prefix(']').unwrap_or_default()
+        } else if special.starts_with(']') {
+            return Err(InvalidTemplate::UnbalancedOptional);
+        } else {
+            return Err(InvalidTemplate::Unbalanced);
+        };
+    }
+    if !rest.is_empty() {
+        segments.push(Segment::Literal(rest.to_owned()));
+    }
+    Ok(segments)
+}
+
+/// Where the `]` of an optional part stands: the first that is outside of braces. None may begin inside.
+fn end_of_optional(bracketed: &str) -> Option<usize> {
+    let mut is_braced = false;
+    for (place, character) in bracketed.char_indices() {
+        match character {
+            '{' => is_braced = true,
+            '}' => is_braced = false,
+            ']' if !is_braced => return Some(place),
+            '[' if !is_braced => return None,
+            _ => {}
+        }
+    }
+    None
 }
 
 impl Segment {
+    /// Whether a request may lack it, without being refused for that elsewhere.
+    const fn can_be_missing(&self) -> bool {
+        matches!(
+            self,
+            Self::Header(_) | Self::Query(_) | Self::Form(_) | Self::Json(_)
+        )
+    }
+
+    fn feed(&self, parts: &Parts<'_>, sink: &mut impl FnMut(&[u8])) -> Result<(), Refusal> {
+        let request = parts.request;
+        match self {
+            Self::Literal(text) => sink(text.as_bytes()),
+            Self::Body => sink(request.body),
+            Self::Timestamp => sink(parts.timestamp.as_bytes()),
+            Self::Id => sink(parts.id.as_bytes()),
+            Self::Method => sink(request.method.as_str().as_bytes()),
+            Self::Url => sink(parts.url.as_bytes()),
+            Self::UrlDecoded => sink(unescape(parts.url).as_bytes()),
+            Self::Secret => sink(
+                parts
+                    .secret
+                    .map_or(&[][..], |secret| secret.expose_secret()),
+            ),
+            Self::FormSorted if parts.leave_out_form => {}
+            Self::FormSorted => {
+                let mut pairs: Vec<_> = fields(request.body).collect();
+                pairs.sort_unstable();
+                pairs.dedup();
+                for (name, value) in &pairs {
+                    sink(name);
+                    sink(value);
+                }
+            }
+            Self::HeaderNames => sink(parts.signed_headers.names.as_bytes()),
+            Self::HeaderValues => sink(&parts.signed_headers.values),
+            Self::Header(name) => sink(present(request.header(name)?)?.as_bytes()),
+            Self::Query(name) => sink(&present(request.query(name)?)?),
+            Self::Form(name) => sink(&present(request.form(name)?)?),
+            Self::Json(path) => sink(present(path.scalar(request.json()?))?.as_bytes()),
+            // Only a template has them, which looks inside by itself.
+            Self::Optional(_) => {}
+        }
+        Ok(())
+    }
+
     fn parse(part: &str) -> Result<Self, InvalidTemplate> {
         let unknown = || InvalidTemplate::Unknown(part.to_owned());
         match part.split_once(':') {
@@ -192,6 +279,8 @@ impl Segment {
                 "url_decoded" => Ok(Self::UrlDecoded),
                 "secret" => Ok(Self::Secret),
                 "form_sorted" => Ok(Self::FormSorted),
+                "header_names" => Ok(Self::HeaderNames),
+                "header_values" => Ok(Self::HeaderValues),
                 _ => Err(unknown()),
             },
             Some(("header", name)) => name
@@ -199,6 +288,7 @@ impl Segment {
                 .map(Self::Header)
                 .map_err(|_| InvalidTemplate::Header(name.to_owned())),
             Some(("query", name)) if !name.is_empty() => Ok(Self::Query(name.to_owned())),
+            Some(("form", name)) if !name.is_empty() => Ok(Self::Form(name.to_owned())),
             Some(("json", path)) => match path.parse::<JsonPath>() {
                 Ok(parsed) if !parsed.is_many() => Ok(Self::Json(parsed)),
                 _ => Err(InvalidTemplate::Path(path.to_owned())),
@@ -206,6 +296,10 @@ impl Segment {
             Some(_) => Err(unknown()),
         }
     }
+}
+
+fn present<T>(part: Option<T>) -> Result<T, Refusal> {
+    part.ok_or(Refusal::MissingSignedPart)
 }
 
 /// Decodes the escapes that HubSpot's page on request validation lists for version 3, and no others:
@@ -245,6 +339,8 @@ fn unescape(url: &str) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
+    use http::{HeaderMap, HeaderValue, Method};
+
     use super::*;
 
     #[test]
@@ -275,6 +371,49 @@ mod tests {
         );
     }
 
+    /// The signed text of a request for `/?<query>` with an optional header.
+    fn text(template: &str, query: &str, header: Option<&'static str>) -> Result<String, Refusal> {
+        let mut headers = HeaderMap::new();
+        if let Some(value) = header {
+            headers.insert("x-request-id", HeaderValue::from_static(value));
+        }
+        let url = format!("https://a.example/?{query}");
+        let request = Request::new(&Method::POST, &url, &url, &headers, b"{}");
+        let parts = Parts {
+            request: &request,
+            url: &url,
+            timestamp: "17",
+            id: "",
+            secret: None,
+            signed_headers: &SignedHeaders::default(),
+            leave_out_form: false,
+        };
+        let text = Template::parse(template).unwrap().text(&parts)?;
+        Ok(String::from_utf8(text).unwrap())
+    }
+
+    #[test]
+    fn a_part_in_brackets_is_left_out_as_a_whole_where_something_in_it_is_missing() {
+        let template = "[id:{query:data.id};][request-id:{header:x-request-id};]ts:{timestamp};";
+        for (query, header, expected) in [
+            ("data.id=9", Some("r"), "id:9;request-id:r;ts:17;"),
+            ("data.id=9", None, "id:9;ts:17;"),
+            ("", Some("r"), "request-id:r;ts:17;"),
+            ("data.id=", Some(""), "ts:17;"),
+            ("", None, "ts:17;"),
+        ] {
+            assert_eq!(text(template, query, header).as_deref(), Ok(expected));
+        }
+        assert_eq!(
+            text(template, "data.id=9&data.id=8", None),
+            Err(Refusal::AmbiguousValue)
+        );
+        assert_eq!(
+            text("{query:data.id}{timestamp}", "", None),
+            Err(Refusal::MissingSignedPart)
+        );
+    }
+
     #[test]
     fn texts_that_sign_nothing_or_make_no_sense_are_refused() {
         for (text, expected) in [
@@ -287,6 +426,15 @@ mod tests {
             ("{query:}", InvalidTemplate::Unknown("query:".into())),
             ("{header:a b}", InvalidTemplate::Header("a b".into())),
             ("{json:a[].b}", InvalidTemplate::Path("a[].b".into())),
+            ("[{query:a}]", InvalidTemplate::Empty),
+            ("{body}[{query:a}", InvalidTemplate::UnbalancedOptional),
+            ("{body}{query:a}]", InvalidTemplate::UnbalancedOptional),
+            ("{body}[a[{query:a}]]", InvalidTemplate::UnbalancedOptional),
+            (
+                "{body}[id:{id}]",
+                InvalidTemplate::NeverMissing("id:{id}".into()),
+            ),
+            ("{body}[{query:a]", InvalidTemplate::UnbalancedOptional),
         ] {
             assert_eq!(Template::parse(text), Err(expected), "{text:?}");
         }

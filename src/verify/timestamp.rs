@@ -3,7 +3,7 @@
 use http::HeaderName;
 use jiff::{SignedDuration, Timestamp};
 
-use super::Refusal;
+use super::{Refusal, json_path::JsonPath};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct TimestampSettings {
@@ -18,6 +18,8 @@ pub(super) enum TimestampPlace {
     Header(HeaderName),
     /// A key beside the signature.
     Pair(String),
+    /// A field of the JSON body.
+    Json(JsonPath),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

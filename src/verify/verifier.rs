@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 
 use super::{
-    Received, Refusal, SettingsError, SigningSecret, Verified, VerifySettings, basic,
+    PublicKey, Received, Refusal, SettingsError, SigningSecret, Verified, VerifySettings, basic,
     request::Request,
-    secret::{Prepared, prepare, valid},
+    secret::{Prepared, prepare, prepare_public, valid},
     settings::{Kind, SignatureSettings, TokenSettings},
     signature::{self, Key},
     token,
@@ -34,8 +34,15 @@ impl Verifier {
     /// # Errors
     ///
     /// No secret, an empty one, one that is not written as the settings say, or more than
-    /// [`MAX_SECRETS`](super::MAX_SECRETS); any secret at all where nothing is verified.
+    /// [`MAX_SECRETS`](super::MAX_SECRETS); any secret at all where nothing is verified, or where the settings want
+    /// public keys: see [`Verifier::with_public_keys`].
     pub fn new(settings: VerifySettings, secrets: &[SigningSecret]) -> Result<Self, SettingsError> {
+        if settings.takes_public_keys() {
+            return Err(match secrets.first() {
+                Some(secret) => SettingsError::UnusedSecret(secret.name.clone()),
+                None => SettingsError::NoPublicKey,
+            });
+        }
         let check = match &settings.kind {
             Kind::None => match secrets.first() {
                 Some(secret) => return Err(SettingsError::UnusedSecret(secret.name.clone())),
@@ -46,11 +53,36 @@ impl Verifier {
                 token.clone(),
                 prepare(secrets, |secret| Ok(secret.value.clone()))?,
             ),
-            Kind::Signature(signature) => Check::Signature(
-                signature.clone(),
-                prepare(secrets, |secret| Key::prepare(signature, secret))?,
-            ),
+            Kind::Signature(signature) => {
+                let keys = prepare(secrets, |secret| Key::prepare(signature, secret))?;
+                signature::check_pairs(signature, keys.len())?;
+                Check::Signature(signature.clone(), keys)
+            }
         };
+        Ok(Self { settings, check })
+    }
+
+    /// Puts settings and public keys together, where [`VerifySettings::takes_public_keys`].
+    ///
+    /// # Errors
+    ///
+    /// No key, one that is not what the settings say, or more than [`MAX_SECRETS`](super::MAX_SECRETS); any key at
+    /// all where the settings want secrets.
+    pub fn with_public_keys(
+        settings: VerifySettings,
+        keys: &[PublicKey],
+    ) -> Result<Self, SettingsError> {
+        let (Kind::Signature(signature), Some(algorithm)) =
+            (&settings.kind, settings.key_algorithm())
+        else {
+            return Err(match keys.first() {
+                Some(key) => SettingsError::UnusedPublicKey(key.name.clone()),
+                None => SettingsError::NoSecret,
+            });
+        };
+        let keys = prepare_public(keys, |key| algorithm.prepare(key).map(Key::Public))?;
+        signature::check_pairs(signature, keys.len())?;
+        let check = Check::Signature(signature.clone(), keys);
         Ok(Self { settings, check })
     }
 
