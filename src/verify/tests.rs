@@ -1,6 +1,7 @@
 //! The checks of every kind against known answers, against our own signing, and against hostile input.
 
 mod document;
+mod properties;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

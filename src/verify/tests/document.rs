@@ -63,6 +63,40 @@ fn the_presets_are_those_of_the_table() {
 }
 
 #[test]
+fn what_presets_do_not_sign_is_what_the_table_says() {
+    let mut rows: Vec<(String, Vec<String>)> = Vec::new();
+    for preset in presets::all() {
+        let coverage = preset.verify_settings().coverage();
+        let signed = match coverage.signed() {
+            parts if parts.is_empty() => "nothing".to_owned(),
+            parts => parts.join(", "),
+        };
+        let covers = format!("{signed} | {}", coverage.unsigned().join(", "));
+        let name = format!("`{}`", preset.name);
+        match rows.iter_mut().find(|(known, _)| *known == covers) {
+            Some((_, names)) => names.push(name),
+            None => rows.push((covers, vec![name])),
+        }
+    }
+    let expected: Vec<String> = rows
+        .into_iter()
+        .map(|(covers, names)| format!("| {} | {covers} |", names.join(", ")))
+        .collect();
+    let (_, table) = section("What a kind does not sign")
+        .split_once("| preset | signed | not signed |\n| --- | --- | --- |\n")
+        .expect("a table of presets");
+    let shown: Vec<&str> = table
+        .lines()
+        .take_while(|line| line.starts_with('|'))
+        .collect();
+    assert!(
+        shown == expected,
+        "docs/VERIFICATION.md, \"What a kind does not sign\", must have these rows:\n{}\n",
+        expected.join("\n")
+    );
+}
+
+#[test]
 fn the_keys_of_settings_are_those_of_the_tables() {
     let section = section("Write the settings yourself");
     let of_type = section
