@@ -4,12 +4,89 @@
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 
 use super::*;
-use crate::verify::{AddressCoverage, BodyCoverage, Coverage};
+use crate::verify::{AddressCoverage, BodyCoverage, Coverage, PrivateKey};
 
 /// Where nothing is signed, a change of these leaves a body, an address or a header readable.
 const PADDING: &str = "mmmmmmmm";
 const TRACE: HeaderName = HeaderName::from_static("x-trace");
 const NOW: i64 = 1_760_000_000;
+
+/// A sender, as a verifier that also signs.
+struct Sender {
+    name: String,
+    verifier: Verifier,
+    private: Option<PrivateKey>,
+}
+
+impl Sender {
+    fn new(name: String, settings: VerifySettings) -> Self {
+        let keys = [
+            include_str!("../keys/ed25519.pem"),
+            include_str!("../keys/p256.pem"),
+            include_str!("../keys/rsa-2048.pem"),
+        ];
+        let mut keys = keys
+            .map(|key| PrivateKey::read(&key.into()).unwrap())
+            .into_iter();
+        let private = if settings.takes_public_keys() {
+            keys.find(|key| settings.check_public_key(&key.public_key()).is_ok())
+        } else {
+            None
+        };
+        // Text, hexadecimal and base64 at once, but no password.
+        let secret = if settings.type_name() == "basic" {
+            "ana:c0de"
+        } else {
+            "c0dec0de"
+        };
+        let secret = SigningSecret {
+            name: "SECRET".into(),
+            value: secret.into(),
+            until: None,
+        };
+        let public = |key: &PrivateKey| PublicKey {
+            name: "KEY".into(),
+            text: key.public_key(),
+            until: None,
+        };
+        let verifier = match &private {
+            Some(key) => Verifier::with_public_keys(settings, &[public(key)]),
+            None => Verifier::new(settings, &[secret]),
+        };
+        let verifier = verifier.expect(&name);
+        Self {
+            name,
+            verifier,
+            private,
+        }
+    }
+
+    fn sign(&self, request: Outgoing) -> Result<Outgoing, CannotSign> {
+        match &self.private {
+            Some(key) => self.verifier.sign_with(request, "msg_1", at(NOW), key),
+            None => self.verifier.sign(request, "msg_1", at(NOW)),
+        }
+    }
+}
+
+/// Every preset, and every kind of settings in the known answers.
+fn senders() -> Vec<Sender> {
+    let of_presets = presets::all()
+        .iter()
+        .map(|preset| (preset.name.to_owned(), preset.verify_settings()));
+    let of_vectors: BTreeSet<String> = vectors()
+        .iter()
+        .map(|vector| vector["verifier"].to_string())
+        .collect();
+    let of_vectors = of_vectors.into_iter().filter_map(|text| {
+        let settings = read(&text).ok()?;
+        Some((text, settings))
+    });
+    of_presets
+        .chain(of_vectors)
+        .map(|(name, settings)| Sender::new(name, settings))
+        .collect()
+}
 
 /// A request before and after it is signed.
 struct Signed {
@@ -18,7 +95,7 @@ struct Signed {
 }
 
 /// A request that the sender can sign: JSON, or a form where that is what it needs.
-fn signed(verifier: &Verifier, coverage: &Coverage, random: &mut StdRng) -> Signed {
+fn signed(sender: &Sender, coverage: &Coverage, random: &mut StdRng) -> Signed {
     let text: String = (0..random.random_range(1..40))
         .map(|_| random.random_range('a'..='z'))
         .collect();
@@ -28,13 +105,15 @@ fn signed(verifier: &Verifier, coverage: &Coverage, random: &mut StdRng) -> Sign
     }
     let requests = kinds.map(|is_form| request(coverage, &text, is_form));
     let sign = |before: Outgoing| {
-        let after = verifier.sign(before.clone(), "msg_1", at(NOW)).ok()?;
+        let after = sender.sign(before.clone()).ok()?;
         let received = after.clone().into_received(at(NOW));
-        let is_genuine = verifier.verify(received, at(NOW)).is_ok();
+        let is_genuine = sender.verifier.verify(received, at(NOW)).is_ok();
         is_genuine.then_some(Signed { before, after })
     };
     let mut signed = requests.into_iter().filter_map(sign);
-    signed.next().expect("one of both can be signed")
+    signed
+        .next()
+        .unwrap_or_else(|| panic!("{}: neither can be signed", sender.name))
 }
 
 /// With everything that the sender signs and does not add itself, and with padding.
@@ -126,8 +205,7 @@ fn proof_in_body(signed: &Signed) -> Vec<std::ops::Range<usize>> {
 
 /// All that can happen to one request of one sender.
 struct Case<'a> {
-    name: &'a str,
-    verifier: &'a Verifier,
+    sender: &'a Sender,
     coverage: Coverage,
     signed: Signed,
 }
@@ -145,13 +223,14 @@ impl Case<'_> {
             changed.method, changed.url, changed.headers, changed.body
         );
         let verdict = self
+            .sender
             .verifier
             .verify(changed.into_received(at(NOW)), at(NOW));
         assert_eq!(
             verdict.is_err(),
             is_noticed,
             "{}: {what} changed: {:?}\n{shown}",
-            self.name,
+            self.sender.name,
             verdict.err().map(|(_, refusal)| refusal)
         );
     }
@@ -195,12 +274,12 @@ impl Case<'_> {
 
     fn time(&self) {
         let later = at(NOW) + jiff::SignedDuration::from_hours(24 * 30);
-        let verdict = self.verifier.verify(self.received(), later);
+        let verdict = self.sender.verifier.verify(self.received(), later);
         assert_eq!(
             verdict.is_err(),
             self.coverage.time,
             "{}: a month later",
-            self.name
+            self.sender.name
         );
     }
 
@@ -258,7 +337,8 @@ impl Case<'_> {
             if name == http::header::CONTENT_TYPE {
                 continue;
             }
-            let is_noticed = !is_known || self.coverage.headers.contains(name);
+            let is_signed = self.coverage.listed_headers || self.coverage.headers.contains(name);
+            let is_noticed = !is_known || is_signed;
             self.expect(name.as_str(), is_noticed, change(name));
             if is_noticed {
                 self.expect(&format!("{name} missing"), true, |request| {
@@ -285,16 +365,29 @@ fn texts_of_fields(request: &Outgoing) -> String {
     id.unwrap().1.into_owned()
 }
 
+#[test]
+fn senders_of_every_type_are_tried() {
+    let all = senders();
+    let tried: BTreeSet<&str> = all
+        .iter()
+        .map(|sender| sender.verifier.settings().type_name())
+        .collect();
+    let findings = read("{type: zzzzzzzz}").unwrap_err().join("\n");
+    let (_, known) = findings.split_once("write one of ").unwrap();
+    assert_eq!(tried, known.trim_end_matches(')').split(", ").collect());
+}
+
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig::with_cases(24))]
 
     #[test]
     fn one_bit_of_what_is_signed_is_noticed_and_of_nothing_else(seed: u64) {
+        static SENDERS: OnceLock<Vec<Sender>> = OnceLock::new();
         let mut random = StdRng::seed_from_u64(seed);
-        for (name, verifier) in signers() {
-            let coverage = verifier.settings().coverage();
-            let signed = signed(verifier, &coverage, &mut random);
-            let case = Case { name, verifier, coverage, signed };
+        for sender in SENDERS.get_or_init(senders) {
+            let coverage = sender.verifier.settings().coverage();
+            let signed = signed(sender, &coverage, &mut random);
+            let case = Case { sender, coverage, signed };
             case.body(&mut random);
             case.time();
             case.method();
