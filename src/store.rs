@@ -21,6 +21,7 @@
 
 #[cfg(test)]
 mod contract;
+mod refused;
 pub mod sqlite;
 
 use std::time::Duration;
@@ -36,6 +37,11 @@ use crate::{
         Attempt, DeadReason, DedupKey, Delivery, DeliveryPos, DeliveryState, End, EventSeq,
         LaneKey, MappingHash, OrderBy, OrganisationName, SourceName,
     },
+};
+
+pub use self::refused::{
+    KeptRequest, NewRefused, RefusedFigures, RefusedFilter, RefusedId, RefusedLimits,
+    RefusedRecord, RefusedRequests, RequestFacts,
 };
 
 /// A verified request, mapped, ready to be stored.

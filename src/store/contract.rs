@@ -6,17 +6,21 @@
 pub(super) mod accepting;
 pub(super) mod accounting;
 pub(super) mod delivering;
+pub(super) mod refusing;
 pub(super) mod samples;
 
 use async_trait::async_trait;
 
-use super::Store;
+use super::{RefusedRequests, Store};
 use crate::event::EventSeq;
 
 /// A place where a store can be opened again and again, one at a time.
 #[async_trait]
 pub(super) trait Home: Send + Sync {
     async fn open(&self) -> Box<dyn Store>;
+
+    /// The same for its refused requests; closed by dropping it.
+    async fn open_refused(&self) -> Box<dyn RefusedRequests>;
 
     /// Takes an event and all that hangs on it out of the closed store, as the end of its retention does.
     async fn prune(&self, event: EventSeq);
@@ -60,6 +64,19 @@ macro_rules! contract_suite {
         $crate::store::contract::contract_suite!(
             $home: accounting:
             counters_add_up_through_any_history,
+        );
+        $crate::store::contract::contract_suite!(
+            $home: refusing:
+            a_refused_request_is_there_after_a_restart,
+            equal_refusals_are_one_row_that_counts,
+            only_the_newest_refusals_of_each_source_stay,
+            refusals_are_listed_newest_first_by_source_reason_and_page,
+            a_kept_request_comes_back_as_it_was_until_its_time,
+            kept_requests_are_bounded_by_number_and_bytes_and_outlive_bare_rows,
+            of_equal_kept_requests_the_first_stays,
+            what_was_accepted_later_is_not_kept_any_more_and_says_so_once,
+            what_is_refused_again_stays_with_its_new_reason,
+            kept_requests_are_not_seen_in_debug_output,
         );
     };
     ($home:path: $module:ident: $($name:ident,)+) => {

@@ -22,6 +22,7 @@ mod migrations;
 mod open;
 mod queue;
 mod reader;
+mod refused;
 mod rows;
 mod tally;
 mod writer;

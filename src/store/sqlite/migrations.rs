@@ -5,7 +5,10 @@ use jiff::Timestamp;
 use rusqlite::{Connection, TransactionBehavior, params};
 
 /// In order; a step that was released is never changed again.
-const STEPS: [&str; 1] = [include_str!("migrations/0001_first.sql")];
+const STEPS: [&str; 2] = [
+    include_str!("migrations/0001_first.sql"),
+    include_str!("migrations/0002_refused.sql"),
+];
 
 /// The format that this release reads and writes.
 pub(super) fn newest() -> i64 {

@@ -180,7 +180,7 @@ fn list<T: Serialize>(items: &[T]) -> Result<Option<String>, StoreError> {
     json(items).map(Some)
 }
 
-fn json<T: Serialize + ?Sized>(value: &T) -> Result<String, StoreError> {
+pub(super) fn json<T: Serialize + ?Sized>(value: &T) -> Result<String, StoreError> {
     // The error's own text could quote the value.
     serde_json::to_string(value).map_err(|_| StoreError::Broken {
         what: "a value that cannot be written as JSON".to_owned(),

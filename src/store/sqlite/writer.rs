@@ -15,6 +15,7 @@ use super::{
     fault::Fault,
     group::{Group, Numbers, Sum},
     health::Health,
+    refused::RefusedChange,
     rows::EventRows,
 };
 use crate::{
@@ -26,6 +27,7 @@ use crate::{
 pub(super) enum Job {
     Accept(Call<EventRows, Acceptance>),
     Change(Call<Change, bool>),
+    Refused(Call<RefusedChange, bool>),
     /// Finish what was asked before, take nothing more, and end.
     Close,
     #[cfg(test)]
@@ -150,7 +152,7 @@ impl Writer {
                 Job::Close => jobs.close(),
                 #[cfg(test)]
                 Job::Run(run) => run(&self.connection),
-                job @ (Job::Accept(_) | Job::Change(_)) => {
+                job @ (Job::Accept(_) | Job::Change(_) | Job::Refused(_)) => {
                     bytes = bytes.saturating_add(job.size());
                     group.push(job);
                 }
@@ -180,6 +182,7 @@ impl Writer {
             match job {
                 Job::Accept(call) => call.answer(&committed),
                 Job::Change(call) => call.answer(&committed),
+                Job::Refused(call) => call.answer(&committed),
                 Job::Close => {}
                 #[cfg(test)]
                 Job::Run(_) => {}
@@ -229,6 +232,11 @@ impl Writer {
                     call.outcome =
                         Some(self.one(&mut filling, guard, |group| group.change(&call.input))?);
                 }
+                Job::Refused(call) => {
+                    call.outcome = Some(self.one(&mut filling, guard, |group| {
+                        group.change_refused(&call.input)
+                    })?);
+                }
                 Job::Close => {}
                 #[cfg(test)]
                 Job::Run(_) => {}
@@ -276,6 +284,7 @@ impl Job {
     fn size(&self) -> u64 {
         match self {
             Self::Accept(call) => call.input.size(),
+            Self::Refused(call) => call.input.size(),
             _ => 1024,
         }
     }

@@ -7,7 +7,7 @@ use super::{open, outside};
 use crate::{
     event::EventSeq,
     store::{
-        Store,
+        RefusedRequests, Store,
         contract::{Home, contract_suite},
     },
 };
@@ -21,6 +21,10 @@ fn directory() -> Directory {
 #[async_trait]
 impl Home for Directory {
     async fn open(&self) -> Box<dyn Store> {
+        Box::new(open(self.0.path()))
+    }
+
+    async fn open_refused(&self) -> Box<dyn RefusedRequests> {
         Box::new(open(self.0.path()))
     }
 

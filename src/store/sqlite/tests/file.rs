@@ -9,9 +9,9 @@ use crate::{
     clock::Clock,
     event::LaneKey,
     store::{
-        Store,
+        RefusedRequests, Store,
         contract::samples::{accept, event, group, organisation, waiting},
-        sqlite::{OpenError, SqliteOptions, SqliteStore, queue},
+        sqlite::{OpenError, SqliteOptions, SqliteStore, migrations, queue, refused},
     },
 };
 
@@ -124,7 +124,9 @@ async fn a_file_that_others_hold_for_too_long_is_refused_and_opens_later() {
     let refused = refusal(directory.path());
     assert!(matches!(refused, OpenError::Busy { .. }), "{refused}");
     other.execute_batch("ROLLBACK").unwrap();
-    other.pragma_update(None, "user_version", 1).unwrap();
+    other
+        .pragma_update(None, "user_version", migrations::newest())
+        .unwrap();
     drop(other);
     open(directory.path());
 }
@@ -151,7 +153,8 @@ async fn the_settings_are_in_force() {
             })
         })
         .await;
-    assert_eq!(settings, [8192, 2, 2, 2000, 64 << 20, 1]);
+    let format = migrations::newest();
+    assert_eq!(settings, [8192, 2, 2, 2000, 64 << 20, format]);
     for file in ["gateway.db", "gateway.db-wal", "gateway.db-shm"] {
         let about = fs::metadata(directory.path().join(file)).unwrap();
         assert_eq!(about.permissions().mode() & 0o777, 0o600, "{file}");
@@ -170,26 +173,27 @@ async fn a_directory_that_cannot_be_made_is_named() {
     assert!(refused.to_string().contains("file/data"), "{refused}");
 }
 
+/// How SQLite would run a statement.
+fn plan(connection: &Connection, sql: &str) -> String {
+    let mut plan = connection
+        .prepare(&format!("EXPLAIN QUERY PLAN {sql}"))
+        .unwrap();
+    let parameters = plan.parameter_count();
+    let values = (0..parameters).map(|_| 1);
+    let lines = plan
+        .query_map(rusqlite::params_from_iter(values), |row| {
+            row.get::<_, String>(3)
+        })
+        .unwrap();
+    lines.map(Result::unwrap).collect::<Vec<_>>().join("; ")
+}
+
 #[tokio::test]
 async fn what_waits_is_read_by_index_and_never_sorted() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(directory.path());
     let plans = store
-        .on_writer(|connection| {
-            queue::PLANNED.map(|sql| {
-                let mut plan = connection
-                    .prepare(&format!("EXPLAIN QUERY PLAN {sql}"))
-                    .unwrap();
-                let parameters = plan.parameter_count();
-                let values = (0..parameters).map(|_| 1);
-                let lines = plan
-                    .query_map(rusqlite::params_from_iter(values), |row| {
-                        row.get::<_, String>(3)
-                    })
-                    .unwrap();
-                lines.map(Result::unwrap).collect::<Vec<_>>().join("; ")
-            })
-        })
+        .on_writer(|connection| queue::PLANNED.map(|sql| plan(connection, sql)))
         .await;
     for plan in plans {
         assert!(plan.starts_with("SEARCH delivery USING INDEX"), "{plan}");
@@ -198,6 +202,42 @@ async fn what_waits_is_read_by_index_and_never_sorted() {
             "{plan}"
         );
     }
+}
+
+#[tokio::test]
+async fn refused_requests_are_read_and_trimmed_by_index_and_never_sorted() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    let plans = store.on_writer(|connection| refused::PLANNED.map(|sql| plan(connection, sql)));
+    for plan in plans.await {
+        assert!(
+            !plan.contains("TEMP B-TREE") && !plan.contains("SCAN refused"),
+            "{plan}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_file_of_the_first_format_is_brought_to_the_newest() {
+    let directory = tempfile::tempdir().unwrap();
+    filled(directory.path(), 3).await;
+    let file = outside(directory.path());
+    let later: Vec<String> = file
+        .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name GLOB 'refused*'")
+        .unwrap()
+        .query_map([], |row| row.get(0))
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
+    assert_eq!(later.len(), 2, "{later:?}");
+    for table in later {
+        file.execute_batch(&format!("DROP TABLE {table}")).unwrap();
+    }
+    file.pragma_update(None, "user_version", 1).unwrap();
+    drop(file);
+    let store = open(directory.path());
+    assert_eq!(store.totals().await.unwrap().accepted, 3);
+    assert_eq!(store.refused_figures().await.unwrap(), []);
 }
 
 #[tokio::test]
