@@ -5,12 +5,16 @@
 //! | `GET /metrics` | metrics in the OpenMetrics text format |
 //! | `GET /api/v1/status` | sources, organisations, counts of deliveries and the last reload, as JSON |
 //! | `POST /api/v1/reload` | reads source files, secrets and keys again, and says what came of it, as JSON |
+//! | `GET /api/v1/rejected` | requests that were refused, newest first; `/{id}` for one |
+//! | `POST /api/v1/rejected/{id}/accept` | verifies a kept request again and takes it if it passes |
+//! | `POST /api/v1/sources/{name}/rejected/accept` | the same for all of a source, oldest first |
 //! | `GET /live` | the process runs |
 //!
 //! It shows no payload, contact detail or secret, and knows neither Quentli nor SQL.
 
 mod guard;
 mod metrics;
+mod rejected;
 mod reload;
 mod status;
 
@@ -26,14 +30,18 @@ use crate::{
     clock::Clock,
     delivery::Handle,
     event::OrganisationName,
+    ingress::Ingress,
     source::{Sources, reload::Reloads},
-    store::Store,
+    store::{RefusedRequests, Store},
     telemetry::Metrics,
 };
 
 /// What the operators' port shows.
 pub struct Admin {
     pub store: Arc<dyn Store>,
+    pub refused: Arc<dyn RefusedRequests>,
+    /// Takes what was refused.
+    pub ingress: Arc<Ingress>,
     pub sources: Sources,
     pub reloads: Reloads,
     pub metrics: Metrics,
@@ -50,6 +58,13 @@ pub fn router(admin: Admin) -> Router {
         .route("/metrics", get(metrics::page))
         .route("/api/v1/status", get(status::page))
         .route("/api/v1/reload", post(reload::reload))
+        .route("/api/v1/rejected", get(rejected::list))
+        .route("/api/v1/rejected/{id}", get(rejected::one))
+        .route("/api/v1/rejected/{id}/accept", post(rejected::accept))
+        .route(
+            "/api/v1/sources/{name}/rejected/accept",
+            post(rejected::accept_of_source),
+        )
         .layer(middleware::from_fn_with_state(
             Arc::clone(&admin),
             guard::check,

@@ -9,8 +9,10 @@ mod explain;
 mod functions;
 mod healthcheck;
 mod new;
+mod operators;
 mod output;
 mod presets;
+mod rejected;
 mod reload;
 mod request;
 mod sandbox;
@@ -95,6 +97,8 @@ enum Command {
     Send(Box<send::Arguments>),
     /// Have a running gateway read its source files, secrets and keys again
     Reload(reload::Arguments),
+    /// Show which requests a running gateway refused, and accept later what it should have taken
+    Rejected(rejected::Arguments),
     /// Show every setting in effect and where it came from
     Config(config::Arguments),
     /// Run a local stand-in for Quentli's customers API
@@ -134,6 +138,7 @@ pub fn main() -> ExitCode {
         Command::Config(arguments) => config::run(&arguments, &environment),
         Command::Serve(arguments) => block_on(serve::run(arguments, environment)),
         Command::Reload(arguments) => block_on(reload::run(arguments, environment)),
+        Command::Rejected(arguments) => block_on(rejected::run(arguments, environment)),
         Command::Send(arguments) => block_on(send::run(*arguments, environment)),
         Command::Sandbox(arguments) => block_on(sandbox::run(arguments)),
         Command::Demo(arguments) => block_on(crate::demo::run(arguments)),

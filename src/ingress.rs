@@ -9,7 +9,9 @@
 
 mod accepted;
 mod body;
+mod late;
 mod pages;
+mod rejected;
 mod server;
 mod webhook;
 
@@ -29,14 +31,26 @@ use tokio::sync::Semaphore;
 use tower_http::catch_panic::{CatchPanicLayer, ResponseForPanic};
 use url::Url;
 
+pub use late::{Late, LateCounts, NotTried};
+pub use rejected::meaning;
 pub use server::{ServerLimits, listen, serve};
 
-use crate::{clock::Clock, problem::Problem, source::Sources, store::Store, telemetry::Metrics};
+use self::rejected::Recorder;
+use crate::{
+    clock::Clock,
+    problem::Problem,
+    source::Sources,
+    store::{RefusedRequests, Store},
+    telemetry::Metrics,
+};
 
 /// What the public port needs.
 pub struct Parts {
     pub sources: Sources,
     pub store: Arc<dyn Store>,
+    pub refused: Arc<dyn RefusedRequests>,
+    /// Refused requests of each source that are kept to be looked at; 0 keeps none.
+    pub rejected: u32,
     pub clock: Clock,
     pub metrics: Metrics,
     pub public_url: Option<Url>,
@@ -54,6 +68,8 @@ pub struct Parts {
 pub struct Ingress {
     sources: Sources,
     store: Arc<dyn Store>,
+    refused: Arc<dyn RefusedRequests>,
+    rejected: Recorder,
     clock: Clock,
     metrics: Metrics,
     public_url: Option<Url>,
@@ -69,9 +85,18 @@ pub struct Ingress {
 
 impl Ingress {
     pub fn new(parts: Parts) -> Arc<Self> {
+        let rejected = Recorder::new(
+            Arc::clone(&parts.refused),
+            parts.clock.clone(),
+            parts.metrics.clone(),
+            parts.rejected,
+            *parts.store.value_key(),
+        );
         Arc::new(Self {
             sources: parts.sources,
+            rejected,
             store: parts.store,
+            refused: parts.refused,
             clock: parts.clock,
             metrics: parts.metrics,
             public_url: parts.public_url,
@@ -89,6 +114,16 @@ impl Ingress {
     /// are served.
     pub fn drain(&self) {
         self.ready.store(false, Ordering::Relaxed);
+    }
+
+    /// Writes down which requests are refused, until it is dropped.
+    pub async fn write_down_rejected(&self) {
+        self.rejected.run().await;
+    }
+
+    /// Writes down what is left, when nothing is refused any more.
+    pub async fn finish_rejected(&self) {
+        self.rejected.write().await;
     }
 
     /// The routes of the public port.
@@ -120,3 +155,6 @@ impl ResponseForPanic for Panics {
         Problem::Internal.response(&request_id, None)
     }
 }
+
+#[cfg(test)]
+mod tests;

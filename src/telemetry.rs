@@ -7,4 +7,4 @@ mod logs;
 mod metrics;
 
 pub use logs::{LogFormat, LogSettings, start_logs};
-pub use metrics::{ApiCall, Metrics, OrganisationState, ReloadPart, RequestResult};
+pub use metrics::{ApiCall, LeftOut, Metrics, OrganisationState, ReloadPart, RequestResult};

@@ -24,6 +24,13 @@ pub(super) async fn page(State(admin): State<Arc<Admin>>) -> Response<Body> {
             .metrics
             .open_deliveries(DeliveryState::Dead, totals.dead);
     }
+    if let Ok(sources) = admin.refused.refused_figures().await {
+        for (name, figures) in sources {
+            admin
+                .metrics
+                .rejected(&name, figures.rows, figures.kept_bytes);
+        }
+    }
     for (name, handle) in &admin.organisations {
         admin
             .metrics

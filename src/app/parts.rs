@@ -47,7 +47,7 @@ pub enum StartError {
 pub(super) async fn open_store(
     config: &Config,
     clock: &Clock,
-) -> Result<Arc<dyn Store>, StartError> {
+) -> Result<Arc<SqliteStore>, StartError> {
     let options = SqliteOptions {
         disk_reserve: config.limits.disk_reserve.0,
         ..SqliteOptions::default()

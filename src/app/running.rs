@@ -22,7 +22,7 @@ use crate::{
         Seen, Set, Sources,
         reload::{Changes, Desk, KeysReport, Reloads, Report, SourcesReport, Trigger},
     },
-    store::{Store, StoreError},
+    store::{RefusedRequests, Store, StoreError},
     telemetry::Metrics,
 };
 
@@ -73,13 +73,17 @@ pub async fn start(
     metrics.sources(set.sources(), clock.now());
     let (reloads, desk) = Reloads::new(start_report(&set, &clock));
     let sources = Sources::new(set);
-    let store = parts::open_store(&config, &clock).await?;
+    let file = parts::open_store(&config, &clock).await?;
+    let store: Arc<dyn Store> = file.clone();
+    let refused: Arc<dyn RefusedRequests> = file;
     let dispatchers = parts::dispatchers(&config, &store, &clock, &metrics)?;
     let (public_listener, listen) = open_port(config.listen, "webhooks")?;
     let (admin_listener, admin_listen) = open_port(config.admin.listen, "operators")?;
     let ingress = Ingress::new(ingress::Parts {
         sources: sources.clone(),
         store: Arc::clone(&store),
+        refused: Arc::clone(&refused),
+        rejected: config.limits.rejected,
         clock: clock.clone(),
         metrics: metrics.clone(),
         public_url: config.public_url.clone(),
@@ -103,6 +107,8 @@ pub async fn start(
     };
     let admin = Admin {
         store: Arc::clone(&store),
+        refused,
+        ingress: Arc::clone(&ingress),
         sources,
         reloads: reloads.clone(),
         metrics,
@@ -258,6 +264,12 @@ impl App {
             let stop = reloading.soft().clone();
             stop.run_until_cancelled(self.reloader.run(self.desk)).await;
         };
+        let recording = serving.clone();
+        let recorder = async {
+            let stop = recording.soft().clone();
+            stop.run_until_cancelled(self.ingress.write_down_rejected())
+                .await;
+        };
         let watch = async {
             let failure = tokio::select! {
                 () = shutdown.soft().cancelled() => None,
@@ -275,7 +287,8 @@ impl App {
             serving.begin();
             failure
         };
-        let (failure, (), (), ()) = tokio::join!(watch, public, operators, reloader);
+        let (failure, (), (), (), ()) = tokio::join!(watch, public, operators, reloader, recorder);
+        self.ingress.finish_rejected().await;
         delivering.begin();
         let mut failure = failure;
         while let Some(ended) = dispatchers.join_next().await {

@@ -1,106 +1,35 @@
 //! `reload`: asks a running gateway to read its files again, and shows what came of it.
 
-#![expect(
-    clippy::doc_markdown,
-    reason = "comments on arguments are the help that people read"
-)]
-
-use std::time::Duration;
-
-use secrecy::ExposeSecret as _;
+use http::Method;
 use serde_json::Value;
 
-use super::{Exit, output};
-use crate::config::{Admin, Config, Environment, Flags};
-
-/// The largest answer that is read: a report holds a few hundred lines at most.
-const MAX_ANSWER_BYTES: usize = 4 << 20;
+use super::{
+    Exit,
+    operators::{Operators, Port},
+    output,
+};
+use crate::config::Environment;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The configuration file that says where the gateway listens for operators, and with which token
-    /// [environment: GATEWAY_CONFIG] [default: gateway.yaml where it exists]
-    #[arg(long, value_name = "FILE")]
-    config: Option<std::path::PathBuf>,
-    /// Where the gateway listens for operators [environment: GATEWAY_ADMIN_LISTEN] [default: 127.0.0.1:8081]
-    #[arg(long, value_name = "ADDR")]
-    admin_listen: Option<String>,
-    /// How long to wait for the answer, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 40)]
-    timeout: u64,
+    #[command(flatten)]
+    port: Port,
 }
 
 pub(super) async fn run(arguments: Arguments, environment: Environment) -> Exit {
-    let flags = Flags {
-        config: arguments.config,
-        admin_listen: arguments.admin_listen,
-        ..Flags::default()
-    };
-    let mut admin = match Config::load_admin(&flags, &environment) {
-        Ok(admin) => admin,
-        Err(error) => {
-            for found in &error.findings {
-                output::findings(found, output::usual_style(&environment));
-            }
-            return Exit::Configuration;
-        }
-    };
-    admin.listen = super::from_here(admin.listen);
-    let limit = Duration::from_secs(arguments.timeout);
-    let (status, body) = match ask(&admin, limit).await {
-        Ok(answer) => answer,
-        Err(error) => {
-            let error = output::chain(&error.without_url());
-            output::error(&format!(
-                "the gateway cannot be asked at http://{}: {error}",
-                admin.listen
-            ));
-            return Exit::Unavailable;
-        }
-    };
-    let answer = serde_json::from_slice::<Value>(&body).unwrap_or_default();
-    if answer.get("sources").is_some() {
-        show(&answer);
-        return if status == 200 { Exit::Fine } else { Exit::Bad };
+    match arguments.port.find(&environment) {
+        Ok(operators) => reload(&operators).await.unwrap_or_else(|exit| exit),
+        Err(exit) => exit,
     }
-    let exit = match status {
-        // The token is a setting, and wrong or missing here.
-        401 => Exit::Configuration,
-        403 => Exit::Bad,
-        503 | 504 => Exit::Unavailable,
-        _ => {
-            output::error(&format!(
-                "what answers at http://{} is not the gateway's operators' port, as `admin.listen` in gateway.yaml, \
-                 GATEWAY_ADMIN_LISTEN or --admin-listen names it; webhooks have another",
-                admin.listen
-            ));
-            return Exit::Unavailable;
-        }
-    };
-    let text = |name| answer.get(name).and_then(Value::as_str).unwrap_or_default();
-    output::error(&format!("{}: {}", text("title"), text("detail")));
-    exit
 }
 
-async fn ask(admin: &Admin, limit: Duration) -> Result<(u16, Vec<u8>), reqwest::Error> {
-    let client = reqwest::Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .timeout(limit)
-        .no_proxy()
-        // There is no TLS to this port, so the system's certificates, which may be missing, are not needed.
-        .tls_certs_only(std::iter::empty())
-        .build()?;
-    let mut request = client.post(format!("http://{}/api/v1/reload", admin.listen));
-    if let Some(token) = &admin.token {
-        request = request.bearer_auth(token.expose_secret());
+async fn reload(operators: &Operators) -> Result<Exit, Exit> {
+    let (status, answer) = operators.ask(Method::POST, "/api/v1/reload").await?;
+    if answer.get("sources").is_none() {
+        return Err(operators.refused(status, &answer));
     }
-    let mut response = request.send().await?;
-    let mut body = Vec::new();
-    while let Some(piece) = response.chunk().await? {
-        let room = MAX_ANSWER_BYTES.saturating_sub(body.len());
-        body.extend(piece.iter().take(room));
-    }
-    Ok((response.status().as_u16(), body))
+    show(&answer);
+    Ok(if status == 200 { Exit::Fine } else { Exit::Bad })
 }
 
 /// What came of it: results to standard output, what a person must mend to standard error.

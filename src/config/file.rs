@@ -61,6 +61,7 @@ impl FileSettings {
             "header_timeout",
             "body_timeout",
             "disk_reserve",
+            "rejected",
         ];
         settings.section("limits", &limits, &mut keys, out, |_, _, _| {});
         let retry = ["for", "first_wait", "longest_wait", "missing_for"];

@@ -29,6 +29,9 @@ use crate::{
 /// The file that is read when no other is named, where it exists.
 pub const DEFAULT_FILE: &str = "gateway.yaml";
 
+/// The most refused requests of a source that can be looked at: more than anybody reads.
+const MOST_REJECTED: u32 = 10_000;
+
 /// What is wrong with the configuration, all of it.
 #[derive(Debug, thiserror::Error)]
 #[error("the configuration has mistakes")]
@@ -168,6 +171,7 @@ impl Reader<'_> {
             header_timeout: self.duration("limits.header_timeout", Duration::from_secs(10)),
             body_timeout: self.duration("limits.body_timeout", Duration::from_secs(30)),
             disk_reserve: self.bytes("limits.disk_reserve", ByteCount(256 << 20)),
+            rejected: self.rejected(),
         };
         if limits.memory < limits.body {
             let diagnostic = Diagnostic::error(
@@ -301,6 +305,19 @@ impl Reader<'_> {
         let written = self.settings.get(key);
         self.layers
             .settle(key, written, default, str::parse, ToString::to_string)
+    }
+
+    fn rejected(&mut self) -> u32 {
+        let key = "limits.rejected";
+        let written = self.settings.get(key);
+        let read = |text: &str| {
+            let number = text.trim().parse().ok();
+            number
+                .filter(|number| *number <= MOST_REJECTED)
+                .ok_or("a whole number from 0 to 10000")
+        };
+        self.layers
+            .settle(key, written, 100, read, ToString::to_string)
     }
 
     fn count(&mut self, key: &str, default: u32) -> NonZeroU32 {

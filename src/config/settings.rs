@@ -86,6 +86,8 @@ pub struct Limits {
     pub body_timeout: Duration,
     /// Free space below which nothing more is accepted.
     pub disk_reserve: ByteCount,
+    /// Refused requests of each source that can be looked at; 0 is none.
+    pub rejected: u32,
 }
 
 /// How long and how often deliveries are tried.

@@ -13,10 +13,13 @@ use axum::{
     body::Body,
     extract::{Path, State, rejection::PathRejection},
 };
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
 use tokio::{sync::SemaphorePermit, time::timeout};
 
-use super::{Ingress, accepted, body};
+use super::{
+    Ingress, accepted, body,
+    rejected::{Rejection, Seen},
+};
 use crate::{
     event::{End, Failure, ItemOutcome, Mapped, MappedItem, SourceName},
     problem::Problem,
@@ -36,9 +39,11 @@ const TURN_WAIT: Duration = Duration::from_secs(1);
 const TELL_EVERY_MS: u64 = 10_000;
 
 /// Why a request is refused: what the sender is told, and what the log and the metric say.
-struct Refusal {
-    problem: Problem,
-    reason: &'static str,
+pub(super) struct Refusal {
+    pub(super) problem: Problem,
+    pub(super) reason: &'static str,
+    /// The request, where it may be written down.
+    seen: Option<Seen>,
 }
 
 impl From<Problem> for Refusal {
@@ -46,6 +51,17 @@ impl From<Problem> for Refusal {
         Self {
             problem,
             reason: problem.name(),
+            seen: None,
+        }
+    }
+}
+
+impl Refusal {
+    /// Refuses before the body was read to the end.
+    fn of_head(problem: Problem, head: Parts) -> Self {
+        Self {
+            seen: Some(Seen::Head(Box::new(head))),
+            ..problem.into()
         }
     }
 }
@@ -90,9 +106,7 @@ pub(super) async fn receive(
             let [new, known_items, dead, dropped] = counts;
             let name = stored.source.name();
             ingress.metrics.request(Some(name), word, "", took);
-            // Nothing can be sent for these, so no dispatcher will ever see and count them.
-            ingress.metrics.ended(name, End::Dropped, dropped);
-            ingress.metrics.buried(name, "mapping", dead);
+            ingress.count(name, &stored.acceptance);
             tracing::info!(
                 request.id = request_id,
                 source,
@@ -139,64 +153,114 @@ impl Ingress {
             Lookup::Broken => return Err(Problem::SourceUnavailable.into()),
             Lookup::Ready(source) => source,
         };
-        if request.method() != Method::POST {
-            return Err(Problem::MethodNotAllowed.into());
+        match self.receive(&source, request).await {
+            Ok(acceptance) => Ok(Stored { source, acceptance }),
+            Err(refusal) => {
+                self.write_down(&source, &refusal);
+                Err(refusal)
+            }
+        }
+    }
+
+    async fn receive(
+        &self,
+        source: &Arc<Source>,
+        request: Request<Body>,
+    ) -> Result<Acceptance, Refusal> {
+        let (head, body) = request.into_parts();
+        if head.method != Method::POST {
+            return Err(Refusal::of_head(Problem::MethodNotAllowed, head));
         }
         // Only whole requests take a turn: a body that dribbles in holds up nobody but itself.
-        let (received, _share) = self.read(request).await?;
+        let (received, _share) = self.read(head, body).await?;
         let Ok(Ok(_turn)) = timeout(TURN_WAIT, self.turns.acquire()).await else {
             return Err(Problem::Busy.into());
         };
-        let verified = self.verify(&source, received)?;
-        let (verified, mapped) = map(&source, verified).await;
-        let event = accepted::new_event(&source, verified, mapped);
-        let acceptance = self
-            .store
+        self.take_in(source, received).await
+    }
+
+    /// What becomes of a whole request, live or [later](super::late): verified, mapped, stored.
+    pub(super) async fn take_in(
+        &self,
+        source: &Arc<Source>,
+        received: Received,
+    ) -> Result<Acceptance, Refusal> {
+        let verified = self.verify(source, received)?;
+        let (verified, mapped) = map(source, verified).await;
+        let event = accepted::new_event(source, verified, mapped);
+        self.store
             .accept(event)
             .await
-            .map_err(|error| self.not_stored(&error))?;
-        Ok(Stored { source, acceptance })
+            .map_err(|error| self.not_stored(&error))
+    }
+
+    /// Counts deliveries that ended at once or are dead: nothing can be sent for these, so no dispatcher will ever see
+    /// and count them.
+    pub(super) fn count(&self, source: &SourceName, acceptance: &Acceptance) {
+        if let Acceptance::Accepted { dead, dropped, .. } = acceptance {
+            self.metrics.ended(source, End::Dropped, *dropped);
+            self.metrics.buried(source, "mapping", *dead);
+        }
+    }
+
+    /// Has a refusal of the request itself written down; what passes by itself, as 503 says, is for the log alone.
+    fn write_down(&self, source: &Source, refusal: &Refusal) {
+        let status = refusal.problem.status();
+        let Some(seen) = refusal.seen.as_ref().filter(|_| status.is_client_error()) else {
+            return;
+        };
+        self.rejected.record(&Rejection {
+            source,
+            seen,
+            reason: refusal.reason,
+            status: status.as_u16(),
+            is_unverified: matches!(seen, Seen::Whole(_)),
+        });
     }
 
     /// The request with its whole body, and the body's share of the memory.
     async fn read(
         &self,
-        request: Request<Body>,
-    ) -> Result<(Received, Option<SemaphorePermit<'_>>), Problem> {
-        let (head, body) = request.into_parts();
-        let limit = self.body_limit;
-        let (body, share) = body::read(
+        head: Parts,
+        body: Body,
+    ) -> Result<(Received, Option<SemaphorePermit<'_>>), Refusal> {
+        let read = body::read(
             &head.headers,
             body,
-            limit,
+            self.body_limit,
             self.body_timeout,
             &self.body_budget,
-        )
-        .await?;
+        );
+        let (body, share) = match read.await {
+            Ok(read) => read,
+            Err(problem) => return Err(Refusal::of_head(problem, head)),
+        };
         let path_and_query = head
             .uri
             .path_and_query()
             .map_or("/", |path| path.as_str())
             .to_owned();
-        let public_url = if let Some(url) = &self.public_url {
-            format!("{}{path_and_query}", url.as_str().trim_end_matches('/'))
-        } else {
-            let host = head
-                .headers
-                .get(header::HOST)
-                .and_then(|host| host.to_str().ok())
-                .unwrap_or_default();
-            format!("https://{host}{path_and_query}")
-        };
         let received = Received {
             method: head.method,
+            public_url: self.public_address(&head.headers, &path_and_query),
             path_and_query,
-            public_url,
             headers: head.headers,
             body,
             received_at: self.clock.now(),
         };
         Ok((received, share))
+    }
+
+    /// The address that the sender was given.
+    pub(super) fn public_address(&self, headers: &HeaderMap, path_and_query: &str) -> String {
+        if let Some(url) = &self.public_url {
+            return format!("{}{path_and_query}", url.as_str().trim_end_matches('/'));
+        }
+        let host = headers
+            .get(header::HOST)
+            .and_then(|host| host.to_str().ok())
+            .unwrap_or_default();
+        format!("https://{host}{path_and_query}")
     }
 
     fn verify(&self, source: &Source, received: Received) -> Result<Verified, Refusal> {
@@ -216,6 +280,7 @@ impl Ingress {
                 Err(Refusal {
                     problem,
                     reason: refusal.as_str(),
+                    seen: Some(Seen::Whole(Box::new(received))),
                 })
             }
         }

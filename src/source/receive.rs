@@ -8,6 +8,7 @@
 //!   handshake: none
 //!   dedup: [portalId, eventId]  # expressions on an item; or {header: webhook-id}; or body
 //!   answer: {status: 200}
+//!   keep_rejected: {bodies_for: 24h}  # off unless it is written
 //! ```
 //!
 //! Reading gives checked values or findings, never both a value and an error. Secrets are references here; their
@@ -15,7 +16,10 @@
 
 mod answer;
 mod dedup;
+mod keep;
 pub mod written;
+
+use std::time::Duration;
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use secrecy::SecretString;
@@ -44,6 +48,8 @@ pub struct Receive {
     pub secrets: Vec<ReceiveSecret>,
     pub dedup: DedupRule,
     pub answer: Answer,
+    /// How long requests whose check failed are kept whole, so that they can be accepted later.
+    pub keep_rejected: Option<Duration>,
 }
 
 /// Where a signing secret stands, and until when it is accepted.
@@ -68,6 +74,8 @@ impl Receive {
         let preset = verify.as_ref().and_then(|(_, preset)| *preset);
         let dedup = dedup::read(keys.take("dedup"), preset, node.span, out);
         let answer = answer::read(keys.take("answer"), out);
+        let keep_rejected = keys.take("keep_rejected");
+        let keep_rejected = keep_rejected.and_then(|entry| keep::read(entry, out));
         keys.finish(out);
         let (verify, _) = verify?;
         check_secrets(&verify, secrets_entry, &secrets, node, out);
@@ -77,6 +85,7 @@ impl Receive {
             secrets,
             dedup: dedup?,
             answer: answer?,
+            keep_rejected,
         })
     }
 

@@ -4,6 +4,7 @@
 //! gauges about deliveries are read from the store when the page is asked for.
 
 mod labels;
+mod rejected;
 mod words;
 
 use std::{
@@ -24,7 +25,8 @@ use self::labels::{
     OrganisationStateLabels, PartLabels, ReloadLabels, RequestLabels, SecretLabels, SourceLabels,
     StateLabels, Word,
 };
-pub use self::words::{ApiCall, OrganisationState, ReloadPart, RequestResult};
+use self::rejected::Rejected;
+pub use self::words::{ApiCall, LeftOut, OrganisationState, ReloadPart, RequestResult};
 use crate::event::{AttemptOutcome, DeliveryState, End, MappingHash, OrganisationName, SourceName};
 
 type SecondsGauge = Gauge<f64, AtomicU64>;
@@ -36,6 +38,7 @@ pub struct Metrics {
     requests: Family<RequestLabels, Counter>,
     request_duration: Family<SourceLabels, Histogram, fn() -> Histogram>,
     secrets: Family<SecretLabels, Counter>,
+    rejected: Rejected,
     sources: Family<SourceLabels, Gauge>,
     mappings: Family<MappingLabels, Gauge>,
     /// The sources that those two show.
@@ -84,6 +87,7 @@ impl Metrics {
             "Genuine requests, by the secret that matched",
             secrets.clone(),
         );
+        let rejected = Rejected::new(&mut registry);
         let sources = Family::default();
         registry.register(
             "source_loaded",
@@ -178,6 +182,7 @@ impl Metrics {
             requests,
             request_duration,
             secrets,
+            rejected,
             sources,
             mappings,
             sources_shown: Arc::default(),
@@ -430,6 +435,10 @@ mod tests {
             Duration::from_millis(3),
         );
         metrics.verified(&source, "CRM_SECRET");
+        metrics.rejected(&source, 3, 2048);
+        metrics.rejected_written(&source, 5);
+        metrics.rejected_left_out(&source, LeftOut::Flood, 1);
+        metrics.rejected_tried_again(&source, RequestResult::Accepted);
         let mapping = MappingHash::of(b"the text of the file");
         let at = "2026-03-02T12:00:00Z".parse().unwrap();
         metrics.sources([(source.clone(), Some(mapping))], at);

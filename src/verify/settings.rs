@@ -10,7 +10,7 @@ use super::{
     public_key::{InvalidPublicKey, KeyAlgorithm},
     signature::HeaderList,
     template::{Segment, Template},
-    timestamp::TimestampSettings,
+    timestamp::{TimestampPlace, TimestampSettings},
 };
 
 /// How a source proves that it sent a request.
@@ -147,6 +147,25 @@ impl VerifySettings {
                 TokenPlace::Header(name) => std::slice::from_ref(name),
                 TokenPlace::Query(_) | TokenPlace::Form(_) | TokenPlace::Json(_) => &[],
             },
+            Kind::Signature(settings) => settings.place.headers(),
+        }
+    }
+
+    /// The header that holds the time at which the sender signed.
+    pub fn timestamp_header(&self) -> Option<&HeaderName> {
+        let Kind::Signature(settings) = &self.kind else {
+            return None;
+        };
+        match &settings.timestamp.as_ref()?.place {
+            TimestampPlace::Header(name) => Some(name),
+            TimestampPlace::Pair(_) | TimestampPlace::Json(_) => None,
+        }
+    }
+
+    /// The headers that hold signatures: no secrets, unlike tokens.
+    pub fn signature_headers(&self) -> &[HeaderName] {
+        match &self.kind {
+            Kind::None | Kind::Basic | Kind::Token(_) => &[],
             Kind::Signature(settings) => settings.place.headers(),
         }
     }

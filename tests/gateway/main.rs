@@ -13,6 +13,7 @@ mod hubspot;
 mod journey;
 mod limits;
 mod refusals;
+mod rejected;
 mod reload;
 mod shipped;
 mod sources;

@@ -12,6 +12,7 @@ mod kill;
 mod new;
 mod presets;
 mod privacy;
+mod rejected;
 mod reload;
 mod stop;
 

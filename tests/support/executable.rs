@@ -343,14 +343,34 @@ impl Gateway {
         get(&format!("http://{}/metrics", self.admin_listen)).await
     }
 
-    /// `POST /api/v1/reload`: the status and what came of it.
-    pub(crate) async fn reload(&self) -> (u16, Value) {
+    /// Any page of the operators' port: its status and JSON.
+    pub(crate) async fn admin(&self, method: &str, path: &str) -> (u16, Value) {
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let url = format!("http://{}/api/v1/reload", self.admin_listen);
-        let answer = client.post(url).send().await.unwrap();
+        let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
+        let url = format!("http://{}{path}", self.admin_listen);
+        let answer = client.request(method, url).send().await.unwrap();
         let status = answer.status().as_u16();
         let text = answer.text().await.unwrap();
         (status, serde_json::from_str(&text).unwrap())
+    }
+
+    /// Waits until so many refused requests are written down; gives them, newest first.
+    pub(crate) async fn rejected(&self, many: usize) -> Vec<Value> {
+        until("refused requests to be written down", async || {
+            let (_, page) = self.admin("GET", "/api/v1/rejected?limit=500").await;
+            let found = page["rejected"].as_array().unwrap().clone();
+            if found.len() == many {
+                Ok(found)
+            } else {
+                Err(found.len())
+            }
+        })
+        .await
+    }
+
+    /// `POST /api/v1/reload`: the status and what came of it.
+    pub(crate) async fn reload(&self) -> (u16, Value) {
+        self.admin("POST", "/api/v1/reload").await
     }
 
     /// Waits until the last reload is as `is_meant` says; gives it.

@@ -26,6 +26,27 @@ fn bad(text: &str) -> String {
     found.join("\n")
 }
 
+#[test]
+fn requests_are_kept_only_where_that_is_written_and_for_a_week_at_most() {
+    let of = |text: &str| format!("verify: svix\n{SECRETS}{text}");
+    assert_eq!(good(&of("")).keep_rejected, None);
+    for (text, hours) in [("24h", 24), ("7d", 168)] {
+        let receive = good(&of(&format!("keep_rejected: {{bodies_for: {text}}}\n")));
+        assert_eq!(receive.keep_rejected, Some(Duration::from_hours(hours)));
+    }
+    for wrong in [
+        "{bodies_for: 8d}",
+        "{bodies_for: 0s}",
+        "{bodies_for: always}",
+    ] {
+        let found = bad(&of(&format!("keep_rejected: {wrong}\n")));
+        assert!(found.contains("recv/bad-value"), "{wrong}: {found}");
+    }
+    assert!(bad(&of("keep_rejected: {}\n")).contains("recv/missing-key"));
+    assert!(bad(&of("keep_rejected: 24h\n")).contains("recv/wrong-shape"));
+    assert!(bad(&of("keep_rejected: {bodies_for: 1h, days: 2}\n")).contains("recv/unknown-key"));
+}
+
 const SECRETS: &str = "secrets: [{env: CRM_SECRET}]\n";
 
 #[test]

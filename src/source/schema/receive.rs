@@ -26,6 +26,7 @@ pub(super) fn definitions() -> Vec<(&'static str, Value)> {
         ("secret", map_with_one_of(&["env", "file"], secret())),
         ("dedup_header", map(dedup_header())),
         ("answer", map(answer())),
+        ("keep_rejected", map(keep_rejected())),
     ]
 }
 
@@ -72,6 +73,12 @@ fn receive() -> Vec<Key> {
             "answer",
             "What the sender is answered once the request is stored.",
             reference("answer"),
+        ),
+        may(
+            "keep_rejected",
+            "Keeps requests whose check failed, whole, so that they can be accepted later. Personal and secret data on \
+             disk; off unless it is written.",
+            reference("keep_rejected"),
         ),
     ]
 }
@@ -328,4 +335,12 @@ fn answer() -> Vec<Key> {
         ),
         may("body", "The body, for senders that insist on one.", text()),
     ]
+}
+
+fn keep_rejected() -> Vec<Key> {
+    vec![must(
+        "bodies_for",
+        "How long, such as 24h; 7d at most.",
+        text().matching("^[0-9]+(ms|[smhd])$"),
+    )]
 }

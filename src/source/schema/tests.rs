@@ -165,6 +165,7 @@ fn what_the_schema_refuses_check_refuses_too() {
         ("dedup: [eventId, \"a | text\"]", "dedup: []"),
         ("handshake: none", "handshake: echo-json"),
         ("status: 202", "status: 404"),
+        ("bodies_for: 24h", "bodies_for: always"),
         ("content_type: application/json", "content_type: json"),
         ("  - {name: test, when", "  - {when"),
         ("name: everything\n", "nmae: everything\n"),

@@ -69,7 +69,7 @@ async fn all(store: &dyn RefusedRequests) -> Vec<RefusedRecord> {
 /// The marks' numbers, by the time that `refused` gives them.
 async fn marks(store: &dyn RefusedRequests, filter: RefusedFilter, limit: u32) -> Vec<i64> {
     let records = store.refused(filter, limit).await.unwrap();
-    let second = |record: &RefusedRecord| (record.first_at.as_second() - time(0).as_second());
+    let second = |record: &RefusedRecord| record.first_at.as_second() - time(0).as_second();
     records.iter().map(second).collect()
 }
 

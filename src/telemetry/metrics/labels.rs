@@ -35,6 +35,18 @@ pub(super) struct RequestLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct RequestResultLabels {
+    pub(super) source: Word,
+    pub(super) result: Word,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct LeftOutLabels {
+    pub(super) source: Word,
+    pub(super) cause: Word,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct SecretLabels {
     pub(super) source: Word,
     pub(super) secret: Word,

@@ -89,3 +89,24 @@ impl OrganisationState {
         }
     }
 }
+
+/// Why a refused request was not written down, or not kept whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LeftOut {
+    /// There were more at once than are looked at.
+    Flood,
+    /// The store had enough to do, or could not write.
+    Store,
+    /// It was written down, but is too large to be kept whole, or too much was kept at once.
+    Body,
+}
+
+impl LeftOut {
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Flood => "flood",
+            Self::Store => "store",
+            Self::Body => "body",
+        }
+    }
+}

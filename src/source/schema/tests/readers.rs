@@ -10,7 +10,7 @@ const STRANGER: &str = "qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq";
 
 /// Where the map of each definition stands: a text in `FULL`, or one to be put in its place, and the same with a key
 /// that nobody knows, `§`.
-const PLACES: [(&str, &str, &str); 21] = [
+const PLACES: [(&str, &str, &str); 22] = [
     ("", "quentli: default", "quentli: default\n§: 1"),
     ("receive", "  handshake: none", "  handshake: none\n  §: 1"),
     (
@@ -47,6 +47,11 @@ const PLACES: [(&str, &str, &str); 21] = [
         "dedup: {header: X-Id, §: 1}",
     ),
     ("answer", "{status: 202,", "{§: 1, status: 202,"),
+    (
+        "keep_rejected",
+        "{bodies_for: 24h}",
+        "{bodies_for: 24h, §: 1}",
+    ),
     (
         "defaults",
         "{on_null: skip, on_blank: clear, on_error: skip}",

@@ -1,0 +1,260 @@
+//! The requests that were refused: `GET /api/v1/rejected`, one of them, and trying them again. A kept request is only
+//! used; neither its body nor its headers are ever part of an answer.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{
+        Path, Query, State,
+        rejection::{PathRejection, QueryRejection},
+    },
+    response::{IntoResponse as _, Response},
+};
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::{Admin, guard::problem};
+use crate::{
+    event::SourceName,
+    ingress::{Late, NotTried, meaning},
+    store::{RefusedFilter, RefusedId, RefusedRecord, RequestFacts, StoreError},
+};
+
+/// Records of a page, unless it is said, and at most.
+const PAGE: u32 = 50;
+const LARGEST_PAGE: u32 = 500;
+/// Requests that are tried again in one go, unless it is said, and at most: each is a write of its own.
+const TRIED: u32 = 100;
+const MOST_TRIED: u32 = 500;
+
+#[derive(Deserialize)]
+pub(super) struct Wish {
+    source: Option<String>,
+    reason: Option<String>,
+    limit: Option<u32>,
+    before: Option<i64>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Stretch {
+    limit: Option<u32>,
+    after: Option<i64>,
+}
+
+#[derive(Serialize)]
+struct Shown {
+    id: i64,
+    source: String,
+    /// RFC 3339, in UTC.
+    first_at: String,
+    last_at: String,
+    times: u64,
+    reason: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    meaning: Option<String>,
+    status: u16,
+    method: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client: Option<String>,
+    headers: Vec<Header>,
+    query: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body_hash: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kept_until: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    accepted_as: Option<i64>,
+}
+
+#[derive(Serialize)]
+struct Header {
+    name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<String>,
+}
+
+impl From<RefusedRecord> for Shown {
+    fn from(record: RefusedRecord) -> Self {
+        let RequestFacts {
+            method,
+            headers,
+            query,
+            body_bytes,
+            body_hash,
+            client,
+        } = record.facts;
+        let headers = headers.into_iter();
+        Self {
+            id: record.id.0,
+            source: record.source.to_string(),
+            first_at: record.first_at.to_string(),
+            last_at: record.last_at.to_string(),
+            times: record.times,
+            meaning: meaning(&record.reason),
+            reason: record.reason,
+            status: record.status,
+            method,
+            client: client.map(|client| client.to_string()),
+            headers: headers
+                .map(|(name, value)| Header { name, value })
+                .collect(),
+            query,
+            body_bytes,
+            body_hash,
+            kept_until: record.kept_until.map(|until| until.to_string()),
+            accepted_as: record.accepted.map(|event| event.0),
+        }
+    }
+}
+
+/// `GET /api/v1/rejected?source=&reason=&limit=&before=`: newest first.
+pub(super) async fn list(
+    State(admin): State<Arc<Admin>>,
+    wish: Result<Query<Wish>, QueryRejection>,
+) -> Response {
+    let Ok(Query(wish)) = wish else {
+        return misread(
+            "`source`, `reason`, `limit` and `before` are known; the last two are whole numbers",
+        );
+    };
+    let source = match wish.source.map(|name| name.parse::<SourceName>()) {
+        None => None,
+        Some(Ok(source)) => Some(source),
+        Some(Err(_)) => return misread("`source` is not the name of a source"),
+    };
+    let filter = RefusedFilter {
+        source,
+        reason: wish.reason,
+        before: wish.before.map(RefusedId),
+    };
+    let limit = wish.limit.unwrap_or(PAGE).clamp(1, LARGEST_PAGE);
+    match admin.refused.refused(filter, limit).await {
+        Err(error) => unavailable(&error),
+        Ok(records) => {
+            let is_full = u32::try_from(records.len()).is_ok_and(|found| found == limit);
+            let next = records.last().filter(|_| is_full).map(|last| last.id.0);
+            let shown: Vec<Shown> = records.into_iter().map(Shown::from).collect();
+            Json(json!({"rejected": shown, "next": next})).into_response()
+        }
+    }
+}
+
+/// `GET /api/v1/rejected/{id}`.
+pub(super) async fn one(
+    State(admin): State<Arc<Admin>>,
+    id: Result<Path<i64>, PathRejection>,
+) -> Response {
+    let Ok(Path(id)) = id else {
+        return not_there(&NotTried::Unknown);
+    };
+    match admin.refused.refused_one(RefusedId(id)).await {
+        Err(error) => unavailable(&error),
+        Ok(None) => not_there(&NotTried::Unknown),
+        Ok(Some(record)) => Json(Shown::from(record)).into_response(),
+    }
+}
+
+/// `POST /api/v1/rejected/{id}/accept`.
+pub(super) async fn accept(
+    State(admin): State<Arc<Admin>>,
+    id: Result<Path<i64>, PathRejection>,
+) -> Response {
+    let Ok(Path(id)) = id else {
+        return not_there(&NotTried::Unknown);
+    };
+    match admin.ingress.accept_later(RefusedId(id)).await {
+        Ok(Late::Accepted(event)) => {
+            Json(json!({"outcome": "accepted", "event": event.0})).into_response()
+        }
+        Ok(Late::Duplicate(event)) => {
+            Json(json!({"outcome": "duplicate", "event": event.0})).into_response()
+        }
+        Ok(Late::Refused(reason)) => {
+            let answer =
+                json!({"outcome": "refused", "reason": reason, "meaning": meaning(reason)});
+            Json(answer).into_response()
+        }
+        Err(error) => not_tried(&error),
+    }
+}
+
+/// `POST /api/v1/sources/{name}/rejected/accept?limit=&after=`: oldest first.
+pub(super) async fn accept_of_source(
+    State(admin): State<Arc<Admin>>,
+    name: Result<Path<String>, PathRejection>,
+    stretch: Result<Query<Stretch>, QueryRejection>,
+) -> Response {
+    let Some(source) = name.ok().and_then(|Path(name)| name.parse().ok()) else {
+        return misread("this is not the name of a source");
+    };
+    let Ok(Query(stretch)) = stretch else {
+        return misread("`limit` and `after` are known, and are whole numbers");
+    };
+    let after = RefusedId(stretch.after.unwrap_or(0));
+    let limit = stretch.limit.unwrap_or(TRIED).clamp(1, MOST_TRIED);
+    match admin.ingress.accept_all_later(&source, after, limit).await {
+        Ok(counts) => {
+            let next = counts.last.filter(|_| counts.more).map(|last| last.0);
+            let answer = json!({
+                "accepted": counts.accepted, "duplicate": counts.duplicate, "refused": counts.refused, "next": next,
+            });
+            Json(answer).into_response()
+        }
+        Err(error) => not_tried(&error),
+    }
+}
+
+fn not_tried(error: &NotTried) -> Response {
+    match error {
+        NotTried::Unknown => not_there(error),
+        NotTried::NotKept => problem(
+            StatusCode::CONFLICT,
+            "The request cannot be verified again",
+            "it is not kept whole (any more); `receive.keep_rejected` of its source file keeps requests whose check fails",
+        ),
+        NotTried::Accepted(_) => problem(
+            StatusCode::CONFLICT,
+            "The request was accepted already",
+            &error.to_string(),
+        ),
+        NotTried::NoSource => problem(
+            StatusCode::CONFLICT,
+            "The source does not receive",
+            &error.to_string(),
+        ),
+        NotTried::Busy => problem(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Nothing can be accepted now",
+            "try again; what was accepted before stays accepted, and nothing is accepted twice",
+        ),
+        NotTried::Store(error) => unavailable(error),
+    }
+}
+
+fn not_there(error: &NotTried) -> Response {
+    problem(
+        StatusCode::NOT_FOUND,
+        "There is no such rejected request",
+        &format!("{error}: only the newest of each source are kept (`limits.rejected`)"),
+    )
+}
+
+fn misread(detail: &str) -> Response {
+    problem(
+        StatusCode::BAD_REQUEST,
+        "The request is not written right",
+        detail,
+    )
+}
+
+fn unavailable(error: &StoreError) -> Response {
+    problem(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "The store does not answer",
+        &error.to_string(),
+    )
+}

@@ -1,0 +1,130 @@
+//! Asks a running gateway on its operators' port, for the commands that do.
+
+#![expect(
+    clippy::doc_markdown,
+    reason = "comments on arguments are the help that people read"
+)]
+
+use std::time::Duration;
+
+use http::Method;
+use secrecy::ExposeSecret as _;
+use serde_json::Value;
+
+use super::{Exit, output};
+use crate::config::{Admin, Config, Environment, Flags};
+
+/// The largest answer that is read: a report holds a few hundred lines at most.
+const MAX_ANSWER_BYTES: usize = 4 << 20;
+
+/// Where the port is.
+#[derive(Debug, clap::Args)]
+pub(super) struct Port {
+    /// The configuration file that says where the gateway listens for operators, and with which token
+    /// [environment: GATEWAY_CONFIG] [default: gateway.yaml where it exists]
+    #[arg(long, value_name = "FILE")]
+    config: Option<std::path::PathBuf>,
+    /// Where the gateway listens for operators [environment: GATEWAY_ADMIN_LISTEN] [default: 127.0.0.1:8081]
+    #[arg(long, value_name = "ADDR")]
+    admin_listen: Option<String>,
+    /// How long to wait for the answer, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 40)]
+    timeout: u64,
+}
+
+/// A gateway's operators' port.
+pub(super) struct Operators {
+    admin: Admin,
+    limit: Duration,
+}
+
+impl Port {
+    /// Finds the port; what hinders is shown.
+    ///
+    /// # Errors
+    /// How the command ends then.
+    pub(super) fn find(self, environment: &Environment) -> Result<Operators, Exit> {
+        let flags = Flags {
+            config: self.config,
+            admin_listen: self.admin_listen,
+            ..Flags::default()
+        };
+        match Config::load_admin(&flags, environment) {
+            Ok(mut admin) => {
+                admin.listen = super::from_here(admin.listen);
+                let limit = Duration::from_secs(self.timeout);
+                Ok(Operators { admin, limit })
+            }
+            Err(error) => {
+                for found in &error.findings {
+                    output::findings(found, output::usual_style(environment));
+                }
+                Err(Exit::Configuration)
+            }
+        }
+    }
+}
+
+impl Operators {
+    /// Asks for `path`, which begins with `/`; the status and the JSON of the answer.
+    ///
+    /// # Errors
+    /// Nobody answers, which is shown; how the command ends then.
+    pub(super) async fn ask(&self, method: Method, path: &str) -> Result<(u16, Value), Exit> {
+        match self.send(method, path).await {
+            Ok((status, body)) => Ok((status, serde_json::from_slice(&body).unwrap_or_default())),
+            Err(error) => {
+                let error = output::chain(&error.without_url());
+                output::error(&format!(
+                    "the gateway cannot be asked at http://{}: {error}",
+                    self.admin.listen
+                ));
+                Err(Exit::Unavailable)
+            }
+        }
+    }
+
+    /// Says why an answer is not what was asked for, by its status and its problem; how the command ends then.
+    pub(super) fn refused(&self, status: u16, answer: &Value) -> Exit {
+        let text = |name| answer.get(name).and_then(Value::as_str).unwrap_or_default();
+        let exit = match status {
+            // The token is a setting, and wrong or missing here.
+            401 => Exit::Configuration,
+            400 | 403 | 409 => Exit::Bad,
+            // A page of the webhooks' port would be named.
+            404 if text("type") == "about:blank" => Exit::Bad,
+            503 | 504 => Exit::Unavailable,
+            _ => {
+                output::error(&format!(
+                    "what answers at http://{} is not the gateway's operators' port, as `admin.listen` in \
+                     gateway.yaml, GATEWAY_ADMIN_LISTEN or --admin-listen names it; webhooks have another",
+                    self.admin.listen
+                ));
+                return Exit::Unavailable;
+            }
+        };
+        output::error(&format!("{}: {}", text("title"), text("detail")));
+        exit
+    }
+
+    async fn send(&self, method: Method, path: &str) -> Result<(u16, Vec<u8>), reqwest::Error> {
+        let client = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(self.limit)
+            .no_proxy()
+            // There is no TLS to this port, so the system's certificates, which may be missing, are not needed.
+            .tls_certs_only(std::iter::empty())
+            .build()?;
+        let mut request = client.request(method, format!("http://{}{path}", self.admin.listen));
+        if let Some(token) = &self.admin.token {
+            request = request.bearer_auth(token.expose_secret());
+        }
+        let mut response = request.send().await?;
+        let mut body = Vec::new();
+        while let Some(piece) = response.chunk().await? {
+            let room = MAX_ANSWER_BYTES.saturating_sub(body.len());
+            body.extend(piece.iter().take(room));
+        }
+        Ok((response.status().as_u16(), body))
+    }
+}

@@ -1,0 +1,208 @@
+//! How rejected requests are shown to people.
+
+use serde_json::Value;
+
+use crate::cli::{
+    Exit,
+    output::{self, counted},
+};
+
+/// A table, newest first.
+pub(super) fn list(answer: &Value) {
+    let records = members(answer, "rejected");
+    if records.is_empty() {
+        output::note("no request of these was rejected, or none that is still kept");
+        return;
+    }
+    let mut rows =
+        vec![["ID", "LAST", "SOURCE", "TIMES", "STATUS", "REASON", "WHOLE"].map(str::to_owned)];
+    rows.extend(records.iter().map(row));
+    for line in aligned(&rows) {
+        output::line(&line);
+    }
+    if let Some(next) = answer.get("next").and_then(Value::as_i64) {
+        output::note(&format!("there are more: add `--before {next}`"));
+    }
+    output::note("`quentli-gateway rejected show ID` says more about one, and what to do");
+}
+
+fn row(record: &Value) -> [String; 7] {
+    let whole = match (record.get("accepted_as"), record.get("kept_until")) {
+        (Some(event), _) => format!("accepted as event {event}"),
+        (None, Some(until)) => format!("until {}", moment(until.as_str().unwrap_or_default())),
+        (None, None) => "no".to_owned(),
+    };
+    [
+        number(record, "id"),
+        moment(text(record, "last_at")),
+        text(record, "source").to_owned(),
+        number(record, "times"),
+        number(record, "status"),
+        text(record, "reason").to_owned(),
+        whole,
+    ]
+}
+
+/// Rows with columns that stand below each other.
+fn aligned(rows: &[[String; 7]]) -> Vec<String> {
+    let mut widths = [0; 7];
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let line = |row: &[String; 7]| {
+        let cells = row.iter().zip(widths);
+        let cells: Vec<String> = cells
+            .map(|(cell, width)| format!("{cell:<width$}"))
+            .collect();
+        cells.join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect()
+}
+
+/// All that is known of one, and what to do next.
+pub(super) fn one(record: &Value) {
+    let line = |name: &str, value: &str| output::line(&format!("{name:<10} {value}"));
+    line(
+        "request",
+        &format!("{} of {}", number(record, "id"), text(record, "source")),
+    );
+    line(
+        "reason",
+        &format!("{}: {}", text(record, "reason"), text(record, "meaning")),
+    );
+    line("answered", &number(record, "status"));
+    let times = record.get("times").and_then(Value::as_u64).unwrap_or(1);
+    let last = moment(text(record, "last_at"));
+    if times == 1 {
+        line("came", &last);
+    } else {
+        let first = moment(text(record, "first_at"));
+        line("came", &format!("{times} times, {first} to {last}"));
+    }
+    if let Some(client) = record.get("client").and_then(Value::as_str) {
+        line("from", client);
+    }
+    line("method", text(record, "method"));
+    match record.get("body_bytes").and_then(Value::as_u64) {
+        Some(bytes) => line("body", &counted_bytes(bytes)),
+        None => line("body", "not read"),
+    }
+    let query: Vec<&str> = members(record, "query")
+        .iter()
+        .filter_map(Value::as_str)
+        .collect();
+    if !query.is_empty() {
+        line("query", &format!("{} (names only)", query.join(", ")));
+    }
+    line("headers", "values only of those that hold no secret");
+    for header in members(record, "headers") {
+        let name = text(header, "name");
+        match header.get("value").and_then(Value::as_str) {
+            Some(value) => output::line(&format!("  {name}: {value}")),
+            None => output::line(&format!("  {name}")),
+        }
+    }
+    next_steps(record);
+}
+
+fn next_steps(record: &Value) {
+    let (id, source) = (number(record, "id"), text(record, "source"));
+    output::line("");
+    if let Some(event) = record.get("accepted_as") {
+        output::line(&format!(
+            "It was accepted later, as event {event}. There is nothing to do."
+        ));
+        return;
+    }
+    output::line("What to do next:");
+    output::line(
+        "  1. Mend what the reason says: docs/OPERATIONS.md, \"A sender is refused\", has a line for each.",
+    );
+    output::line(
+        "     A secret in a file is read again by itself; for one in the environment restart the gateway.",
+    );
+    if let Some(until) = record.get("kept_until").and_then(Value::as_str) {
+        output::line(&format!(
+            "  2. The request is kept whole until {}. Take it then: `quentli-gateway rejected accept {id}`,",
+            moment(until)
+        ));
+        output::line(&format!(
+            "     or everything of this source, oldest first: `quentli-gateway rejected accept --source {source} --all`."
+        ));
+    } else {
+        output::line("  2. The request is not kept: have the sender send it again.");
+        output::line(&format!(
+            "     To have requests of this source kept from now on, write `keep_rejected: {{bodies_for: 24h}}` under \
+             `receive` in {source}.yaml."
+        ));
+    }
+}
+
+/// What came of one request that was tried again.
+pub(super) fn accepted(answer: &Value) -> Exit {
+    let event = number(answer, "event");
+    match text(answer, "outcome") {
+        "accepted" => {
+            output::line(&format!("accepted as event {event}"));
+            Exit::Fine
+        }
+        "duplicate" => {
+            output::line(&format!(
+                "known already: it came another time and is event {event}"
+            ));
+            Exit::Fine
+        }
+        _ => {
+            output::line(&format!(
+                "still refused: {}: {}",
+                text(answer, "reason"),
+                text(answer, "meaning")
+            ));
+            Exit::Bad
+        }
+    }
+}
+
+/// What came of many.
+pub(super) fn accepted_of(source: &str, counts: [u64; 3], more: bool) {
+    let [accepted, duplicate, refused] = counts;
+    output::line(&format!(
+        "{source}: {accepted} accepted, {duplicate} known already, {refused} still refused"
+    ));
+    if refused > 0 {
+        output::note(&format!(
+            "`quentli-gateway rejected --source {source}` shows the reasons of what is still refused"
+        ));
+    }
+    if more {
+        output::note("there are more: use `--all`");
+    }
+}
+
+fn counted_bytes(bytes: u64) -> String {
+    counted(usize::try_from(bytes).unwrap_or(usize::MAX), "byte")
+}
+
+/// A moment to the second, without the letters of RFC 3339.
+fn moment(text: &str) -> String {
+    let seconds = text.split(['.', 'Z']).next().unwrap_or_default();
+    format!("{} UTC", seconds.replace('T', " "))
+}
+
+fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+    value.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn number(value: &Value, name: &str) -> String {
+    value.get(name).map(Value::to_string).unwrap_or_default()
+}
+
+fn members<'a>(value: &'a Value, name: &str) -> &'a [Value] {
+    value
+        .get(name)
+        .and_then(Value::as_array)
+        .map(Vec::as_slice)
+        .unwrap_or_default()
+}

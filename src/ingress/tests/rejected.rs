@@ -1,0 +1,197 @@
+//! What is written down of a refusal, and how little many of them cost.
+
+use super::*;
+
+#[tokio::test]
+async fn a_refusal_is_written_down_without_body_secret_or_values_that_could_be_one() {
+    let world = World::new();
+    let body = r#"{"email":"ana.perez@example.mx"}"#;
+    assert_eq!(world.post("e1", body, "another-secret").await, 401);
+    let records = world.records().await;
+    assert_eq!(records.len(), 1);
+    let record = &records[0];
+    assert_eq!((record.reason.as_str(), record.status), ("no-match", 401));
+    assert_eq!(record.first_at, world.clock.now());
+    assert_eq!(record.facts.query, ["key"]);
+    assert_eq!(record.facts.body_bytes, Some(32));
+    let value = |name: &str| {
+        let mut headers = record.facts.headers.iter();
+        headers.find(|(each, _)| each == name).unwrap().1.clone()
+    };
+    assert_eq!(value("content-type").as_deref(), Some("application/json"));
+    assert_eq!(value("x-signature").unwrap().len(), 64);
+    assert_eq!(value("authorization"), None);
+    assert_eq!(value("x-event-id"), None);
+    let shown = format!("{:?}", record.facts);
+    for secret in ["ana", "in-a-header", "in-the-address", SECRET] {
+        assert!(!shown.contains(secret), "{secret} in {shown}");
+    }
+    let plain = hex::encode(sha2::Digest::finalize(sha2::Digest::chain_update(
+        <Sha256 as sha2::Digest>::new(),
+        body,
+    )));
+    let hash = record.facts.body_hash.clone().unwrap();
+    assert!(
+        !plain.starts_with(&hash),
+        "the body could be guessed by {hash}"
+    );
+}
+
+#[tokio::test]
+async fn what_stands_in_the_place_of_a_signature_is_shown_only_where_it_is_one() {
+    let world = World::new();
+    let request = Request::post("/webhooks/school")
+        .header("x-timestamp", world.clock.now().as_second())
+        .header("x-signature", "a-token-and-no-signature")
+        .body(Body::from("{}"))
+        .unwrap();
+    assert_eq!(world.answer(request).await, 401);
+    let records = world.records().await;
+    assert_eq!(records[0].reason, "malformed-signature");
+    assert!(!format!("{:?}", records[0].facts).contains("a-token"));
+}
+
+#[tokio::test]
+async fn every_refusal_of_a_known_source_is_written_down_and_none_of_an_unknown_one() {
+    let world = World::new();
+    let get = Request::get("/webhooks/school")
+        .body(Body::empty())
+        .unwrap();
+    assert_eq!(world.answer(get).await, 405);
+    let large = Request::post("/webhooks/school")
+        .body(Body::from(vec![b'x'; (2 << 20) + 1]))
+        .unwrap();
+    assert_eq!(world.answer(large).await, 413);
+    let old = world.clock.now() - SignedDuration::from_mins(6);
+    assert_eq!(world.post_signed_at(old, "e", "{}", SECRET).await, 401);
+    let unknown = Request::post("/webhooks/nobody")
+        .body(Body::empty())
+        .unwrap();
+    assert_eq!(world.answer(unknown).await, 404);
+    assert_eq!(world.post("good", "{}", SECRET).await, 200);
+    let records = world.records().await;
+    let reasons: Vec<_> = records
+        .iter()
+        .map(|record| (record.reason.as_str(), record.status))
+        .collect();
+    assert_eq!(
+        reasons,
+        [
+            ("method-not-allowed", 405),
+            ("body-too-large", 413),
+            ("timestamp-too-old", 401)
+        ]
+    );
+    for (reason, _) in reasons {
+        assert!(meaning(reason).is_some(), "{reason}");
+    }
+}
+
+#[tokio::test]
+async fn a_sender_that_tries_again_and_again_is_one_row_that_counts() {
+    let file = FILE.replace("  keep_rejected: {bodies_for: 24h}\n", "");
+    let world = World::with(&file, 1000);
+    for _ in 0..3 {
+        assert_eq!(world.post("e1", "{}", "wrong").await, 401);
+        world.clock.advance(Duration::from_secs(60));
+        world.ingress.finish_rejected().await;
+    }
+    world.post("e1", "{\"another\":1}", "wrong").await;
+    let records = world.records().await;
+    let times: Vec<_> = records.iter().map(|record| record.times).collect();
+    assert_eq!(times, [3, 1]);
+    let span = records[0].last_at.duration_since(records[0].first_at);
+    assert_eq!(span, SignedDuration::from_mins(2));
+    assert_eq!(records[0].kept_until, None, "nobody asked for it");
+}
+
+#[tokio::test]
+async fn a_flood_costs_one_batch_of_so_many_rows_and_the_rest_is_counted() {
+    let world = World::with(FILE, 1000);
+    for number in 0..500 {
+        let body = format!("{{\"forged\":{number}}}");
+        world.post("e", &body, "wrong").await;
+    }
+    assert_eq!(world.records().await.len(), 100);
+    assert_eq!(world.store.batches.load(Ordering::Relaxed), 1);
+    assert_eq!(
+        world.metric("quentli_gateway_rejected_left_out_total{source=\"school\",cause=\"flood\""),
+        400
+    );
+    assert_eq!(
+        world.metric("quentli_gateway_rejected_written_total{source=\"school\""),
+        100
+    );
+}
+
+#[tokio::test]
+async fn batches_wait_a_second_and_longer_in_a_flood() {
+    let world = World::with(FILE, 2);
+    let ingress = Arc::clone(&world.ingress);
+    let task = tokio::spawn(async move { ingress.write_down_rejected().await });
+    // Waits until the recorder has done what it can do without the clock.
+    let settle = async || {
+        for _ in 0..2_000 {
+            tokio::task::yield_now().await;
+        }
+        // A round trip through the writer, behind whatever it was sent.
+        let limits = RefusedLimits {
+            rows: 1000,
+            kept: 1000,
+            kept_bytes: 1 << 30,
+        };
+        world
+            .store
+            .tidy_refused(world.clock.now(), limits)
+            .await
+            .unwrap();
+        for _ in 0..2_000 {
+            tokio::task::yield_now().await;
+        }
+    };
+    let batches = || world.store.batches.load(Ordering::Relaxed);
+    let forge = async |many: u32| {
+        for number in 0..many {
+            world.post("e", &format!("{number}"), "wrong").await;
+        }
+        settle().await;
+    };
+    let pass = async |seconds: u64| {
+        world.clock.advance(Duration::from_secs(seconds));
+        settle().await;
+    };
+    settle().await;
+    forge(1).await;
+    assert_eq!(batches(), 0);
+    pass(1).await;
+    assert_eq!(batches(), 1);
+    forge(9).await;
+    pass(1).await;
+    assert_eq!(batches(), 2, "this one could not take everything");
+    forge(9).await;
+    pass(4).await;
+    assert_eq!(batches(), 2);
+    pass(1).await;
+    assert_eq!(batches(), 3);
+    task.abort();
+}
+
+#[tokio::test]
+async fn nothing_is_written_down_where_that_is_switched_off() {
+    let world = World::with(FILE, 0);
+    assert_eq!(world.post("e1", "{}", "wrong").await, 401);
+    assert_eq!(world.records().await, []);
+    assert_eq!(world.store.batches.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_write_costs_the_rows_and_nothing_else() {
+    let world = World::new();
+    world.store.file.close().await;
+    assert_eq!(world.post("e1", "{}", "wrong").await, 401);
+    world.ingress.finish_rejected().await;
+    assert_eq!(
+        world.metric("quentli_gateway_rejected_left_out_total{source=\"school\",cause=\"store\""),
+        1
+    );
+}
