@@ -22,6 +22,7 @@ mod basic;
 mod code;
 mod coverage;
 mod format;
+pub mod handshake;
 mod json_path;
 pub mod presets;
 mod private_key;

@@ -36,6 +36,7 @@
 //! directions unless `future_tolerance` is given. `signed_headers.source` is `pair:KEY`; between names stands `name_sep`
 //! (default a space), between values `value_sep` (default `.`).
 
+mod handshake;
 mod signature;
 mod value;
 

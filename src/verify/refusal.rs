@@ -49,10 +49,20 @@ pub enum Refusal {
     WrongCredentials,
     #[error("the signature or token is inside the body, and the body cannot be read")]
     UnreadableBody,
+    #[error("the handshake is not written as this source writes it, or is too long")]
+    HandshakeMalformed,
+    #[error("the handshake does not repeat the text that was agreed on (`verify_token`)")]
+    HandshakeToken,
+    #[error("the handshake names another secret than the one that is established")]
+    HandshakeEstablished,
+    #[error("the handshake names a host that this source does not list")]
+    HandshakeHost,
+    #[error("the body is a text that anybody can have signed by this source's handshake")]
+    HandshakeSigned,
 }
 
 impl Refusal {
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 25] = [
         Self::NoSecret,
         Self::RequiredHeader,
         Self::MissingSignature,
@@ -73,6 +83,11 @@ impl Refusal {
         Self::MissingCredentials,
         Self::WrongCredentials,
         Self::UnreadableBody,
+        Self::HandshakeMalformed,
+        Self::HandshakeToken,
+        Self::HandshakeEstablished,
+        Self::HandshakeHost,
+        Self::HandshakeSigned,
     ];
 
     /// The stable code for logs, metrics and pages.
@@ -98,6 +113,11 @@ impl Refusal {
             Self::MissingCredentials => "missing-credentials",
             Self::WrongCredentials => "wrong-credentials",
             Self::UnreadableBody => "unreadable-body",
+            Self::HandshakeMalformed => "handshake-malformed",
+            Self::HandshakeToken => "handshake-token",
+            Self::HandshakeEstablished => "handshake-established",
+            Self::HandshakeHost => "handshake-host",
+            Self::HandshakeSigned => "handshake-signed",
         }
     }
 
@@ -105,6 +125,18 @@ impl Refusal {
     /// (401).
     pub const fn is_unverifiable(self) -> bool {
         matches!(self, Self::UnreadableBody)
+    }
+
+    /// Whether it is about a registration handshake, which is forbidden (403) rather than unauthorised.
+    pub const fn is_of_handshake(self) -> bool {
+        matches!(
+            self,
+            Self::HandshakeMalformed
+                | Self::HandshakeToken
+                | Self::HandshakeEstablished
+                | Self::HandshakeHost
+                | Self::HandshakeSigned
+        )
     }
 }
 

@@ -128,6 +128,22 @@ impl VerifySettings {
         }
     }
 
+    /// How secrets are written, where a signature is made with one.
+    pub(super) fn secret_encoding(&self) -> Option<SecretEncoding> {
+        match &self.kind {
+            Kind::Signature(settings) => match settings.scheme {
+                Scheme::Hmac(shared) | Scheme::Digest(shared) => Some(shared.secret_encoding),
+                Scheme::PublicKey(_) => None,
+            },
+            Kind::None | Kind::Basic | Kind::Token(_) => None,
+        }
+    }
+
+    /// Whether the signed text is the body as it is, and nothing else.
+    pub(super) fn signs_body_alone(&self) -> bool {
+        matches!(&self.kind, Kind::Signature(settings) if settings.signed.is_body())
+    }
+
     /// Whether the public address is part of what is signed, so that the gateway must be told how senders address it.
     pub fn signs_url(&self) -> bool {
         match &self.kind {

@@ -124,6 +124,11 @@ impl Template {
         self.segments().any(wanted)
     }
 
+    /// Whether the text is the body as it is, and nothing else.
+    pub(super) fn is_body(&self) -> bool {
+        self.segments == [Segment::Body]
+    }
+
     /// Hands the signed text to `sink`, piece by piece.
     ///
     /// # Errors

@@ -86,6 +86,21 @@ impl Verifier {
         Ok(Self { settings, check })
     }
 
+    /// Of a source that learns its secret by a handshake: refuses every request, since there is no secret yet.
+    ///
+    /// # Errors
+    ///
+    /// The settings are not those of a signature with a secret.
+    pub fn awaiting(settings: VerifySettings) -> Result<Self, SettingsError> {
+        match &settings.kind {
+            Kind::Signature(signature) if !settings.takes_public_keys() => {
+                let check = Check::Signature(signature.clone(), Vec::new());
+                Ok(Self { settings, check })
+            }
+            _ => Err(SettingsError::NoSecret),
+        }
+    }
+
     /// The settings it was made of.
     pub const fn settings(&self) -> &VerifySettings {
         &self.settings
