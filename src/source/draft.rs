@@ -8,7 +8,11 @@
 
 use std::path::Path;
 
-use super::{file::SourceFile, receive::written::secret_variable, watch::MAX_SAMPLE_BYTES};
+use super::{
+    file::SourceFile,
+    receive::written::{secret_variable, verify_token_variable},
+    watch::MAX_SAMPLE_BYTES,
+};
 use crate::{
     diag::{did_you_mean, render_lines},
     event::{InvalidName, SourceName},
@@ -191,13 +195,29 @@ fn receive(options: &Settled<'_>, draft: &Draft<'_>) -> String {
         Some("basic") => "         # user:password",
         _ => "",
     };
-    let secrets = format!(
-        "  secrets:\n    - env: {}{form}\n",
-        secret_variable(options.source.as_str())
-    );
+    let settings = options.preset.and_then(Preset::handshake_settings);
+    let secrets = match &settings {
+        Some(settings) if settings.learns() => LEARNED.to_owned(),
+        _ => format!(
+            "  secrets:\n    - env: {}{form}\n",
+            secret_variable(options.source.as_str())
+        ),
+    };
+    let handshake = match &settings {
+        Some(settings) if settings.needs_token() => {
+            let variable = verify_token_variable(options.source.as_str());
+            format!(
+                "  # Make up a text, put it into this variable, and give it to the sender when it asks for a verify token.\n  \
+                 handshake: {{verify_token: {{env: {variable}}}}}\n"
+            )
+        }
+        _ => String::new(),
+    };
     let dedup = dedup(options.preset, lookalike, draft);
-    format!("receive:\n{verify}{secrets}{dedup}")
+    format!("receive:\n{verify}{secrets}{handshake}{dedup}")
 }
+
+const LEARNED: &str = "  # The sender names the secret when the address is registered with it; the gateway keeps it.\n";
 
 fn verify_by_preset(preset: &Preset) -> String {
     let address = if preset.verify_settings().signs_url() {

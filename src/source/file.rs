@@ -8,7 +8,7 @@ use secrecy::SecretString;
 
 use super::{
     folder::is_source_file,
-    receive::{DedupRule, Receive, ReceiveSecret},
+    receive::{DedupRule, Receive, ReceiveHandshake, ReceiveSecret},
     watch::Seen,
 };
 use crate::{
@@ -19,13 +19,16 @@ use crate::{
         self, CompileOptions, Compiled, Input, Mapping, TestReport, UnreadableSamples,
         is_cloud_event,
     },
-    verify::{SettingsError, Verified, Verifier},
+    verify::{SettingsError, SigningSecret, Verified, Verifier, handshake::Handshake},
     yaml::{self, Node},
 };
 
 /// What tells a cloud event from every other: its source and its id (`CloudEvents` 1.0.2, section 3.1). The type is for
 /// senders that number each type anew.
 const EVENT_IDENTITY: [&str; 3] = ["ce-id", "ce-source", "ce-type"];
+
+/// The name, in logs and metrics, of a secret that was learned by a handshake.
+const LEARNED: &str = "learned";
 
 /// The top-level keys that this module and not the mapping reads.
 const OWN_KEYS: [&str; 3] = ["receive", "quentli", "mode"];
@@ -56,6 +59,7 @@ pub struct CheckedSource {
 pub struct Source {
     checked: CheckedSource,
     verifier: Verifier,
+    handshake: Option<Handshake>,
 }
 
 /// Why a checked source cannot receive.
@@ -65,6 +69,12 @@ pub enum ArmError {
     Secrets {
         source_name: SourceName,
         failed: Vec<(String, SecretError)>,
+    },
+    #[error("source `{source_name}`: {}", describe_token(reference, error))]
+    VerifyToken {
+        source_name: SourceName,
+        reference: String,
+        error: SecretError,
     },
     #[error("source `{source_name}`: the secrets of `receive` do not fit")]
     Settings {
@@ -83,11 +93,21 @@ pub enum ArmError {
 }
 
 fn describe(failed: &[(String, SecretError)]) -> String {
-    let one = |(reference, error): &(String, SecretError)| match std::error::Error::source(error) {
-        Some(cause) => format!("the secret {reference} of `receive.secrets`: {error}: {cause}"),
-        None => format!("the secret {reference} of `receive.secrets`: {error}"),
+    let one = |(reference, error): &(String, SecretError)| {
+        describe_one(reference, "receive.secrets", error)
     };
     failed.iter().map(one).collect::<Vec<_>>().join("; ")
+}
+
+fn describe_token(reference: &str, error: &SecretError) -> String {
+    describe_one(reference, "receive.handshake.verify_token", error)
+}
+
+fn describe_one(reference: &str, of: &str, error: &SecretError) -> String {
+    match std::error::Error::source(error) {
+        Some(cause) => format!("the secret {reference} of `{of}`: {error}: {cause}"),
+        None => format!("the secret {reference} of `{of}`: {error}"),
+    }
 }
 
 impl SourceFile {
@@ -362,15 +382,46 @@ impl CheckedSource {
                 source_name: self.name.clone(),
                 failed: failed.into_iter().map(|(_, failed)| failed).collect(),
             })?;
-        let verifier = Verifier::new(self.receive.verify.clone(), &secrets).map_err(|error| {
-            ArmError::Settings {
-                source_name: self.name.clone(),
-                error,
+        let unfit = |error| ArmError::Settings {
+            source_name: self.name.clone(),
+            error,
+        };
+        let handshake = match &self.receive.handshake {
+            None => None,
+            Some(handshake) => {
+                let token = self.verify_token(handshake, read)?;
+                let settings = handshake.settings.clone();
+                let verify = &self.receive.verify;
+                Some(Handshake::new(settings, verify, &secrets, token).map_err(unfit)?)
             }
-        })?;
+        };
+        let settings = self.receive.verify.clone();
+        let is_learned = handshake.as_ref().is_some_and(Handshake::learns);
+        let verifier = if is_learned && self.receive.secrets.is_empty() {
+            Verifier::awaiting(settings)
+        } else {
+            Verifier::new(settings, &secrets)
+        };
+        let verifier = verifier.map_err(unfit)?;
         Ok(Source {
             checked: self,
             verifier,
+            handshake,
+        })
+    }
+
+    fn verify_token(
+        &self,
+        handshake: &ReceiveHandshake,
+        mut read: impl FnMut(&ReceiveSecret) -> Result<Option<SecretString>, SecretError>,
+    ) -> Result<Option<SecretString>, ArmError> {
+        let Some(secret) = &handshake.verify_token else {
+            return Ok(None);
+        };
+        read(secret).map_err(|error| ArmError::VerifyToken {
+            source_name: self.name.clone(),
+            reference: secret.reference.to_string(),
+            error,
         })
     }
 }
@@ -390,6 +441,24 @@ impl Source {
 
     pub fn verifier(&self) -> &Verifier {
         &self.verifier
+    }
+
+    /// How the sender registers the address, where that needs an answer.
+    pub fn handshake(&self) -> Option<&Handshake> {
+        self.handshake.as_ref()
+    }
+
+    /// A verifier for a secret that the sender named in its handshake.
+    ///
+    /// # Errors
+    /// The secret is not written as the source's settings say.
+    pub fn verifier_of(&self, learned: SecretString) -> Result<Verifier, SettingsError> {
+        let secret = SigningSecret {
+            name: LEARNED.to_owned(),
+            value: learned,
+            until: None,
+        };
+        Verifier::new(self.checked.receive.verify.clone(), &[secret])
     }
 
     /// Which text of the file mapped an event.

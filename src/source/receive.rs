@@ -5,7 +5,7 @@
 //! receive:
 //!   verify: hubspot-v3        # a preset, the long form (see `verify`), or the word `none`
 //!   secrets: [{env: HUBSPOT_CLIENT_SECRET}, {file: /run/secrets/hubspot-old, until: 2026-12-31}]
-//!   handshake: none
+//!   handshake: none        # or a kind, see `verify::handshake`; absent, it is the preset's
 //!   dedup: [portalId, eventId]  # expressions on an item; or {header: webhook-id}; or body
 //!   answer: {status: 200}
 //!   keep_rejected: {bodies_for: 24h}  # off unless it is written
@@ -16,6 +16,7 @@
 
 mod answer;
 mod dedup;
+mod handshake;
 mod keep;
 pub mod written;
 
@@ -27,6 +28,7 @@ use secrecy::SecretString;
 pub use self::{
     answer::Answer,
     dedup::{DedupExpression, DedupRule, MAX_DEDUP_EXPRESSIONS},
+    handshake::ReceiveHandshake,
 };
 use crate::{
     config::SecretReference,
@@ -44,8 +46,10 @@ pub struct Receive {
     pub verify: VerifySettings,
     /// The preset that `verify` names; `None` for the long form and for `none`.
     pub preset: Option<&'static Preset>,
-    /// Empty exactly when nothing is verified.
+    /// Empty when nothing is verified; it may be empty where the secret is learned by the handshake.
     pub secrets: Vec<ReceiveSecret>,
+    /// How the sender registers the address, where that needs an answer.
+    pub handshake: Option<ReceiveHandshake>,
     pub dedup: DedupRule,
     pub answer: Answer,
     /// How long requests whose check failed are kept whole, so that they can be accepted later.
@@ -68,21 +72,24 @@ impl Receive {
         let verify = verify(keys.take("verify"), node, out);
         let secrets_entry = keys.take("secrets");
         let secrets = secrets_entry.map_or_else(Vec::new, |entry| secrets(&entry.value, out));
-        if let Some(entry) = keys.take("handshake") {
-            handshake(&entry.value, out);
-        }
         let preset = verify.as_ref().and_then(|(_, preset)| *preset);
+        let settings = verify.as_ref().map(|(settings, _)| settings);
+        let handshake = handshake::read(keys.take("handshake"), preset, settings, node, out);
         let dedup = dedup::read(keys.take("dedup"), preset, node.span, out);
         let answer = answer::read(keys.take("answer"), out);
         let keep_rejected = keys.take("keep_rejected");
         let keep_rejected = keep_rejected.and_then(|entry| keep::read(entry, out));
         keys.finish(out);
         let (verify, _) = verify?;
-        check_secrets(&verify, secrets_entry, &secrets, node, out);
+        let is_learned = matches!(&handshake, Some(Some(handshake)) if handshake.settings.learns());
+        if !(is_learned && secrets_entry.is_none()) {
+            check_secrets(&verify, secrets_entry, &secrets, node, out);
+        }
         (!out.has_errors()).then_some(Self {
             verify,
             preset,
             secrets,
+            handshake: handshake?,
             dedup: dedup?,
             answer: answer?,
             keep_rejected,
@@ -229,32 +236,6 @@ fn until(node: &Node, out: &mut Collector) -> Option<Timestamp> {
         );
     }
     moment
-}
-
-fn handshake(node: &Node, out: &mut Collector) {
-    const LATER: [&str; 5] = [
-        "echo-query",
-        "echo-json",
-        "hmac-token",
-        "header-echo",
-        "cloudevents",
-    ];
-    match node.as_text() {
-        Some("none") => {}
-        Some(kind) if LATER.contains(&kind) => out.add(
-            Diagnostic::error(
-                "recv/not-available",
-                format!("the handshake `{kind}` is not available yet"),
-            )
-            .at(node.span, "not available")
-            .help("register the address with the sender in a way that needs no answer, and write `handshake: none`"),
-        ),
-        _ => out.add(
-            Diagnostic::error(BAD_VALUE, "this is not a kind of handshake")
-                .at(node.span, "unknown")
-                .help("write `none`, or leave the key out"),
-        ),
-    }
 }
 
 /// Whether settings and secrets fit together.

@@ -10,6 +10,7 @@
 
 mod build;
 mod examples;
+mod handshake;
 mod mapping;
 mod receive;
 
@@ -29,6 +30,7 @@ pub fn text_of_schema() -> String {
 pub fn schema() -> Value {
     let definitions: Map<String, Value> = receive::definitions()
         .into_iter()
+        .chain(handshake::definitions())
         .chain(mapping::definitions())
         .chain(examples::definitions())
         .map(|(name, definition)| (name.to_owned(), definition))

@@ -4,9 +4,10 @@
 //! the public page or code it was taken from. A sender whose requests prove nothing about their body says so in its
 //! description.
 
+mod handshakes;
 mod table;
 
-use super::VerifySettings;
+use super::{VerifySettings, handshake::HandshakeSettings};
 use crate::{
     diag::{Collector, SourceText},
     yaml,
@@ -46,6 +47,21 @@ impl Preset {
             .and_then(|node| VerifySettings::read(&node, &mut out))
             .expect("a test reads every preset")
     }
+
+    /// How this sender registers an address, as YAML; `None` where it asks the address nothing.
+    pub fn handshake(&self) -> Option<&'static str> {
+        let known = handshakes::HANDSHAKES.iter();
+        let mut of_this = known.filter(|(name, _)| *name == self.name);
+        of_this.next().map(|(_, settings)| *settings)
+    }
+
+    /// The same, checked.
+    pub fn handshake_settings(&self) -> Option<HandshakeSettings> {
+        let settings = self.handshake()?;
+        let mut out = Collector::new(SourceText::new(self.name, settings));
+        let read = yaml::parse(&mut out).and_then(|node| HandshakeSettings::read(&node, &mut out));
+        Some(read.expect("a test reads every preset"))
+    }
 }
 
 /// All presets, by name.
@@ -73,6 +89,21 @@ mod tests {
                 assert!(name.parse::<HeaderName>().is_ok(), "{}", preset.name);
             }
         }
+    }
+
+    #[test]
+    fn every_handshake_belongs_to_a_preset_and_goes_with_its_verification() {
+        assert!(handshakes::HANDSHAKES.is_sorted_by(|before, after| before.0 < after.0));
+        for (name, _) in handshakes::HANDSHAKES {
+            let preset = find(name).unwrap_or_else(|| panic!("{name}"));
+            let settings = preset.handshake_settings().unwrap();
+            assert_eq!(
+                settings.contradiction(&preset.verify_settings()),
+                None,
+                "{name}"
+            );
+        }
+        assert_eq!(find("stripe").unwrap().handshake_settings(), None);
     }
 
     #[test]

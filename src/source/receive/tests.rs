@@ -156,7 +156,7 @@ fn every_mistake_is_reported_with_its_place() {
     let found = bad("\
 verify: hubspot-3
 secrets: [{env: A, until: soon}]
-handshake: echo-json
+handshake: echo-jason
 dedup: []
 answer: {status: 410, content_type: json}
 secretes: x
@@ -164,7 +164,7 @@ secretes: x
     insta::assert_snapshot!(found, @r"
     crm.yaml:1:9: error recv/unknown-preset: there is no preset `hubspot-3` (did you mean `hubspot-v3`?)
     crm.yaml:2:27: error recv/bad-value: this is not a day (write the last day, such as 2026-12-31, or a moment, such as 2026-12-31T18:00:00Z)
-    crm.yaml:3:12: error recv/not-available: the handshake `echo-json` is not available yet (register the address with the sender in a way that needs no answer, and write `handshake: none`)
+    crm.yaml:3:12: error recv/bad-value: `echo-jason` is not a kind of handshake (did you mean `echo-json`?)
     crm.yaml:4:8: error recv/bad-value: `dedup` takes 1 to 16 expressions (write the fields that together number an event, or `dedup: body`)
     crm.yaml:5:18: error recv/bad-value: a stored request is answered with a status of 200 to 299 (senders take other statuses for a refusal, and 410 for a farewell; leave it at 200)
     crm.yaml:5:37: error recv/bad-value: this is not a content type (write something like `application/json` or `text/plain`)
@@ -216,6 +216,105 @@ fn sections_that_do_not_fit_together_are_refused() {
     }
     let many = "{env: A}, ".repeat(MAX_SECRETS + 1);
     assert!(bad(&format!("verify: github\nsecrets: [{many}]\n")).contains("more than 8"));
+}
+
+#[test]
+fn a_handshake_is_the_files_own_or_the_presets() {
+    let kind = |text: &str| {
+        let handshake = good(&format!("{text}{SECRETS}")).handshake;
+        handshake.map(|handshake| handshake.settings.kind_name())
+    };
+    assert_eq!(kind("verify: github\n"), Some("plain-200"));
+    assert_eq!(kind("verify: github\nhandshake: none\n"), None);
+    assert_eq!(
+        kind("verify: github\nhandshake: echo-json\n"),
+        Some("echo-json")
+    );
+    assert_eq!(kind("verify: stripe\n"), None);
+    assert_eq!(
+        kind("verify: {type: token, token_source: 'query:a'}\n"),
+        None
+    );
+
+    let token = "handshake: {verify_token: {env: META_TOKEN}}\n";
+    let receive = good(&format!("verify: meta-whatsapp\n{SECRETS}{token}"));
+    let handshake = receive.handshake.unwrap();
+    assert_eq!(handshake.settings.kind_name(), "echo-query");
+    let token = handshake.verify_token.unwrap();
+    assert_eq!(token.reference.to_string(), "env:META_TOKEN");
+}
+
+#[test]
+fn only_a_secret_that_is_learned_need_not_be_in_the_file() {
+    let verify = "verify: {type: hmac, signature_header: X-Hook-Signature, encoding: hex}\n";
+    let receive = good(&format!("{verify}handshake: header-echo\n"));
+    assert!(receive.secrets.is_empty() && receive.handshake.unwrap().settings.learns());
+    assert_eq!(receive.verify.type_name(), "hmac");
+    for text in [verify.to_owned(), format!("{verify}handshake: echo-json\n")] {
+        assert!(bad(&text).contains("recv/no-secret"), "{text}");
+    }
+}
+
+#[test]
+fn handshakes_that_make_no_sense_are_refused() {
+    let signed = "verify: {type: hmac, signature_header: A, encoding: hex}\nsecrets: [{env: A}]\n";
+    let timed = "verify: stripe\nsecrets: [{env: A}]\n";
+    let token = "verify: {type: token, token_source: 'query:a'}\nsecrets: [{env: A}]\n";
+    for (before, handshake, expected) in [
+        (
+            "verify: meta-whatsapp\nsecrets: [{env: A}]\n",
+            "",
+            "needs `verify_token`",
+        ),
+        (
+            signed,
+            "handshake: {kind: echo-query, verify_parameter: a}\n",
+            "needs `verify_token`",
+        ),
+        (
+            signed,
+            "handshake: {kind: echo-query, verify_token: hush}\n",
+            "recv/literal-secret",
+        ),
+        (
+            signed,
+            "handshake: {kind: echo-json, verify_token: {env: A}}\n",
+            "no key `verify_token`",
+        ),
+        (
+            signed,
+            "handshake: {verify_token: {env: A}}\n",
+            "needs `kind`",
+        ),
+        (
+            signed,
+            "handshake: [echo-json]\n",
+            "not a kind of handshake",
+        ),
+        (signed, "handshake:\n", "not a kind of handshake"),
+        (signed, "handshake: {kind: none}\n", "`none` has no details"),
+        (signed, "handshake: confirm-url\n", "needs `hosts`"),
+        (
+            token,
+            "handshake: hmac-token\n",
+            "signs with the source's secret",
+        ),
+        (
+            "verify: none\n",
+            "handshake: hmac-token\n",
+            "signs with the source's secret",
+        ),
+        (token, "handshake: header-echo\n", "learns a signing secret"),
+        (
+            timed,
+            "handshake: {kind: hmac-token, parameter: crc_token}\n",
+            "have a part of an event signed",
+        ),
+    ] {
+        let found = bad(&format!("{before}{handshake}"));
+        assert!(found.contains(expected), "{handshake}: {found}");
+        assert!(!found.contains("hush"), "{found}");
+    }
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! A preset, written out as the section `receive` that it stands for.
 
-use crate::verify::presets::{Preset, PresetDedup};
+use crate::verify::{
+    handshake::HandshakeSettings,
+    presets::{Preset, PresetDedup},
+};
 
 /// The section with everything that the preset brings, ready to be changed: it loads to the same settings as the
 /// preset's name. The secret is a variable named after the preset.
@@ -26,10 +29,22 @@ pub fn written_out(preset: &Preset) -> String {
     }
     lines.push("  verify:".to_owned());
     lines.extend(preset.settings.lines().map(|line| format!("    {line}")));
-    if let Some(form) = settings.secret_form() {
+    let handshake = preset.handshake_settings();
+    let is_learned = handshake.as_ref().is_some_and(HandshakeSettings::learns);
+    if let Some(form) = settings.secret_form().filter(|_| !is_learned) {
         lines.push("  secrets:".to_owned());
         lines.push(format!("    # {form}"));
         lines.push(format!("    - env: {}", secret_variable(preset.name)));
+    }
+    if let Some(text) = preset.handshake() {
+        let needs_token = handshake.is_some_and(|settings| settings.needs_token());
+        lines.push(match text.strip_suffix('}').filter(|_| needs_token) {
+            Some(open) => format!(
+                "  handshake: {open}, verify_token: {{env: {}}}}}",
+                verify_token_variable(preset.name)
+            ),
+            None => format!("  handshake: {text}"),
+        });
     }
     lines.push(format!("  dedup: {}", dedup(preset.dedup)));
     lines.join("\n") + "\n"
@@ -61,6 +76,15 @@ fn in_a_list(expression: &str) -> String {
 
 /// The variable that holds the secret of a source: `my-crm` gives `MY_CRM_SECRET`.
 pub fn secret_variable(source: &str) -> String {
+    variable(source, "SECRET")
+}
+
+/// The variable that holds the text which the sender repeats in its handshake.
+pub fn verify_token_variable(source: &str) -> String {
+    variable(source, "VERIFY_TOKEN")
+}
+
+fn variable(source: &str, purpose: &str) -> String {
     let name = source.to_uppercase().replace('-', "_");
     // A variable's name does not begin with a digit.
     let front = if name.starts_with(|c: char| c.is_ascii_digit()) {
@@ -68,7 +92,7 @@ pub fn secret_variable(source: &str) -> String {
     } else {
         ""
     };
-    format!("{front}{name}_SECRET")
+    format!("{front}{name}_{purpose}")
 }
 
 #[cfg(test)]
@@ -94,12 +118,29 @@ mod tests {
         for preset in presets::all() {
             let long = read(&written_out(preset));
             let variable = secret_variable(preset.name);
+            let handshake = match preset.handshake_settings() {
+                Some(settings) if settings.needs_token() => {
+                    format!(", handshake: {{verify_token: {{env: {variable}}}}}")
+                }
+                _ => String::new(),
+            };
             let short = read(&format!(
-                "receive: {{verify: {}, secrets: [{{env: {variable}}}]}}",
+                "receive: {{verify: {}, secrets: [{{env: {variable}}}]{handshake}}}",
                 preset.name
             ));
+            let settings = |receive: &Receive| {
+                let handshake = receive.handshake.as_ref();
+                handshake.map(|handshake| handshake.settings.clone())
+            };
+            assert_eq!(settings(&long), settings(&short), "{}", preset.name);
+            let is_learned = settings(&long).is_some_and(|settings| settings.learns());
             assert_eq!(long.verify, short.verify, "{}", preset.name);
-            assert_eq!(long.secrets.len(), 1, "{}", preset.name);
+            assert_eq!(
+                long.secrets.len(),
+                usize::from(!is_learned),
+                "{}",
+                preset.name
+            );
             let texts = |receive: Receive| match receive.dedup {
                 DedupRule::Expressions(parts) => {
                     Ok(parts.into_iter().map(|part| part.text).collect::<Vec<_>>())

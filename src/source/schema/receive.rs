@@ -6,6 +6,7 @@ use super::build::{
     Key, Piece as _, any, expression, list, map, map_with_one_of, may, must, one_of, reference,
     text, yes_or_no,
 };
+use super::handshake::handshake;
 use crate::{
     source::receive::MAX_DEDUP_EXPRESSIONS,
     verify::{MAX_SECRETS, presets},
@@ -54,8 +55,9 @@ fn receive() -> Vec<Key> {
         ),
         may(
             "handshake",
-            "Only `none`: register the address in a way that needs no answer of its own.",
-            one_of(&["none"]),
+            "How the sender registers the address, where that needs an answer: `none`, a kind, or a kind with details. \
+             Otherwise the preset says.",
+            handshake(),
         ),
         may(
             "dedup",

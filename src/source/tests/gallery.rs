@@ -186,9 +186,9 @@ recv/unused-secrets
 -    encoding: hex
 +  verify: none
 
-recv/not-available
+recv/bad-value
 -  secrets: [{env: CRM_SECRET}]
-+  handshake: echo-json
++  handshake: echo-jason
 +  secrets: [{env: CRM_SECRET}]
 
 recv/not-available

@@ -79,6 +79,29 @@ const PLACES: [(&str, &str, &str); 22] = [
     ),
 ];
 
+/// Handshakes, in place of `none`.
+const HANDSHAKES: [(&str, &str); 10] = [
+    ("echo_query", "{kind: echo-query, §: 1}"),
+    ("echo_json", "{kind: echo-json, §: 1}"),
+    ("hmac_token", "{kind: hmac-token, §: 1}"),
+    ("header_echo", "{kind: header-echo, §: 1}"),
+    ("cloud_events", "{kind: cloudevents, §: 1}"),
+    ("plain_200", "{kind: plain-200, §: 1}"),
+    (
+        "plain_test",
+        "{kind: plain-200, tests: [{header: a, value: b, §: 1}]}",
+    ),
+    (
+        "confirm_url",
+        "{kind: confirm-url, hosts: [a.example], §: 1}",
+    ),
+    (
+        "verify_token",
+        "{kind: echo-query, verify_token: {§: 1, env: TOKEN}}",
+    ),
+    ("handshake_of_preset", "{§: 1}"),
+];
+
 /// Settings of verification that `FULL` does not have.
 const OTHER_SETTINGS: [(&str, &str); 2] = [
     (
@@ -138,11 +161,26 @@ fn the_keys_of_each_map_are_those_that_its_reader_knows() {
             ),
         )
     };
+    let handshake = |(definition, settings): (&'static str, &str)| {
+        let settings = format!("  handshake: {settings}");
+        let text = FULL.replacen("  handshake: none", &settings, 1);
+        // Only beside a preset may a map have no `kind`.
+        let text = match definition {
+            "handshake_of_preset" => text.replacen(
+                &format!("  verify:\n{verify}"),
+                "  verify: meta-whatsapp\n",
+                1,
+            ),
+            _ => text,
+        };
+        (definition, text)
+    };
     let mut compared = BTreeSet::new();
     for (definition, text) in PLACES
         .into_iter()
         .map(full)
         .chain(OTHER_SETTINGS.into_iter().map(other))
+        .chain(HANDSHAKES.into_iter().map(handshake))
     {
         let text = text.replace('§', STRANGER);
         assert_eq!(

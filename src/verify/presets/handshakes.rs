@@ -1,0 +1,28 @@
+//! How the senders of some presets register an address, from the page of their preset unless another is named. A sender
+//! that is not here registers an address without asking it anything.
+
+/// The name of a preset, and the settings of its handshake as YAML.
+pub(super) const HANDSHAKES: &[(&str, &str)] = &[
+    // https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/http-webhook.md, section 4; the key in the address
+    // must be right, as for events.
+    ("blackbaud-sky", "cloudevents"),
+    // A `ping` is signed like any event. There is no look at the address before it.
+    (
+        "github",
+        "{kind: plain-200, methods: [], tests: [{header: X-GitHub-Event, value: ping}]}",
+    ),
+    // A HEAD when the address is entered, and a signed `ping` when somebody asks for a test.
+    (
+        "intercom",
+        "{kind: plain-200, methods: [HEAD], tests: [{field: topic, value: ping}]}",
+    ),
+    (
+        "meta-whatsapp",
+        "{kind: echo-query, parameter: hub.challenge, verify_parameter: hub.verify_token, require: {hub.mode: subscribe}}",
+    ),
+    // https://docs.slack.dev/reference/events/url_verification
+    (
+        "slack",
+        "{kind: echo-json, require: {type: url_verification}, beside: [token]}",
+    ),
+];
