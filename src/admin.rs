@@ -8,6 +8,7 @@
 //! | `GET /api/v1/rejected` | requests that were refused, newest first; `/{id}` for one |
 //! | `POST /api/v1/rejected/{id}/accept` | verifies a kept request again and takes it if it passes |
 //! | `POST /api/v1/sources/{name}/rejected/accept` | the same for all of a source, oldest first |
+//! | `POST /api/v1/sources/{name}/forget-secret` | forgets the secret that a sender named in its handshake |
 //! | `GET /live` | the process runs |
 //!
 //! It shows no payload, contact detail or secret, and knows neither Quentli nor SQL.
@@ -16,6 +17,7 @@ mod guard;
 mod metrics;
 mod rejected;
 mod reload;
+mod secrets;
 mod status;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -31,7 +33,7 @@ use crate::{
     delivery::Handle,
     event::OrganisationName,
     ingress::Ingress,
-    source::{Sources, reload::Reloads},
+    source::{LearnedSecrets, Sources, reload::Reloads},
     store::{RefusedRequests, Store},
     telemetry::Metrics,
 };
@@ -43,6 +45,7 @@ pub struct Admin {
     /// Takes what was refused.
     pub ingress: Arc<Ingress>,
     pub sources: Sources,
+    pub learned: LearnedSecrets,
     pub reloads: Reloads,
     pub metrics: Metrics,
     pub clock: Clock,
@@ -64,6 +67,10 @@ pub fn router(admin: Admin) -> Router {
         .route(
             "/api/v1/sources/{name}/rejected/accept",
             post(rejected::accept_of_source),
+        )
+        .route(
+            "/api/v1/sources/{name}/forget-secret",
+            post(secrets::forget),
         )
         .layer(middleware::from_fn_with_state(
             Arc::clone(&admin),

@@ -6,6 +6,7 @@
 mod check;
 mod config;
 mod explain;
+mod forget_secret;
 mod functions;
 mod healthcheck;
 mod new;
@@ -99,6 +100,8 @@ enum Command {
     Reload(reload::Arguments),
     /// Show which requests a running gateway refused, and accept later what it should have taken
     Rejected(rejected::Arguments),
+    /// Have a running gateway forget the secret that a sender named, so that it can name another
+    ForgetSecret(forget_secret::Arguments),
     /// Show every setting in effect and where it came from
     Config(config::Arguments),
     /// Run a local stand-in for Quentli's customers API
@@ -139,6 +142,7 @@ pub fn main() -> ExitCode {
         Command::Serve(arguments) => block_on(serve::run(arguments, environment)),
         Command::Reload(arguments) => block_on(reload::run(arguments, environment)),
         Command::Rejected(arguments) => block_on(rejected::run(arguments, environment)),
+        Command::ForgetSecret(arguments) => block_on(forget_secret::run(arguments, environment)),
         Command::Send(arguments) => block_on(send::run(*arguments, environment)),
         Command::Sandbox(arguments) => block_on(sandbox::run(arguments)),
         Command::Demo(arguments) => block_on(crate::demo::run(arguments)),

@@ -9,6 +9,8 @@
 
 mod accepted;
 mod body;
+mod confirm;
+mod handshake;
 mod late;
 mod pages;
 mod rejected;
@@ -35,11 +37,11 @@ pub use late::{Late, LateCounts, NotTried};
 pub use rejected::meaning;
 pub use server::{ServerLimits, listen, serve};
 
-use self::rejected::Recorder;
+use self::{confirm::Confirmer, rejected::Recorder};
 use crate::{
     clock::Clock,
     problem::Problem,
-    source::Sources,
+    source::{LearnedSecrets, Sources},
     store::{RefusedRequests, Store},
     telemetry::Metrics,
 };
@@ -47,6 +49,8 @@ use crate::{
 /// What the public port needs.
 pub struct Parts {
     pub sources: Sources,
+    /// Those that senders named in their handshakes.
+    pub learned: LearnedSecrets,
     pub store: Arc<dyn Store>,
     pub refused: Arc<dyn RefusedRequests>,
     /// Refused requests of each source that are kept to be looked at; 0 keeps none.
@@ -67,6 +71,8 @@ pub struct Parts {
 /// The state behind all routes of the public port.
 pub struct Ingress {
     sources: Sources,
+    learned: LearnedSecrets,
+    confirmer: Confirmer,
     store: Arc<dyn Store>,
     refused: Arc<dyn RefusedRequests>,
     rejected: Recorder,
@@ -95,6 +101,8 @@ impl Ingress {
         Arc::new(Self {
             sources: parts.sources,
             rejected,
+            learned: parts.learned,
+            confirmer: Confirmer::default(),
             store: parts.store,
             refused: parts.refused,
             clock: parts.clock,
@@ -124,6 +132,11 @@ impl Ingress {
     /// Writes down what is left, when nothing is refused any more.
     pub async fn finish_rejected(&self) {
         self.rejected.write().await;
+    }
+
+    /// Waits for what requests began that are answered already; some seconds at most.
+    pub async fn finish(&self) {
+        self.confirmer.finish().await;
     }
 
     /// The routes of the public port.

@@ -20,6 +20,8 @@ pub enum Problem {
     MethodNotAllowed,
     /// The request is not genuine, whatever the reason.
     NotVerified,
+    /// A registration handshake is not as the source wants it.
+    HandshakeRefused,
     /// The place of the signature or token cannot be read, so nothing can be verified.
     Unreadable,
     /// The content type cannot hold the signature or token that the source's settings look for.
@@ -41,11 +43,12 @@ pub enum Problem {
 }
 
 impl Problem {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::UnknownSource,
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::NotVerified,
+        Self::HandshakeRefused,
         Self::Unreadable,
         Self::UnsupportedMediaType,
         Self::BodyTimeout,
@@ -64,6 +67,7 @@ impl Problem {
             Self::NotFound => "not-found",
             Self::MethodNotAllowed => "method-not-allowed",
             Self::NotVerified => "not-verified",
+            Self::HandshakeRefused => "handshake-refused",
             Self::Unreadable => "unreadable",
             Self::UnsupportedMediaType => "unsupported-media-type",
             Self::BodyTimeout => "body-timeout",
@@ -81,6 +85,7 @@ impl Problem {
             Self::UnknownSource | Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotVerified => StatusCode::UNAUTHORIZED,
+            Self::HandshakeRefused => StatusCode::FORBIDDEN,
             Self::Unreadable => StatusCode::BAD_REQUEST,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
@@ -99,6 +104,7 @@ impl Problem {
             Self::NotFound => "There is nothing at this address",
             Self::MethodNotAllowed => "This address takes another method",
             Self::NotVerified => "The request could not be verified as genuine",
+            Self::HandshakeRefused => "The address is not confirmed for this request",
             Self::Unreadable => "The request cannot be read far enough to be verified",
             Self::UnsupportedMediaType => "The content type cannot be verified for this source",
             Self::BodyTimeout => "The body did not arrive in time",
@@ -128,6 +134,7 @@ impl Problem {
             Self::NotFound => include_str!("../docs/problems/not-found.md"),
             Self::MethodNotAllowed => include_str!("../docs/problems/method-not-allowed.md"),
             Self::NotVerified => include_str!("../docs/problems/not-verified.md"),
+            Self::HandshakeRefused => include_str!("../docs/problems/handshake-refused.md"),
             Self::Unreadable => include_str!("../docs/problems/unreadable.md"),
             Self::UnsupportedMediaType => {
                 include_str!("../docs/problems/unsupported-media-type.md")

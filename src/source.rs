@@ -9,6 +9,7 @@
 pub mod draft;
 mod file;
 mod folder;
+mod learned;
 pub mod receive;
 pub mod reload;
 pub mod schema;
@@ -18,6 +19,7 @@ mod watch;
 pub use crate::mapping::{UnreadableSamples, content_type_of};
 pub use file::{ArmError, CheckedSource, Source, SourceFile, kept_headers};
 pub use folder::find_files;
+pub use learned::{ChangeOfSecrets, LearnedSecrets};
 pub use set::{LoadError, Lookup, Set, Sources, Trouble};
 pub use watch::{Seen, Watch};
 

@@ -29,6 +29,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
+use secrecy::SecretString;
 use tokio::sync::watch;
 
 use crate::{
@@ -174,6 +175,17 @@ pub struct Bury {
     pub attempt: Option<Attempt>,
     /// As in [`Retry::doubt`].
     pub doubt: Option<(CustomerId, Vec<PartKey>)>,
+}
+
+/// What [`Store::learn_secret`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Learned {
+    /// It is kept.
+    New,
+    /// It was known already.
+    Same,
+    /// Another one is known, and stays.
+    Other,
 }
 
 /// Why the store did not do what it was asked, split by what the caller can do.
@@ -353,6 +365,20 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// The raw body of an event, while it is kept.
     async fn body_of(&self, event: EventSeq) -> Result<Option<Bytes>, StoreError>;
+
+    /// Keeps the secret that a source's sender names, unless the source has one already.
+    async fn learn_secret(
+        &self,
+        source: &SourceName,
+        secret: SecretString,
+        at: Timestamp,
+    ) -> Result<Learned, StoreError>;
+
+    /// Forgets the learned secret of a source, as a person wants it; `false` where there was none.
+    async fn forget_secret(&self, source: &SourceName) -> Result<bool, StoreError>;
+
+    /// The learned secrets of all sources, by name.
+    async fn learned_secrets(&self) -> Result<Vec<(SourceName, SecretString)>, StoreError>;
 
     /// The counters, all sources together. Reads no table that grows with the number of events.
     async fn totals(&self) -> Result<Totals, StoreError>;

@@ -7,4 +7,6 @@ mod logs;
 mod metrics;
 
 pub use logs::{LogFormat, LogSettings, start_logs};
-pub use metrics::{ApiCall, LeftOut, Metrics, OrganisationState, ReloadPart, RequestResult};
+pub use metrics::{
+    ApiCall, HandshakeOutcome, LeftOut, Metrics, OrganisationState, ReloadPart, RequestResult,
+};

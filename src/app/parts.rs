@@ -10,9 +10,9 @@ use crate::{
     delivery::{self, Backoff, Dispatcher, Handle, Policy},
     event::OrganisationName,
     quentli::{self, ClientSettings},
-    source::LoadError,
+    source::{LearnedSecrets, LoadError},
     store::{
-        Store,
+        Store, StoreError,
         sqlite::{OpenError, SqliteOptions, SqliteStore},
     },
     telemetry::Metrics,
@@ -23,6 +23,8 @@ use crate::{
 pub enum StartError {
     #[error("cannot open the store")]
     Store(#[source] OpenError),
+    #[error("cannot read the secrets that senders named")]
+    LearnedSecrets(#[source] StoreError),
     #[error("cannot load the sources")]
     Sources(#[source] LoadError),
     /// With `--strict`.
@@ -62,6 +64,14 @@ pub(super) async fn open_store(
         tracing::warn!("{warning}");
     }
     Ok(Arc::new(store))
+}
+
+/// The secrets that senders named before, from the store.
+pub(super) async fn learned_secrets(store: &Arc<dyn Store>) -> Result<LearnedSecrets, StartError> {
+    let secrets = store.learned_secrets().await;
+    secrets
+        .map(LearnedSecrets::new)
+        .map_err(StartError::LearnedSecrets)
 }
 
 /// One dispatcher for each organisation, with the handle by which it is seen and steered.

@@ -76,11 +76,13 @@ pub async fn start(
     let file = parts::open_store(&config, &clock).await?;
     let store: Arc<dyn Store> = file.clone();
     let refused: Arc<dyn RefusedRequests> = file;
+    let learned = parts::learned_secrets(&store).await?;
     let dispatchers = parts::dispatchers(&config, &store, &clock, &metrics)?;
     let (public_listener, listen) = open_port(config.listen, "webhooks")?;
     let (admin_listener, admin_listen) = open_port(config.admin.listen, "operators")?;
     let ingress = Ingress::new(ingress::Parts {
         sources: sources.clone(),
+        learned: learned.clone(),
         store: Arc::clone(&store),
         refused: Arc::clone(&refused),
         rejected: config.limits.rejected,
@@ -110,6 +112,7 @@ pub async fn start(
         refused,
         ingress: Arc::clone(&ingress),
         sources,
+        learned,
         reloads: reloads.clone(),
         metrics,
         clock: clock.clone(),
@@ -290,6 +293,10 @@ impl App {
         let (failure, (), (), (), ()) = tokio::join!(watch, public, operators, reloader, recorder);
         self.ingress.finish_rejected().await;
         delivering.begin();
+        tokio::select! {
+            () = self.ingress.finish() => {}
+            () = shutdown.hard().cancelled() => {}
+        }
         let mut failure = failure;
         while let Some(ended) = dispatchers.join_next().await {
             if let Ok(Err(error)) = ended {

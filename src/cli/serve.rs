@@ -65,7 +65,9 @@ pub(super) async fn run(arguments: Arguments, environment: Environment) -> Exit 
                 StartError::Sources(_) | StartError::Strict(_) | StartError::Client { .. } => {
                     Exit::Configuration
                 }
-                StartError::Listen { .. } | StartError::Store(_) => Exit::Unavailable,
+                StartError::Listen { .. }
+                | StartError::Store(_)
+                | StartError::LearnedSecrets(_) => Exit::Unavailable,
             };
         }
     };

@@ -11,13 +11,17 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
-use super::{Ingress, webhook::Refusal};
+use super::{
+    Ingress,
+    webhook::{Done, Refusal},
+};
 use crate::{
     event::{EventSeq, SourceName},
+    problem::Problem,
     source::Lookup,
     store::{Acceptance, KeptRequest, RefusedId, StoreError},
     telemetry::RequestResult,
-    verify::Received,
+    verify::{self, Received},
 };
 
 /// What became of a request that was to be accepted later.
@@ -80,7 +84,14 @@ impl Ingress {
         };
         let received = self.received(kept).ok_or(NotTried::NotKept)?;
         let late = match self.take_in(&source, received).await {
-            Ok(acceptance) => {
+            // Nobody waits for the answer any more.
+            Ok(Done::Handshake(_)) => {
+                let reason = verify::Refusal::HandshakeLate.as_str();
+                let status = Problem::HandshakeRefused.status().as_u16();
+                self.refused.refused_again(id, reason, status).await?;
+                Late::Refused(reason)
+            }
+            Ok(Done::Stored(acceptance)) => {
                 self.count(source.name(), &acceptance);
                 let (late, event) = match acceptance {
                     Acceptance::Accepted { event, .. } => (Late::Accepted(event), event),

@@ -82,6 +82,7 @@ impl World {
         });
         let metrics = Metrics::new();
         let ingress = Ingress::new(Parts {
+            learned: crate::source::LearnedSecrets::default(),
             sources: Sources::new(load(folder.path(), clock.now())),
             store: Arc::<SqliteStore>::clone(&store.file),
             refused: Arc::<Watched>::clone(&store),

@@ -1,4 +1,4 @@
-//! The webhook handler: verify, map, accept, answer.
+//! The webhook handler: handshake or event; verify, map, accept, answer.
 
 use std::{
     panic::AssertUnwindSafe,
@@ -13,11 +13,12 @@ use axum::{
     body::Body,
     extract::{Path, State, rejection::PathRejection},
 };
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header, request::Parts};
 use tokio::{sync::SemaphorePermit, time::timeout};
 
 use super::{
     Ingress, accepted, body,
+    handshake::{self, Answered, Asked},
     rejected::{Rejection, Seen},
 };
 use crate::{
@@ -26,7 +27,7 @@ use crate::{
     source::{Lookup, Source, receive::Answer},
     store::{Acceptance, StoreError},
     telemetry::RequestResult,
-    verify::{Received, Verified},
+    verify::{self, Received, Verified},
 };
 
 /// Bodies above this size are mapped off the network threads.
@@ -44,6 +45,8 @@ pub(super) struct Refusal {
     pub(super) reason: &'static str,
     /// The request, where it may be written down.
     seen: Option<Seen>,
+    /// Whether it may be an event whose check failed, so that it can be tried again.
+    may_be_event: bool,
 }
 
 impl From<Problem> for Refusal {
@@ -52,6 +55,7 @@ impl From<Problem> for Refusal {
             problem,
             reason: problem.name(),
             seen: None,
+            may_be_event: false,
         }
     }
 }
@@ -64,15 +68,41 @@ impl Refusal {
             ..problem.into()
         }
     }
+
+    /// Refuses an event whose check failed.
+    fn of_event(refusal: verify::Refusal, received: Received) -> Self {
+        Self {
+            may_be_event: true,
+            ..Self::of_handshake(refusal, received)
+        }
+    }
+
+    /// Refuses what asked for something else than to be stored.
+    pub(super) fn of_handshake(refusal: verify::Refusal, received: Received) -> Self {
+        let problem = if refusal.is_of_handshake() {
+            Problem::HandshakeRefused
+        } else if refusal.is_unverifiable() {
+            unverifiable(&received)
+        } else {
+            Problem::NotVerified
+        };
+        Self {
+            problem,
+            reason: refusal.as_str(),
+            seen: Some(Seen::Whole(Box::new(received))),
+            may_be_event: false,
+        }
+    }
 }
 
-/// A stored request.
-struct Stored {
-    source: Arc<Source>,
-    acceptance: Acceptance,
+/// What became of a request that is not refused.
+pub(super) enum Done {
+    Stored(Acceptance),
+    /// The sender registered the address.
+    Handshake(Answered),
 }
 
-/// `POST /webhooks/{source}`.
+/// `/webhooks/{source}`: `POST`, and what handshakes need.
 pub(super) async fn receive(
     State(ingress): State<Arc<Ingress>>,
     name: Result<Path<String>, PathRejection>,
@@ -86,14 +116,27 @@ pub(super) async fn receive(
         .as_ref()
         .map_or(Lookup::Unknown, |name| ingress.sources.get(name));
     let known = name.filter(|_| !matches!(found, Lookup::Unknown));
-    let result = ingress.handle(found, request).await;
+    let result = ingress.handle(&found, request).await;
 
     let took = ingress.clock.elapsed().saturating_sub(started);
     let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     let source = known.as_ref().map_or("unknown", |name| name.as_str());
     match result {
-        Ok(stored) => {
-            let (word, event, counts) = match stored.acceptance {
+        Ok((_, Done::Handshake(answered))) => {
+            let word = RequestResult::Handshake;
+            ingress.metrics.request(known.as_ref(), word, "", took);
+            tracing::info!(
+                request.id = request_id,
+                source,
+                result = word.as_str(),
+                handshake = answered.kind,
+                duration_ms,
+                "webhook"
+            );
+            handshake::response(answered)
+        }
+        Ok((stored, Done::Stored(acceptance))) => {
+            let (word, event, counts) = match acceptance {
                 Acceptance::Accepted {
                     event,
                     new,
@@ -104,9 +147,9 @@ pub(super) async fn receive(
                 Acceptance::Duplicate { event } => (RequestResult::Duplicate, event, [0; 4]),
             };
             let [new, known_items, dead, dropped] = counts;
-            let name = stored.source.name();
+            let name = stored.name();
             ingress.metrics.request(Some(name), word, "", took);
-            ingress.count(name, &stored.acceptance);
+            ingress.count(name, &acceptance);
             tracing::info!(
                 request.id = request_id,
                 source,
@@ -119,7 +162,7 @@ pub(super) async fn receive(
                 duration_ms,
                 "webhook"
             );
-            answer(&stored.source.receive().answer, &stored.acceptance)
+            answer(&stored.receive().answer, &acceptance)
         }
         Err(refusal) => {
             let status = refusal.problem.status().as_u16();
@@ -139,7 +182,7 @@ pub(super) async fn receive(
             if refusal.problem == Problem::MethodNotAllowed {
                 response
                     .headers_mut()
-                    .insert(header::ALLOW, HeaderValue::from_static("POST"));
+                    .insert(header::ALLOW, handshake::allow(&found));
             }
             response
         }
@@ -147,28 +190,28 @@ pub(super) async fn receive(
 }
 
 impl Ingress {
-    async fn handle(&self, found: Lookup, request: Request<Body>) -> Result<Stored, Refusal> {
+    async fn handle(
+        &self,
+        found: &Lookup,
+        request: Request<Body>,
+    ) -> Result<(Arc<Source>, Done), Refusal> {
         let source = match found {
             Lookup::Unknown => return Err(Problem::UnknownSource.into()),
             Lookup::Broken => return Err(Problem::SourceUnavailable.into()),
             Lookup::Ready(source) => source,
         };
-        match self.receive(&source, request).await {
-            Ok(acceptance) => Ok(Stored { source, acceptance }),
+        match self.receive(source, request).await {
+            Ok(done) => Ok((Arc::clone(source), done)),
             Err(refusal) => {
-                self.write_down(&source, &refusal);
+                self.write_down(source, &refusal);
                 Err(refusal)
             }
         }
     }
 
-    async fn receive(
-        &self,
-        source: &Arc<Source>,
-        request: Request<Body>,
-    ) -> Result<Acceptance, Refusal> {
+    async fn receive(&self, source: &Arc<Source>, request: Request<Body>) -> Result<Done, Refusal> {
         let (head, body) = request.into_parts();
-        if head.method != Method::POST {
+        if !handshake::takes(source, &head.method) {
             return Err(Refusal::of_head(Problem::MethodNotAllowed, head));
         }
         // Only whole requests take a turn: a body that dribbles in holds up nobody but itself.
@@ -176,21 +219,29 @@ impl Ingress {
         let Ok(Ok(_turn)) = timeout(TURN_WAIT, self.turns.acquire()).await else {
             return Err(Problem::Busy.into());
         };
-        self.take_in(source, received).await
+        match self.ask(source, received).await? {
+            Asked::Event(received) => self.take_in(source, received).await,
+            Asked::Handshake(answered) => Ok(Done::Handshake(answered)),
+        }
     }
 
-    /// What becomes of a whole request, live or [later](super::late): verified, mapped, stored.
+    /// What becomes of a whole event, live or [later](super::late): verified, mapped, stored. A handshake that is signed
+    /// like an event ends here.
     pub(super) async fn take_in(
         &self,
         source: &Arc<Source>,
         received: Received,
-    ) -> Result<Acceptance, Refusal> {
+    ) -> Result<Done, Refusal> {
         let verified = self.verify(source, received)?;
+        let verified = match self.ask_verified(source, verified).await? {
+            Asked::Event(verified) => verified,
+            Asked::Handshake(answered) => return Ok(Done::Handshake(answered)),
+        };
         let (verified, mapped) = map(source, verified).await;
         let event = accepted::new_event(source, verified, mapped);
-        self.store
-            .accept(event)
-            .await
+        let stored = self.store.accept(event).await;
+        stored
+            .map(Done::Stored)
             .map_err(|error| self.not_stored(&error))
     }
 
@@ -214,7 +265,7 @@ impl Ingress {
             seen,
             reason: refusal.reason,
             status: status.as_u16(),
-            is_unverified: matches!(seen, Seen::Whole(_)),
+            is_unverified: refusal.may_be_event,
         });
     }
 
@@ -265,24 +316,16 @@ impl Ingress {
 
     fn verify(&self, source: &Source, received: Received) -> Result<Verified, Refusal> {
         let now = received.received_at;
-        match source.verifier().verify(received, now) {
+        let checked = source.verifier().verify(received, now);
+        let checked =
+            checked.or_else(|(received, refusal)| self.verify_learned(source, received, refusal));
+        match checked {
             Ok(verified) => {
                 self.metrics
                     .verified(source.name(), verified.secret_name().unwrap_or("none"));
                 Ok(verified)
             }
-            Err((received, refusal)) => {
-                let problem = if refusal.is_unverifiable() {
-                    unverifiable(&received)
-                } else {
-                    Problem::NotVerified
-                };
-                Err(Refusal {
-                    problem,
-                    reason: refusal.as_str(),
-                    seen: Some(Seen::Whole(Box::new(received))),
-                })
-            }
+            Err((received, refusal)) => Err(Refusal::of_event(refusal, received)),
         }
     }
 
@@ -296,7 +339,7 @@ impl Ingress {
         is_time && self.trouble_told_at.swap(now, Ordering::Relaxed) == told
     }
 
-    fn not_stored(&self, error: &StoreError) -> Refusal {
+    pub(super) fn not_stored(&self, error: &StoreError) -> Refusal {
         self.metrics.store_error();
         match error {
             StoreError::Unavailable { .. } if self.should_tell() => {

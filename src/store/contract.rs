@@ -8,6 +8,7 @@ pub(super) mod accounting;
 pub(super) mod delivering;
 pub(super) mod refusing;
 pub(super) mod samples;
+pub(super) mod secrets;
 
 use async_trait::async_trait;
 
@@ -77,6 +78,12 @@ macro_rules! contract_suite {
             what_was_accepted_later_is_not_kept_any_more_and_says_so_once,
             what_is_refused_again_stays_with_its_new_reason,
             kept_requests_are_not_seen_in_debug_output,
+        );
+        $crate::store::contract::contract_suite!(
+            $home: secrets:
+            a_learned_secret_stays_and_is_not_replaced,
+            of_many_secrets_named_at_once_one_is_learned,
+            a_forgotten_secret_makes_room_for_another,
         );
     };
     ($home:path: $module:ident: $($name:ident,)+) => {

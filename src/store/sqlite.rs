@@ -24,6 +24,7 @@ mod queue;
 mod reader;
 mod refused;
 mod rows;
+mod secrets;
 mod tally;
 mod writer;
 
@@ -43,6 +44,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
 use rusqlite::Connection;
+use secrecy::SecretString;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use self::{
@@ -53,11 +55,12 @@ use self::{
     health::Health,
     reader::Look,
     rows::EventRows,
+    secrets::{SecretChange, SecretOutcome, SecretWhat},
     writer::{Call, GroupLimit, Job, Reply, Writer},
 };
 use super::{
-    Acceptance, AppliedPart, Bury, DeliveryRecord, Finish, LaneHead, NewEvent, Retry, Store,
-    StoreError, Totals,
+    Acceptance, AppliedPart, Bury, DeliveryRecord, Finish, LaneHead, Learned, NewEvent, Retry,
+    Store, StoreError, Totals,
 };
 use crate::{
     clock::Clock,
@@ -205,6 +208,28 @@ impl SqliteStore {
         self.answer(reply).await
     }
 
+    async fn secret(
+        &self,
+        source: &SourceName,
+        what: SecretWhat,
+    ) -> Result<SecretOutcome, StoreError> {
+        self.health.is_open()?;
+        if matches!(what, SecretWhat::Learn { .. }) {
+            self.disk.permit(0)?;
+        }
+        let (call, reply) = Call::new(SecretChange {
+            source: source.clone(),
+            what,
+        });
+        match self.writes.try_send(Job::Secret(call)) {
+            Ok(()) => self.answer(reply).await,
+            Err(mpsc::error::TrySendError::Full(_)) => Err(StoreError::Unavailable {
+                what: "too many writes are waiting".to_owned(),
+            }),
+            Err(mpsc::error::TrySendError::Closed(_)) => Err(self.gone()),
+        }
+    }
+
     async fn answer<T>(&self, reply: Reply<T>) -> Result<T, StoreError> {
         match reply.await {
             Ok(answer) => answer,
@@ -247,6 +272,12 @@ impl SqliteStore {
                 what: "its readers stopped".to_owned(),
             }),
         }
+    }
+}
+
+fn other_answer() -> StoreError {
+    StoreError::Broken {
+        what: "a call got the answer of another".to_owned(),
     }
 }
 
@@ -375,6 +406,30 @@ impl Store for SqliteStore {
     async fn body_of(&self, event: EventSeq) -> Result<Option<Bytes>, StoreError> {
         self.read(move |connection| look::body_of(connection, event))
             .await
+    }
+
+    async fn learn_secret(
+        &self,
+        source: &SourceName,
+        secret: SecretString,
+        at: Timestamp,
+    ) -> Result<Learned, StoreError> {
+        let what = SecretWhat::Learn { secret, at };
+        match self.secret(source, what).await? {
+            SecretOutcome::Learned(learned) => Ok(learned),
+            SecretOutcome::Forgotten(_) => Err(other_answer()),
+        }
+    }
+
+    async fn forget_secret(&self, source: &SourceName) -> Result<bool, StoreError> {
+        match self.secret(source, SecretWhat::Forget).await? {
+            SecretOutcome::Forgotten(was_there) => Ok(was_there),
+            SecretOutcome::Learned(_) => Err(other_answer()),
+        }
+    }
+
+    async fn learned_secrets(&self) -> Result<Vec<(SourceName, SecretString)>, StoreError> {
+        self.read(secrets::all).await
     }
 
     async fn totals(&self) -> Result<Totals, StoreError> {

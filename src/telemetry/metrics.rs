@@ -21,12 +21,14 @@ use prometheus_client::{
 };
 
 use self::labels::{
-    AttemptLabels, CallLabels, DeadLabels, EndLabels, MappingLabels, OrganisationLabels,
-    OrganisationStateLabels, PartLabels, ReloadLabels, RequestLabels, SecretLabels, SourceLabels,
-    StateLabels, Word,
+    AttemptLabels, CallLabels, DeadLabels, EndLabels, HandshakeLabels, MappingLabels,
+    OrganisationLabels, OrganisationStateLabels, PartLabels, ReloadLabels, RequestLabels,
+    SecretLabels, SourceLabels, StateLabels, Word,
 };
 use self::rejected::Rejected;
-pub use self::words::{ApiCall, LeftOut, OrganisationState, ReloadPart, RequestResult};
+pub use self::words::{
+    ApiCall, HandshakeOutcome, LeftOut, OrganisationState, ReloadPart, RequestResult,
+};
 use crate::event::{AttemptOutcome, DeliveryState, End, MappingHash, OrganisationName, SourceName};
 
 type SecondsGauge = Gauge<f64, AtomicU64>;
@@ -39,6 +41,7 @@ pub struct Metrics {
     request_duration: Family<SourceLabels, Histogram, fn() -> Histogram>,
     secrets: Family<SecretLabels, Counter>,
     rejected: Rejected,
+    handshakes: Family<HandshakeLabels, Counter>,
     sources: Family<SourceLabels, Gauge>,
     mappings: Family<MappingLabels, Gauge>,
     /// The sources that those two show.
@@ -88,6 +91,12 @@ impl Metrics {
             secrets.clone(),
         );
         let rejected = Rejected::new(&mut registry);
+        let handshakes = Family::default();
+        registry.register(
+            "handshakes",
+            "Registration handshakes, by what became of them",
+            handshakes.clone(),
+        );
         let sources = Family::default();
         registry.register(
             "source_loaded",
@@ -183,6 +192,7 @@ impl Metrics {
             request_duration,
             secrets,
             rejected,
+            handshakes,
             sources,
             mappings,
             sources_shown: Arc::default(),
@@ -229,6 +239,17 @@ impl Metrics {
             .get_or_create(&SecretLabels {
                 source: Word::Source(source.clone()),
                 secret: Word::Secret(secret.to_owned()),
+            })
+            .inc();
+    }
+
+    /// A registration handshake of a kind.
+    pub fn handshake(&self, source: &SourceName, kind: &'static str, outcome: HandshakeOutcome) {
+        self.handshakes
+            .get_or_create(&HandshakeLabels {
+                source: Word::Source(source.clone()),
+                kind: Word::Fixed(kind),
+                outcome: Word::Fixed(outcome.as_str()),
             })
             .inc();
     }
@@ -439,6 +460,7 @@ mod tests {
         metrics.rejected_written(&source, 5);
         metrics.rejected_left_out(&source, LeftOut::Flood, 1);
         metrics.rejected_tried_again(&source, RequestResult::Accepted);
+        metrics.handshake(&source, "echo-query", HandshakeOutcome::Answered);
         let mapping = MappingHash::of(b"the text of the file");
         let at = "2026-03-02T12:00:00Z".parse().unwrap();
         metrics.sources([(source.clone(), Some(mapping))], at);

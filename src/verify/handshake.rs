@@ -64,6 +64,8 @@ enum Secrets {
     Token(SecretString),
     /// The source's signing keys, for a keyed hash of what the sender says.
     Keys(Vec<Prepared<Hasher>>),
+    /// The source's secrets, which no sender may add to.
+    Established(Vec<Prepared<SecretString>>),
 }
 
 /// What a request is to a source with a handshake, and what it asks for.
@@ -134,6 +136,9 @@ impl Handshake {
                 };
                 Secrets::Keys(prepare(secrets, key)?)
             }
+            (Kind::HeaderEcho(_), _) if !secrets.is_empty() => {
+                Secrets::Established(prepare(secrets, |secret| Ok(secret.value.clone()))?)
+            }
             _ => Secrets::None,
         };
         let settings = settings.beside(verify);
@@ -167,7 +172,10 @@ impl Handshake {
             (Kind::HmacToken(settings), Secrets::Keys(keys)) => {
                 prove::unsigned(settings, keys, &request, now)
             }
-            (Kind::HeaderEcho(settings), _) => register::header_echo(settings, &request),
+            (Kind::HeaderEcho(settings), Secrets::Established(secrets)) => {
+                register::header_echo(settings, secrets, &request, now)
+            }
+            (Kind::HeaderEcho(settings), _) => register::header_echo(settings, &[], &request, now),
             (Kind::CloudEvents(settings), _) => register::cloud_events(settings, &request),
             (Kind::Plain(settings), _) => plain::unsigned(settings, &request),
             (Kind::HmacToken(_) | Kind::Confirm(_), _) => Verdict::Event,

@@ -59,10 +59,12 @@ pub enum Refusal {
     HandshakeHost,
     #[error("the body is a text that anybody can have signed by this source's handshake")]
     HandshakeSigned,
+    #[error("it is a handshake, and its sender does not wait for the answer any more")]
+    HandshakeLate,
 }
 
 impl Refusal {
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::NoSecret,
         Self::RequiredHeader,
         Self::MissingSignature,
@@ -88,6 +90,7 @@ impl Refusal {
         Self::HandshakeEstablished,
         Self::HandshakeHost,
         Self::HandshakeSigned,
+        Self::HandshakeLate,
     ];
 
     /// The stable code for logs, metrics and pages.
@@ -118,6 +121,7 @@ impl Refusal {
             Self::HandshakeEstablished => "handshake-established",
             Self::HandshakeHost => "handshake-host",
             Self::HandshakeSigned => "handshake-signed",
+            Self::HandshakeLate => "handshake-late",
         }
     }
 
@@ -136,6 +140,7 @@ impl Refusal {
                 | Self::HandshakeEstablished
                 | Self::HandshakeHost
                 | Self::HandshakeSigned
+                | Self::HandshakeLate
         )
     }
 }

@@ -24,8 +24,8 @@ use quentli_gateway::{
     quentli::{Client, ClientSettings},
     sandbox::{self, Exchange, Running, Sandbox},
     store::{
-        Acceptance, AppliedPart, Bury, DeliveryRecord, Fate, Finish, LaneHead, NewDelivery,
-        NewEvent, NewGroup, Retry, Standing, Store, StoreError, Totals,
+        Acceptance, AppliedPart, Bury, DeliveryRecord, Fate, Finish, LaneHead, Learned,
+        NewDelivery, NewEvent, NewGroup, Retry, Standing, Store, StoreError, Totals,
         sqlite::{SqliteOptions, SqliteStore},
     },
     telemetry::Metrics,
@@ -558,6 +558,25 @@ impl Store for Trap {
 
     async fn body_of(&self, event: EventSeq) -> Result<Option<Bytes>, StoreError> {
         self.store.body_of(event).await
+    }
+
+    async fn learn_secret(
+        &self,
+        source: &SourceName,
+        secret: secrecy::SecretString,
+        at: Timestamp,
+    ) -> Result<Learned, StoreError> {
+        self.store.learn_secret(source, secret, at).await
+    }
+
+    async fn forget_secret(&self, source: &SourceName) -> Result<bool, StoreError> {
+        self.store.forget_secret(source).await
+    }
+
+    async fn learned_secrets(
+        &self,
+    ) -> Result<Vec<(SourceName, secrecy::SecretString)>, StoreError> {
+        self.store.learned_secrets().await
     }
 
     async fn totals(&self) -> Result<Totals, StoreError> {

@@ -6,7 +6,9 @@
     reason = "tests: a surprise ends the test"
 )]
 
+mod answers;
 mod creation;
+mod handshakes;
 mod headers;
 mod hostile;
 mod hubspot;

@@ -5,9 +5,10 @@ use jiff::Timestamp;
 use rusqlite::{Connection, TransactionBehavior, params};
 
 /// In order; a step that was released is never changed again.
-const STEPS: [&str; 2] = [
+const STEPS: [&str; 3] = [
     include_str!("migrations/0001_first.sql"),
     include_str!("migrations/0002_refused.sql"),
+    include_str!("migrations/0003_learned_secret.sql"),
 ];
 
 /// The format that this release reads and writes.

@@ -17,6 +17,7 @@ use super::{
     health::Health,
     refused::RefusedChange,
     rows::EventRows,
+    secrets::{SecretChange, SecretOutcome},
 };
 use crate::{
     event::DeliveryPos,
@@ -28,6 +29,7 @@ pub(super) enum Job {
     Accept(Call<EventRows, Acceptance>),
     Change(Call<Change, bool>),
     Refused(Call<RefusedChange, bool>),
+    Secret(Call<SecretChange, SecretOutcome>),
     /// Finish what was asked before, take nothing more, and end.
     Close,
     #[cfg(test)]
@@ -152,7 +154,7 @@ impl Writer {
                 Job::Close => jobs.close(),
                 #[cfg(test)]
                 Job::Run(run) => run(&self.connection),
-                job @ (Job::Accept(_) | Job::Change(_) | Job::Refused(_)) => {
+                job @ (Job::Accept(_) | Job::Change(_) | Job::Refused(_) | Job::Secret(_)) => {
                     bytes = bytes.saturating_add(job.size());
                     group.push(job);
                 }
@@ -183,6 +185,7 @@ impl Writer {
                 Job::Accept(call) => call.answer(&committed),
                 Job::Change(call) => call.answer(&committed),
                 Job::Refused(call) => call.answer(&committed),
+                Job::Secret(call) => call.answer(&committed),
                 Job::Close => {}
                 #[cfg(test)]
                 Job::Run(_) => {}
@@ -236,6 +239,10 @@ impl Writer {
                     call.outcome = Some(self.one(&mut filling, guard, |group| {
                         group.change_refused(&call.input)
                     })?);
+                }
+                Job::Secret(call) => {
+                    call.outcome =
+                        Some(self.one(&mut filling, guard, |group| group.secret(&call.input))?);
                 }
                 Job::Close => {}
                 #[cfg(test)]

@@ -47,6 +47,13 @@ pub(super) struct LeftOutLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct HandshakeLabels {
+    pub(super) source: Word,
+    pub(super) kind: Word,
+    pub(super) outcome: Word,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct SecretLabels {
     pub(super) source: Word,
     pub(super) secret: Word,

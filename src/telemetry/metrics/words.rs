@@ -5,6 +5,8 @@
 pub enum RequestResult {
     Accepted,
     Duplicate,
+    /// A sender registered the address; nothing was stored as an event.
+    Handshake,
     Refused,
 }
 
@@ -14,7 +16,34 @@ impl RequestResult {
         match self {
             Self::Accepted => "accepted",
             Self::Duplicate => "duplicate",
+            Self::Handshake => "handshake",
             Self::Refused => "refused",
+        }
+    }
+}
+
+/// What became of a registration handshake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum HandshakeOutcome {
+    Answered,
+    /// Answered, and the secret that the sender named is kept.
+    Learned,
+    Refused,
+    /// The address that the sender named was fetched.
+    Confirmed,
+    /// It could not be fetched.
+    Unconfirmed,
+}
+
+impl HandshakeOutcome {
+    /// The word used in logs and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Learned => "learned",
+            Self::Refused => "refused",
+            Self::Confirmed => "confirmed",
+            Self::Unconfirmed => "unconfirmed",
         }
     }
 }

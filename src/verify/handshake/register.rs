@@ -1,10 +1,16 @@
 //! Handshakes by headers: a secret that is repeated and kept, and the permission that `CloudEvents` senders ask for.
 
 use http::{HeaderName, HeaderValue, Method, header::ALLOW};
-use secrecy::SecretString;
+use jiff::Timestamp;
+use secrecy::{ExposeSecret as _, SecretString};
+use subtle::ConstantTimeEq as _;
 
 use super::{CloudEvents, HandshakeAnswer, HeaderEcho, Verdict};
-use crate::verify::{Refusal, request::Request};
+use crate::verify::{
+    Refusal,
+    request::Request,
+    secret::{Prepared, valid},
+};
 
 /// The shortest and the longest secret that is learned, in characters.
 const SECRET_LENGTH: std::ops::RangeInclusive<usize> = 16..=256;
@@ -19,8 +25,14 @@ static REQUEST_ORIGIN: HeaderName = HeaderName::from_static("webhook-request-ori
 static ALLOWED_ORIGIN: HeaderName = HeaderName::from_static("webhook-allowed-origin");
 static ALLOWED_RATE: HeaderName = HeaderName::from_static("webhook-allowed-rate");
 
-/// A `POST` that names the secret, and has no signature yet.
-pub(super) fn header_echo(settings: &HeaderEcho, request: &Request<'_>) -> Verdict {
+/// A `POST` that names the secret, and has no signature yet. Where the source has `established` secrets of its own, the
+/// sender must name one of them.
+pub(super) fn header_echo(
+    settings: &HeaderEcho,
+    established: &[Prepared<SecretString>],
+    request: &Request<'_>,
+    now: Timestamp,
+) -> Verdict {
     let mut signatures = settings.signature_headers.iter();
     let is_signed = signatures.any(|name| request.headers.contains_key(name));
     if *request.method != Method::POST || is_signed || request.body.len() > MAX_BODY_BYTES {
@@ -44,9 +56,24 @@ pub(super) fn header_echo(settings: &HeaderEcho, request: &Request<'_>) -> Verdi
     let mut value = value.clone();
     value.set_sensitive(true);
     answer.headers.insert(settings.header.clone(), value);
-    Verdict::Learn {
-        secret: SecretString::from(secret),
-        answer,
+    let is_it = |known: &Prepared<SecretString>| {
+        bool::from(
+            known
+                .key
+                .expose_secret()
+                .as_bytes()
+                .ct_eq(secret.as_bytes()),
+        )
+    };
+    if established.is_empty() {
+        Verdict::Learn {
+            secret: SecretString::from(secret),
+            answer,
+        }
+    } else if valid(established, now).any(is_it) {
+        Verdict::Answer(answer)
+    } else {
+        Verdict::Refused(Refusal::HandshakeEstablished)
     }
 }
 

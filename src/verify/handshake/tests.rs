@@ -191,6 +191,22 @@ fn ask(
     headers: &[(&str, &str)],
     body: &str,
 ) -> Verdict {
+    let line = HandshakeVector {
+        kind: "",
+        secret: Some("s3cret"),
+        handshake: Some(handshake),
+        verifier: verify,
+    };
+    ask_of(line, method, path, headers, body)
+}
+
+fn ask_of(
+    line: HandshakeVector<'_>,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Verdict {
     let headers: Vec<_> = headers
         .iter()
         .map(|(name, value)| json!([name, value]))
@@ -199,12 +215,6 @@ fn ask(
         "method": method, "url": format!("https://gateway.example{path}"), "headers": headers,
         "body_base64": STANDARD.encode(body),
     });
-    let line = HandshakeVector {
-        kind: "",
-        secret: Some("s3cret"),
-        handshake: Some(handshake),
-        verifier: verify,
-    };
     line.verdict(&received(&request), at(0)).unwrap()
 }
 
@@ -416,12 +426,41 @@ fn a_signed_validation_is_answered_and_an_event_beside_it_is_not() {
     );
 }
 
+fn learning(secret: Option<&str>) -> HandshakeVector<'_> {
+    HandshakeVector {
+        kind: "header-echo",
+        secret,
+        handshake: Some("header-echo"),
+        verifier: Some(SIGNED),
+    }
+}
+
+#[test]
+fn a_sender_cannot_add_a_secret_to_those_of_the_file() {
+    let (known, other) = ("0123456789abcdef", "fedcba9876543210");
+    let post = |named| {
+        ask_of(
+            learning(Some(known)),
+            "POST",
+            "/x",
+            &[("X-Hook-Secret", named)],
+            "",
+        )
+    };
+    let verdict = post(known);
+    assert!(matches!(verdict, Verdict::Answer(_)), "{verdict:?}");
+    let verdict = post(other);
+    assert!(
+        matches!(verdict, Verdict::Refused(Refusal::HandshakeEstablished)),
+        "{verdict:?}"
+    );
+}
+
 #[test]
 fn a_secret_is_learned_only_from_an_unsigned_request_that_names_a_sound_one() {
     let secret = "0123456789abcdef";
-    let post = |headers: &[(&str, &str)], body: &str| {
-        ask("header-echo", Some(SIGNED), "POST", "/x", headers, body)
-    };
+    let post =
+        |headers: &[(&str, &str)], body: &str| ask_of(learning(None), "POST", "/x", headers, body);
     for body in ["", "{}"] {
         let verdict = post(&[("X-Hook-Secret", secret)], body);
         let Verdict::Learn {

@@ -132,6 +132,19 @@ async fn a_file_that_others_hold_for_too_long_is_refused_and_opens_later() {
 }
 
 #[tokio::test]
+async fn a_file_of_the_first_format_is_brought_to_the_newest_and_keeps_its_events() {
+    let directory = tempfile::tempdir().unwrap();
+    filled(directory.path(), 3).await;
+    let other = outside(directory.path());
+    other.execute_batch("DROP TABLE learned_secret").unwrap();
+    other.pragma_update(None, "user_version", 1).unwrap();
+    drop(other);
+    let store = open(directory.path());
+    assert_eq!(store.totals().await.unwrap().accepted, 3);
+    assert!(store.learned_secrets().await.unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn the_settings_are_in_force() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(directory.path());
