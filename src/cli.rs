@@ -21,6 +21,7 @@ mod schema;
 mod send;
 mod serve;
 mod test;
+mod verify;
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -96,6 +97,8 @@ enum Command {
     Schema(schema::Arguments),
     /// Send a test event, signed as its source would sign it
     Send(Box<send::Arguments>),
+    /// Say why a request is refused, and which setting to change; or judge a file of test vectors
+    Verify(Box<verify::Arguments>),
     /// Have a running gateway read its source files, secrets and keys again
     Reload(reload::Arguments),
     /// Show which requests a running gateway refused, and accept later what it should have taken
@@ -138,6 +141,7 @@ pub fn main() -> ExitCode {
         Command::Presets(arguments) => presets::run(&arguments, &environment),
         Command::New(arguments) => new::run(&arguments, &environment),
         Command::Schema(arguments) => schema::run(&arguments),
+        Command::Verify(arguments) => verify::run(&arguments, &environment),
         Command::Config(arguments) => config::run(&arguments, &environment),
         Command::Serve(arguments) => block_on(serve::run(arguments, environment)),
         Command::Reload(arguments) => block_on(reload::run(arguments, environment)),

@@ -16,5 +16,7 @@ pub use environment::Environment;
 pub use layers::{Origin, Shown};
 pub use load::{ConfigError, DEFAULT_FILE};
 pub use secret::{SecretError, SecretReference, oddity};
-pub use settings::{Admin, Config, Flags, Limits, Organisation, RetrySettings, ShutdownSettings};
+pub use settings::{
+    Admin, Config, Flags, Limits, Organisation, Receiving, RetrySettings, ShutdownSettings,
+};
 pub use units::{ByteCount, parse_duration, show_duration};

@@ -25,6 +25,7 @@ pub mod verify;
 // What stands around it.
 pub mod admin;
 pub mod app;
+pub mod capture;
 pub mod cli;
 pub mod config;
 mod demo;

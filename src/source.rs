@@ -15,6 +15,7 @@ pub mod reload;
 pub mod schema;
 mod set;
 mod watch;
+mod written;
 
 pub use crate::mapping::{UnreadableSamples, content_type_of};
 pub use file::{ArmError, CheckedSource, Source, SourceFile, kept_headers};
@@ -22,6 +23,7 @@ pub use folder::find_files;
 pub use learned::{ChangeOfSecrets, LearnedSecrets};
 pub use set::{LoadError, Lookup, Set, Sources, Trouble};
 pub use watch::{Seen, Watch};
+pub use written::Written;
 
 #[cfg(test)]
 mod tests;

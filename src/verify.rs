@@ -21,6 +21,7 @@
 mod basic;
 mod code;
 mod coverage;
+pub mod doctor;
 mod format;
 pub mod handshake;
 mod json_path;
@@ -38,6 +39,7 @@ mod signature;
 mod template;
 mod timestamp;
 mod token;
+pub mod vector;
 mod verifier;
 
 pub use coverage::{AddressCoverage, BodyCoverage, Coverage};

@@ -13,7 +13,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::{
-    Admin, ByteCount, Config, Environment, Flags, Limits, Organisation, RetrySettings,
+    Admin, ByteCount, Config, Environment, Flags, Limits, Organisation, Receiving, RetrySettings,
     SecretReference, ShutdownSettings,
     file::FileSettings,
     layers::{Layers, Origin, Shown, Written},
@@ -89,6 +89,39 @@ impl Config {
         }
     }
 
+    /// Reads of all layers only what the check of a request depends on, as [`Config::load_admin`] does for the port.
+    ///
+    /// # Errors
+    /// As for [`Config::load`].
+    pub fn load_receiving(
+        flags: &Flags,
+        environment: &Environment,
+    ) -> Result<Receiving, ConfigError> {
+        let (text, file) = read_file(flags, environment)?;
+        let settings = FileSettings::read(&mut Collector::new(Arc::clone(&text)));
+        let base = folder_of(&file);
+        let mut reader = Reader {
+            flags,
+            environment,
+            settings,
+            layers: Layers::new(text),
+            base: base.clone(),
+            file,
+        };
+        let public_url = reader.public_url();
+        let mappings = reader.mappings();
+        let (findings, _) = reader.layers.finish();
+        if findings.is_empty() {
+            Ok(Receiving {
+                public_url,
+                mappings,
+                base,
+            })
+        } else {
+            Err(ConfigError { findings })
+        }
+    }
+
     /// Whether any layer set a key, so that it is not the default that is in effect.
     pub fn is_set(&self, key: &str) -> bool {
         let is_set = |shown: &Shown| shown.key == key && shown.origin != Origin::Default;
@@ -155,12 +188,7 @@ impl Reader<'_> {
         );
         let admin = self.admin();
         let public_url = self.public_url();
-        let mappings = self.path(
-            "mappings",
-            self.flags.mappings.clone(),
-            "--mappings",
-            "GATEWAY_MAPPINGS",
-        );
+        let mappings = self.mappings();
         let data = self.path("data", self.flags.data.clone(), "--data", "GATEWAY_DATA");
         let organisations = self.organisations();
         let limits = Limits {
@@ -360,6 +388,11 @@ impl Reader<'_> {
                 .report_missing(diagnostic, "GATEWAY_ADMIN_TOKEN", None);
         }
         Admin { listen, token }
+    }
+
+    fn mappings(&mut self) -> PathBuf {
+        let flag = self.flags.mappings.clone();
+        self.path("mappings", flag, "--mappings", "GATEWAY_MAPPINGS")
     }
 
     fn public_url(&mut self) -> Option<Url> {

@@ -46,6 +46,15 @@ pub struct Config {
     pub shown: Vec<Shown>,
 }
 
+/// What the check of a request depends on, outside its source file.
+#[derive(Debug)]
+pub struct Receiving {
+    /// As in [`Config`].
+    pub public_url: Option<Url>,
+    pub mappings: PathBuf,
+    pub base: PathBuf,
+}
+
 /// The operators' port.
 #[derive(Debug)]
 pub struct Admin {

@@ -127,7 +127,11 @@ impl Verifier {
     }
 
     /// The name of the secret that matches.
-    fn check(&self, request: &Request<'_>, now: Timestamp) -> Result<Option<Arc<str>>, Refusal> {
+    pub(super) fn check(
+        &self,
+        request: &Request<'_>,
+        now: Timestamp,
+    ) -> Result<Option<Arc<str>>, Refusal> {
         for (name, expected) in &self.settings.require_headers {
             match request.header(name)? {
                 Some(value) if value.as_bytes() == expected.as_bytes() => {}
