@@ -99,6 +99,8 @@ pub struct Advice {
 pub enum Remedy {
     /// Settings of `verify`, by key (`timestamp.format` is a key inside), with what to write; `None` removes the key.
     Settings(Vec<(String, Option<serde_json::Value>)>),
+    /// All settings of `verify`, anew.
+    Whole(Settings),
     /// Another preset.
     Preset(&'static str),
     /// The setting `public_url` of the gateway.
@@ -143,6 +145,7 @@ struct Change {
     /// In place of all settings.
     instead: Option<Settings>,
     secrets: Option<Vec<SigningSecret>>,
+    public_keys: Option<Vec<PublicKey>>,
     body: Option<bytes::Bytes>,
     url: Option<String>,
     headers: Option<http::HeaderMap>,
@@ -174,6 +177,7 @@ impl Change {
             settings: Vec::new(),
             instead: None,
             secrets: None,
+            public_keys: None,
             body: None,
             url: None,
             headers: None,

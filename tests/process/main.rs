@@ -15,6 +15,7 @@ mod privacy;
 mod rejected;
 mod reload;
 mod stop;
+mod verify;
 
 #[path = "../support/schema.rs"]
 mod schema;

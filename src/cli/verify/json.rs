@@ -61,6 +61,13 @@ fn advice(shown: &Shown<'_>, part: &Advice) -> Value {
             let set: Map<String, Value> = set.collect();
             json!({"kind": "settings", "set": set, "remove": remove, "file": shown.file, "line": line(shown, changes)})
         }
+        Remedy::Whole(settings) => {
+            let set: Map<String, Value> = settings
+                .keys()
+                .map(|(key, value)| (key.to_owned(), value.clone()))
+                .collect();
+            json!({"kind": "verify", "set": set, "file": shown.file, "line": line(shown, &[])})
+        }
         Remedy::Preset(name) => {
             json!({"kind": "preset", "preset": name, "file": shown.file, "line": line(shown, &[])})
         }

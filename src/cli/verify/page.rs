@@ -6,8 +6,11 @@ use super::Shown;
 use crate::{
     cli::output::{Tone, painted},
     diag::{Style, visible},
-    verify::doctor::{Advice, Explanation, Remedy, State, Verdict, distance, in_words},
+    verify::doctor::{Advice, Explanation, Remedy, Settings, State, Verdict, distance, in_words},
 };
+
+/// Text is broken into lines of this many characters.
+const WIDTH: usize = 110;
 
 /// The lines of the page.
 pub(super) fn page(shown: &Shown<'_>, style: Style) -> Vec<String> {
@@ -19,7 +22,7 @@ pub(super) fn page(shown: &Shown<'_>, style: Style) -> Vec<String> {
     page.verdict();
     page.seen();
     for remark in &shown.remarks {
-        page.line(&format!("note: {remark}"), Tone::Plain);
+        page.text(0, &format!("note: {remark}"));
     }
     page.explanations();
     page.lines
@@ -34,6 +37,27 @@ struct Page<'a> {
 impl Page<'_> {
     fn line(&mut self, text: &str, tone: Tone) {
         self.lines.push(painted(text, tone, self.style));
+    }
+
+    /// Text in lines that fit a screen, moved in.
+    fn text(&mut self, indent: usize, text: &str) {
+        for line in wrapped(text, WIDTH - indent) {
+            self.line(&format!("{:indent$}{line}", ""), Tone::Plain);
+        }
+    }
+
+    fn item(&mut self, text: &str) {
+        for (index, line) in wrapped(text, WIDTH - 4).iter().enumerate() {
+            let mark = if index == 0 { '-' } else { ' ' };
+            self.line(&format!("  {mark} {line}"), Tone::Plain);
+        }
+    }
+
+    fn heading(&mut self, text: &str) {
+        for (index, line) in wrapped(text, WIDTH - 5).iter().enumerate() {
+            let indent = if index == 0 { 0 } else { 5 };
+            self.line(&format!("{:indent$}{line}", ""), Tone::Heading);
+        }
     }
 
     fn empty(&mut self) {
@@ -118,7 +142,7 @@ impl Page<'_> {
                     .iter()
                     .map(|part| part.finding.as_str())
                     .collect();
-                self.line(&format!("  - {}", findings.join("; and ")), Tone::Plain);
+                self.item(&findings.join("; and "));
             }
         }
     }
@@ -130,7 +154,7 @@ impl Page<'_> {
                 self.empty();
             }
             let word = if index > 0 { "and" } else { "why" };
-            self.line(&format!("{word}: {}", part.finding), Tone::Heading);
+            self.heading(&format!("{word}: {}", part.finding));
             self.remedy(part);
         }
         if several {
@@ -147,10 +171,9 @@ impl Page<'_> {
         let apart = distance(signed, self.shown.at);
         let age = self.shown.at.duration_since(signed);
         if alone {
-            self.line(
-                &format!("why: only the time is against it: it was signed at {signed}, {apart}"),
-                Tone::Heading,
-            );
+            self.heading(&format!(
+                "why: only the time is against it: it was signed at {signed}, {apart}"
+            ));
         } else {
             self.empty();
             self.line(
@@ -160,39 +183,42 @@ impl Page<'_> {
         }
         let line = if self.shown.is_now && age.is_positive() {
             format!(
-                "  It would have been genuine {} ago. Say when it arrived: --at {signed}",
+                "It would have been genuine {} ago. Say when it arrived: --at {signed}",
                 in_words(age)
             )
         } else if age.as_secs() % 1800 == 0 && age.as_hours().abs() < 15 {
-            "  Whole hours apart: the sender writes its local time as if it were UTC, or a clock is in the wrong time zone."
+            "Whole hours apart: the sender writes its local time as if it were UTC, or a clock is in the wrong time zone."
                 .to_owned()
         } else if age.is_negative() {
-            "  A clock is wrong, the sender's or this machine's: look at `timedatectl`.".to_owned()
+            "A clock is wrong, the sender's or this machine's: look at `timedatectl`.".to_owned()
         } else {
-            "  A clock is wrong (look at `timedatectl`), or the request was on its way so long: the sender must sign anew when it repeats one. `timestamp.tolerance` says how much is allowed."
+            "A clock is wrong (look at `timedatectl`), or the request was on its way so long: the sender must sign anew when it repeats one. `timestamp.tolerance` says how much is allowed."
                 .to_owned()
         };
-        self.line(&line, Tone::Plain);
+        self.text(2, &line);
     }
 
     fn remedy(&mut self, part: &Advice) {
         match &part.remedy {
             Remedy::Settings(changes) => self.settings(changes),
+            Remedy::Whole(settings) => self.change("verify", Some(&long_form(settings))),
             Remedy::Preset(name) => {
                 let new = format!("verify: {name}");
                 self.change("verify", Some(&new));
             }
             Remedy::PublicUrl(url) => {
-                self.line(
-                    &format!("  write `public_url: {url}` in gateway.yaml, or set GATEWAY_PUBLIC_URL={url}"),
-                    Tone::Plain,
+                self.text(
+                    2,
+                    &format!(
+                        "write `public_url: {url}` in gateway.yaml, or set GATEWAY_PUBLIC_URL={url}"
+                    ),
                 );
             }
             Remedy::Secrets(words) => {
                 let place = self.place("secrets");
-                self.line(&format!("  {words} ({place})"), Tone::Plain);
+                self.text(2, &format!("{words} ({place})"));
             }
-            Remedy::Words(words) => self.line(&format!("  {words}"), Tone::Plain),
+            Remedy::Words(words) => self.text(2, words),
         }
     }
 
@@ -232,17 +258,12 @@ impl Page<'_> {
         let written = self.shown.written;
         if let Some(preset) = written.preset() {
             let settings = written.settings().with(changes);
-            let lines: Vec<String> = settings
-                .keys()
-                .map(|(key, value)| format!("\n  {key}: {}", flow(value)))
-                .collect();
-            let text = format!("verify:{}", lines.concat());
             let name = preset.name;
             self.line(
                 &format!("  the preset `{name}` does not say so; write the settings out:"),
                 Tone::Plain,
             );
-            self.change("verify", Some(&text));
+            self.change("verify", Some(&long_form(&settings)));
             return;
         }
         for (key, new) in changes {
@@ -299,19 +320,33 @@ impl Page<'_> {
                 Tone::Plain,
             );
             for cause in &report.unseen {
-                self.line(&format!("  - {cause}"), Tone::Plain);
+                self.item(cause);
             }
         }
     }
 }
+
+/// The whole of `verify`, as YAML.
+fn long_form(settings: &Settings) -> String {
+    let mut keys: Vec<_> = settings.keys().collect();
+    keys.sort_by_key(|(key, _)| !LEADERS.contains(key));
+    let line = |(key, value): (&str, &Value)| format!("\n  {key}: {}", flow(value));
+    let lines: Vec<String> = keys.into_iter().map(line).collect();
+    format!("verify:{}", lines.concat())
+}
+
+/// Keys that stand first where they are: they say what the others are about.
+const LEADERS: [&str; 3] = ["type", "style", "source"];
 
 /// A value as YAML in one line.
 fn flow(value: &Value) -> String {
     match value {
         Value::String(text) if is_plain(text) => text.clone(),
         Value::Object(keys) => {
+            let mut keys: Vec<_> = keys.iter().collect();
+            keys.sort_by_key(|(key, _)| !LEADERS.contains(&key.as_str()));
             let pairs: Vec<String> = keys
-                .iter()
+                .into_iter()
                 .map(|(key, value)| format!("{key}: {}", flow(value)))
                 .collect();
             format!("{{{}}}", pairs.join(", "))
@@ -322,6 +357,21 @@ fn flow(value: &Value) -> String {
         }
         other => other.to_string(),
     }
+}
+
+/// A text in lines of at most so many characters, longer words excepted.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 /// Whether a text needs no quotes.

@@ -51,15 +51,14 @@ pub(super) fn changes(case: &Case<'_>) -> Vec<Change> {
     }
     if case.settings.text("type") != Some("basic")
         && case.request.headers.contains_key(AUTHORIZATION)
-        && let Ok(settings) = serde_json::from_str::<Map<String, Value>>(r#"{"type":"basic"}"#)
     {
-        let mut change = Change::of_settings(
+        let basic = Settings::of_json(Map::from_iter([("type".to_owned(), json!("basic"))]));
+        let mut change = Change::new(
             Aspect::Scheme,
             "the sender proves itself by user name and password (Basic authentication)",
-            vec![("type".to_owned(), Some(json!("basic")))],
+            Remedy::Whole(basic.clone()),
         );
-        change.settings.clear();
-        change.instead = Some(Settings::of_json(settings));
+        change.instead = Some(basic);
         changes.push(change);
     }
     changes
@@ -78,9 +77,6 @@ fn token_at(settings: &Settings, place: &str, prefix: &str) -> Change {
         .text("token_source")
         .is_some_and(|source| source.eq_ignore_ascii_case(place));
     let mut wanted: Vec<(String, Option<Value>)> = Vec::new();
-    if !is_token {
-        wanted.push(("type".to_owned(), Some(json!("token"))));
-    }
     if !is_place {
         wanted.push(("token_source".to_owned(), Some(json!(place))));
     }
@@ -107,8 +103,10 @@ fn token_at(settings: &Settings, place: &str, prefix: &str) -> Change {
             visible(place)
         )
     };
-    let remedy = if is_shown {
+    let remedy = if is_shown && is_token {
         Remedy::Settings(wanted)
+    } else if is_shown {
+        Remedy::Whole(Settings::of_json(keys.clone()))
     } else {
         Remedy::Words("have the sender send the token alone".to_owned())
     };

@@ -175,6 +175,7 @@ impl Search<'_> {
     fn attempt(&mut self, changes: &[&Change], settings: &Arc<VerifySettings>) {
         let mut request = self.case.request.clone();
         let mut secrets = self.case.secrets.to_vec();
+        let mut keys = self.case.public_keys;
         for change in changes {
             if let Some(body) = &change.body {
                 request.body = body.clone();
@@ -192,16 +193,16 @@ impl Search<'_> {
             if let Some(others) = &change.secrets {
                 secrets.clone_from(others);
             }
+            keys = change.public_keys.as_deref().unwrap_or(keys);
         }
-        let cost = (request.body.len() + BYTES_OF_A_TRY)
-            * (secrets.len() + self.case.public_keys.len()).max(1);
+        let cost = (request.body.len() + BYTES_OF_A_TRY) * (secrets.len() + keys.len()).max(1);
         if self.tries == self.bounds.tries || self.bytes.saturating_add(cost) > self.bounds.bytes {
             self.is_cut = true;
             return;
         }
         self.tries += 1;
         self.bytes += cost;
-        let Some(at) = self.genuine_at(settings, &secrets, &request) else {
+        let Some(at) = self.genuine_at(&verifiers(settings, &secrets, keys), &request) else {
             return;
         };
         let aspects: Vec<Aspect> = changes.iter().map(|change| change.aspect).collect();
@@ -217,15 +218,10 @@ impl Search<'_> {
     }
 
     /// When the request is genuine: as it arrived or, where only that is against it, at a moment that it names.
-    fn genuine_at(
-        &self,
-        settings: &Arc<VerifySettings>,
-        secrets: &[SigningSecret],
-        request: &Received,
-    ) -> Option<Timestamp> {
+    fn genuine_at(&self, verifiers: &[Verifier], request: &Received) -> Option<Timestamp> {
         let request = Request::from(request);
-        verifiers(settings, secrets, self.case.public_keys)
-            .into_iter()
+        verifiers
+            .iter()
             .find_map(|verifier| match verifier.check(&request, self.case.now) {
                 Ok(_) => Some(self.case.now),
                 Err(refusal) if is_about_time(refusal) => self

@@ -5,7 +5,7 @@ use secrecy::ExposeSecret as _;
 use serde_json::json;
 
 use super::{Aspect, Case, Change, Remedy};
-use crate::verify::SigningSecret;
+use crate::verify::{PublicKey, SigningSecret};
 
 /// The words of `secret_encoding`, and what they mean.
 const ENCODINGS: [(&str, &str); 5] = [
@@ -115,6 +115,7 @@ pub(super) fn changes(case: &Case<'_>) -> Vec<Change> {
         changes.extend(encodings(case));
     }
     changes.extend(ended(case));
+    changes.extend(ended_keys(case));
     for secret in case.secrets {
         for (undo, finding, remedy) in SLIPS {
             if let Some(text) = undo(secret.value.expose_secret()) {
@@ -165,6 +166,27 @@ fn ended<'a>(case: &Case<'a>) -> impl Iterator<Item = Change> + use<'a> {
         change.secrets = Some(vec![SigningSecret {
             until: None,
             ..secret.clone()
+        }]);
+        Some(change)
+    })
+}
+
+/// The public keys that have passed their `until`.
+fn ended_keys<'a>(case: &Case<'a>) -> impl Iterator<Item = Change> + use<'a> {
+    let now = case.now;
+    case.public_keys.iter().filter_map(move |key| {
+        let until = key.until.filter(|until| *until <= now)?;
+        let mut change = Change::new(
+            Aspect::Secret,
+            format!("the request was signed for {}, which ended at {until}", key.name),
+            Remedy::Words(
+                "give the gateway the sender's new public key; until the sender uses it, write a later `until` for this one"
+                    .to_owned(),
+            ),
+        );
+        change.public_keys = Some(vec![PublicKey {
+            until: None,
+            ..key.clone()
         }]);
         Some(change)
     })
