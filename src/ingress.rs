@@ -15,6 +15,7 @@ mod late;
 mod pages;
 mod rejected;
 mod server;
+mod verified;
 mod webhook;
 
 use std::{
@@ -40,17 +41,22 @@ pub use server::{ServerLimits, listen, serve};
 use self::{confirm::Confirmer, rejected::Recorder};
 use crate::{
     clock::Clock,
+    jwks::KeySets,
     problem::Problem,
     source::{LearnedSecrets, Sources},
     store::{RefusedRequests, Store},
     telemetry::Metrics,
 };
 
+/// How long a request waits for its turn where too many are under way, before it is refused.
+const TURN_WAIT: Duration = Duration::from_secs(1);
+
 /// What the public port needs.
 pub struct Parts {
     pub sources: Sources,
     /// Those that senders named in their handshakes.
     pub learned: LearnedSecrets,
+    pub key_sets: KeySets,
     pub store: Arc<dyn Store>,
     pub refused: Arc<dyn RefusedRequests>,
     /// Refused requests of each source that are kept to be looked at; 0 keeps none.
@@ -73,6 +79,8 @@ pub struct Ingress {
     sources: Sources,
     learned: LearnedSecrets,
     confirmer: Confirmer,
+    key_sets: KeySets,
+    key_waits: Semaphore,
     store: Arc<dyn Store>,
     refused: Arc<dyn RefusedRequests>,
     rejected: Recorder,
@@ -100,6 +108,8 @@ impl Ingress {
         );
         Arc::new(Self {
             sources: parts.sources,
+            key_sets: parts.key_sets,
+            key_waits: Semaphore::new(verified::MAX_KEY_WAITS),
             rejected,
             learned: parts.learned,
             confirmer: Confirmer::default(),

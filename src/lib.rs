@@ -16,6 +16,7 @@ pub mod yaml;
 pub mod dedup;
 pub mod delivery;
 pub mod ingress;
+pub mod jwks;
 pub mod mapping;
 pub mod quentli;
 pub mod source;

@@ -11,7 +11,7 @@ use url::Url;
 
 use crate::{
     source::{Source, receive::DedupRule},
-    verify::{CannotSign, Outgoing},
+    verify::{CannotSign, Outgoing, PrivateKey},
 };
 
 /// The largest answer that is shown.
@@ -156,6 +156,27 @@ pub fn sign(
     public: &Url,
     now: Timestamp,
 ) -> Result<Outgoing, CannotSign> {
+    let outgoing = unsigned(source, event, public);
+    source.verifier().sign(outgoing, &event.id, now)
+}
+
+/// [`sign`] for a source whose sender signs with a key pair.
+///
+/// # Errors
+/// The source's settings have no private side for such an event, or another key's.
+pub fn sign_with(
+    source: &Source,
+    event: &TestEvent,
+    public: &Url,
+    now: Timestamp,
+    private: &PrivateKey,
+) -> Result<Outgoing, CannotSign> {
+    let outgoing = unsigned(source, event, public);
+    let verifier = source.verifier();
+    verifier.sign_with(outgoing, &event.id, now, private)
+}
+
+fn unsigned(source: &Source, event: &TestEvent, public: &Url) -> Outgoing {
     let mut headers = event.headers.clone();
     if let DedupRule::Header(name) = &source.receive().dedup {
         set(&mut headers, name, &event.id);
@@ -165,13 +186,12 @@ pub fn sign(
         public.as_str().trim_end_matches('/'),
         source.name()
     );
-    let outgoing = Outgoing {
+    Outgoing {
         method: Method::POST,
         url,
         headers,
         body: event.body.clone(),
-    };
-    source.verifier().sign(outgoing, &event.id, now)
+    }
 }
 
 fn set(headers: &mut HeaderMap, name: &HeaderName, value: &str) {

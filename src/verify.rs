@@ -25,6 +25,7 @@ pub mod doctor;
 mod format;
 pub mod handshake;
 mod json_path;
+mod jwt;
 pub mod presets;
 mod private_key;
 mod public_key;
@@ -43,6 +44,7 @@ pub mod vector;
 mod verifier;
 
 pub use coverage::{AddressCoverage, BodyCoverage, Coverage};
+pub use jwt::{KeySet, KeySetError, KeySetHandle, KeySetPlace};
 pub use private_key::{InvalidPrivateKey, PrivateKey};
 pub use public_key::{InvalidPublicKey, PublicKey};
 pub use read::{BAD_VALUE, CODES};
@@ -53,5 +55,7 @@ pub use settings::VerifySettings;
 pub use sign::{CannotSign, Outgoing};
 pub use verifier::Verifier;
 
+#[cfg(test)]
+pub(crate) use jwt::tests as jwt_tests;
 #[cfg(test)]
 mod tests;

@@ -16,6 +16,7 @@ use crate::{
     config::SecretError,
     delivery::Handle,
     event::OrganisationName,
+    jwks::KeySets,
     source::{
         LoadError, Seen, Set, Sources, Watch,
         reload::{
@@ -33,6 +34,7 @@ const SETTLE: Duration = Duration::from_millis(200);
 pub(super) struct Reloader {
     pub(super) reading: Arc<Reading>,
     pub(super) sources: Sources,
+    pub(super) key_sets: KeySets,
     /// Of all organisations.
     pub(super) keys: BTreeMap<OrganisationName, Key>,
     pub(super) metrics: Metrics,
@@ -146,6 +148,7 @@ impl Reloader {
             Verdict::Take(changes) => {
                 let report = SourcesReport::loaded(&set, changes);
                 self.metrics.sources(set.sources(), self.clock.now());
+                self.key_sets.adopt(&set);
                 self.sources.swap(Arc::new(set));
                 report
             }

@@ -17,6 +17,7 @@ use crate::{
     delivery::{Dispatcher, Handle},
     event::OrganisationName,
     ingress::{self, Ingress, ServerLimits},
+    jwks::KeySets,
     lifecycle::Shutdown,
     source::{
         Seen, Set, Sources,
@@ -72,6 +73,8 @@ pub async fn start(
     say(&set, strictness)?;
     metrics.sources(set.sources(), clock.now());
     let (reloads, desk) = Reloads::new(start_report(&set, &clock));
+    let key_sets = KeySets::new(clock.clone(), metrics.clone());
+    key_sets.adopt(&set);
     let sources = Sources::new(set);
     let file = parts::open_store(&config, &clock).await?;
     let store: Arc<dyn Store> = file.clone();
@@ -83,6 +86,7 @@ pub async fn start(
     let ingress = Ingress::new(ingress::Parts {
         sources: sources.clone(),
         learned: learned.clone(),
+        key_sets: key_sets.clone(),
         store: Arc::clone(&store),
         refused: Arc::clone(&refused),
         rejected: config.limits.rejected,
@@ -101,6 +105,7 @@ pub async fn start(
     let reloader = Reloader {
         reading,
         sources: sources.clone(),
+        key_sets,
         keys: keys(&config, &organisations),
         metrics: metrics.clone(),
         clock: clock.clone(),

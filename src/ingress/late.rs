@@ -79,11 +79,11 @@ impl Ingress {
         let Lookup::Ready(source) = self.sources.get(&record.source) else {
             return Err(NotTried::NoSource);
         };
-        let Ok(_turn) = self.turns.acquire().await else {
+        let received = self.received(kept).ok_or(NotTried::NotKept)?;
+        let Ok(turn) = self.turns.acquire().await else {
             return Err(NotTried::Busy);
         };
-        let received = self.received(kept).ok_or(NotTried::NotKept)?;
-        let late = match self.take_in(&source, received).await {
+        let late = match self.take_in(&source, received, turn).await {
             // Nobody waits for the answer any more.
             Ok(Done::Handshake(_)) => {
                 let reason = verify::Refusal::HandshakeLate.as_str();

@@ -83,6 +83,7 @@ impl World {
         let metrics = Metrics::new();
         let ingress = Ingress::new(Parts {
             learned: crate::source::LearnedSecrets::default(),
+            key_sets: KeySets::new(clock.clone(), Metrics::new()),
             sources: Sources::new(load(folder.path(), clock.now())),
             store: Arc::<SqliteStore>::clone(&store.file),
             refused: Arc::<Watched>::clone(&store),

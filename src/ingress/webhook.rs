@@ -6,7 +6,6 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
 };
 
 use axum::{
@@ -14,7 +13,7 @@ use axum::{
     extract::{Path, State, rejection::PathRejection},
 };
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header, request::Parts};
-use tokio::{sync::SemaphorePermit, time::timeout};
+use tokio::sync::SemaphorePermit;
 
 use super::{
     Ingress, accepted, body,
@@ -32,9 +31,6 @@ use crate::{
 
 /// Bodies above this size are mapped off the network threads.
 const MAP_IN_PLACE_BYTES: usize = 64 * 1024;
-
-/// How long a request waits for its turn where too many are under way, before it is refused.
-const TURN_WAIT: Duration = Duration::from_secs(1);
 
 /// How often at most it is said why events are not stored.
 const TELL_EVERY_MS: u64 = 10_000;
@@ -70,7 +66,7 @@ impl Refusal {
     }
 
     /// Refuses an event whose check failed.
-    fn of_event(refusal: verify::Refusal, received: Received) -> Self {
+    pub(super) fn of_event(refusal: verify::Refusal, received: Received) -> Self {
         Self {
             may_be_event: true,
             ..Self::of_handshake(refusal, received)
@@ -81,6 +77,9 @@ impl Refusal {
     pub(super) fn of_handshake(refusal: verify::Refusal, received: Received) -> Self {
         let problem = if refusal.is_of_handshake() {
             Problem::HandshakeRefused
+        } else if refusal == verify::Refusal::NoKeySet {
+            // An honest sender sends it again, and by then we may have its keys.
+            Problem::SourceUnavailable
         } else if refusal.is_unverifiable() {
             unverifiable(&received)
         } else {
@@ -214,13 +213,10 @@ impl Ingress {
         if !handshake::takes(source, &head.method) {
             return Err(Refusal::of_head(Problem::MethodNotAllowed, head));
         }
-        // Only whole requests take a turn: a body that dribbles in holds up nobody but itself.
         let (received, _share) = self.read(head, body).await?;
-        let Ok(Ok(_turn)) = timeout(TURN_WAIT, self.turns.acquire()).await else {
-            return Err(Problem::Busy.into());
-        };
+        let turn = self.turn().await?;
         match self.ask(source, received).await? {
-            Asked::Event(received) => self.take_in(source, received).await,
+            Asked::Event(received) => self.take_in(source, received, turn).await,
             Asked::Handshake(answered) => Ok(Done::Handshake(answered)),
         }
     }
@@ -231,8 +227,9 @@ impl Ingress {
         &self,
         source: &Arc<Source>,
         received: Received,
+        turn: SemaphorePermit<'_>,
     ) -> Result<Done, Refusal> {
-        let verified = self.verify(source, received)?;
+        let (verified, _turn) = self.verified(source, received, turn).await?;
         let verified = match self.ask_verified(source, verified).await? {
             Asked::Event(verified) => verified,
             Asked::Handshake(answered) => return Ok(Done::Handshake(answered)),
@@ -312,21 +309,6 @@ impl Ingress {
             .and_then(|host| host.to_str().ok())
             .unwrap_or_default();
         format!("https://{host}{path_and_query}")
-    }
-
-    fn verify(&self, source: &Source, received: Received) -> Result<Verified, Refusal> {
-        let now = received.received_at;
-        let checked = source.verifier().verify(received, now);
-        let checked =
-            checked.or_else(|(received, refusal)| self.verify_learned(source, received, refusal));
-        match checked {
-            Ok(verified) => {
-                self.metrics
-                    .verified(source.name(), verified.secret_name().unwrap_or("none"));
-                Ok(verified)
-            }
-            Err((received, refusal)) => Err(Refusal::of_event(refusal, received)),
-        }
     }
 
     /// Whether it is time to say again why events are not stored: each refused request has a line of its own anyway.

@@ -10,14 +10,17 @@ use std::path::Path;
 
 use super::{
     file::SourceFile,
-    receive::written::{secret_variable, verify_token_variable},
+    receive::written::{claims, secret_variable, verify_token_variable},
     watch::MAX_SAMPLE_BYTES,
 };
 use crate::{
     diag::{did_you_mean, render_lines},
     event::{InvalidName, SourceName},
     mapping::{UnreadableSamples, draft::Draft},
-    verify::presets::{self, Preset, PresetDedup},
+    verify::{
+        VerifySettings,
+        presets::{self, Preset, PresetDedup},
+    },
 };
 
 pub use crate::mapping::draft::{CannotDraft, Sample, Values};
@@ -57,7 +60,7 @@ struct Settled<'a> {
 
 /// Presets, and the paths by which their systems' events are known: all of a line. The more particular ones first.
 /// Shapes as their senders document them.
-const MARKS: [(&str, &[&str]); 15] = [
+const MARKS: [(&str, &[&str]); 18] = [
     ("hubspot-v3", &["portalId", "subscriptionType", "objectId"]),
     (
         "intercom",
@@ -87,6 +90,12 @@ const MARKS: [(&str, &[&str]); 15] = [
     ("slack", &["team_id", "api_app_id", "event"]),
     ("meta-whatsapp", &["object", "entry.changes"]),
     ("twilio", &["AccountSid", "From"]),
+    (
+        "canvas-live-events",
+        &["metadata.root_account_uuid", "metadata.event_name"],
+    ),
+    ("google-pubsub", &["message.messageId", "subscription"]),
+    ("monday", &["event.boardId", "event.triggerUuid"]),
     ("standard-webhooks", &["type", "timestamp", "data"]),
 ];
 
@@ -109,7 +118,7 @@ pub fn draft(options: &DraftOptions<'_>, samples: &[Sample<'_>]) -> Result<Strin
     }
     let draft = Draft::new(samples)?;
     let head = head(&settled, samples.len());
-    let receive = receive(&settled, &draft);
+    let receive = receive(&settled, &draft, samples);
     let text = draft.write(&settled.source, &head, &receive, options.values)?;
     check(&settled.source, &text, samples)?;
     Ok(text)
@@ -182,28 +191,29 @@ fn head(options: &Settled<'_>, count: usize) -> String {
     )
 }
 
-fn receive(options: &Settled<'_>, draft: &Draft<'_>) -> String {
+fn receive(options: &Settled<'_>, draft: &Draft<'_>, samples: &[Sample<'_>]) -> String {
     let lookalike = lookalike(draft).filter(|_| options.preset.is_none());
     let verify = match options.preset {
         Some(preset) => verify_by_preset(preset),
         None => verify_by_hash(lookalike),
     };
-    let form = match options
-        .preset
-        .map(|preset| preset.verify_settings().type_name())
-    {
+    let settings = options.preset.map(Preset::verify_settings);
+    let form = match settings.as_ref().map(VerifySettings::type_name) {
         Some("basic") => "         # user:password",
         _ => "",
     };
-    let settings = options.preset.and_then(Preset::handshake_settings);
-    let secrets = match &settings {
-        Some(settings) if settings.learns() => LEARNED.to_owned(),
+    let handshake = options.preset.and_then(Preset::handshake_settings);
+    let proof = match (&settings, &handshake) {
+        (_, Some(handshake)) if handshake.learns() => LEARNED.to_owned(),
+        (Some(settings), _) if settings.needs_key_set() => {
+            claims(settings, &|place| value_at(samples, place))
+        }
         _ => format!(
             "  secrets:\n    - env: {}{form}\n",
             secret_variable(options.source.as_str())
         ),
     };
-    let handshake = match &settings {
+    let handshake = match &handshake {
         Some(settings) if settings.needs_token() => {
             let variable = verify_token_variable(options.source.as_str());
             format!(
@@ -214,7 +224,16 @@ fn receive(options: &Settled<'_>, draft: &Draft<'_>) -> String {
         _ => String::new(),
     };
     let dedup = dedup(options.preset, lookalike, draft);
-    format!("receive:\n{verify}{secrets}{handshake}{dedup}")
+    format!("receive:\n{verify}{proof}{handshake}{dedup}")
+}
+
+/// A text that a sample holds at names joined by `.`.
+fn value_at(samples: &[Sample<'_>], place: &str) -> Option<String> {
+    samples.iter().find_map(|sample| {
+        let event: serde_json::Value = serde_json::from_slice(sample.body).ok()?;
+        let pointer = format!("/{}", place.replace('.', "/"));
+        event.pointer(&pointer)?.as_str().map(str::to_owned)
+    })
 }
 
 const LEARNED: &str = "  # The sender names the secret when the address is registered with it; the gateway keeps it.\n";

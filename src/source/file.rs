@@ -1,6 +1,12 @@
 //! One file: from text to something that can receive.
 
-use std::{cell::RefCell, io, path::Path};
+mod keys;
+
+use std::{
+    cell::RefCell,
+    io,
+    path::{Path, PathBuf},
+};
 
 use http::{HeaderMap, HeaderValue, header::CONTENT_TYPE};
 use jiff::Timestamp;
@@ -19,7 +25,7 @@ use crate::{
         self, CompileOptions, Compiled, Input, Mapping, TestReport, UnreadableSamples,
         is_cloud_event,
     },
-    verify::{SettingsError, SigningSecret, Verified, Verifier, handshake::Handshake},
+    verify::{KeySetError, SettingsError, SigningSecret, Verified, Verifier, handshake::Handshake},
     yaml::{self, Node},
 };
 
@@ -81,6 +87,19 @@ pub enum ArmError {
         source_name: SourceName,
         #[source]
         error: SettingsError,
+    },
+    #[error("source `{source_name}`: the keys of `receive.jwks`")]
+    UnreadableKeys {
+        source_name: SourceName,
+        #[source]
+        error: SecretError,
+    },
+    #[error("source `{source_name}`: {} of `receive.jwks` holds no keys", .path.display())]
+    Keys {
+        source_name: SourceName,
+        path: PathBuf,
+        #[source]
+        error: KeySetError,
     },
     #[error(
         "source `{source_name}`: all its secrets have passed their `until`, the last at {until}; add one that is in use \
@@ -359,12 +378,13 @@ impl CheckedSource {
         &self.receive
     }
 
-    /// Reads the secrets.
+    /// Reads the secrets, and the public keys that stand in a file.
     ///
     /// # Errors
-    /// A secret that is missing, or not written as the settings say.
+    /// A secret or key that is missing, or not written as the settings say.
     pub fn arm(self, environment: &Environment, base: &Path) -> Result<Source, ArmError> {
-        self.arm_with(|secret| secret.reference.read(environment, base).map(Some))
+        let source = self.arm_with(|secret| secret.reference.read(environment, base).map(Some))?;
+        source.read_keys(|keys| keys.read(environment, base))
     }
 
     /// Takes the secrets from `read`; one that it leaves out is not used.

@@ -5,6 +5,8 @@
 //! receive:
 //!   verify: hubspot-v3        # a preset, the long form (see `verify`), or the word `none`
 //!   secrets: [{env: HUBSPOT_CLIENT_SECRET}, {file: /run/secrets/hubspot-old, until: 2026-12-31}]
+//!   jwks: {url: https://…}    # for tokens that are signed with a key pair: the public keys, unless the preset knows
+//!   claims: {NAME: value}     # what such a token must say
 //!   handshake: none        # or a kind, see `verify::handshake`; absent, it is the preset's
 //!   dedup: [portalId, eventId]  # expressions on an item; or {header: webhook-id}; or body
 //!   answer: {status: 200}
@@ -18,6 +20,7 @@ mod answer;
 mod dedup;
 mod handshake;
 mod keep;
+mod published;
 pub mod written;
 
 use std::time::Duration;
@@ -46,7 +49,7 @@ pub struct Receive {
     pub verify: VerifySettings,
     /// The preset that `verify` names; `None` for the long form and for `none`.
     pub preset: Option<&'static Preset>,
-    /// Empty when nothing is verified; it may be empty where the secret is learned by the handshake.
+    /// Empty when sender and gateway share no secret; it may be empty where the secret is learned by the handshake.
     pub secrets: Vec<ReceiveSecret>,
     /// How the sender registers the address, where that needs an answer.
     pub handshake: Option<ReceiveHandshake>,
@@ -69,7 +72,11 @@ impl Receive {
     /// Reads the section. `None` where it, or anything that was read before it, has mistakes; they are in `out`.
     pub fn read(node: &Node, out: &mut Collector) -> Option<Self> {
         let mut keys = KeyReader::new(node, "receive", CODES, out)?;
-        let verify = verify(keys.take("verify"), node, out);
+        let mut verify = verify(keys.take("verify"), node, out);
+        let (jwks, claims) = (keys.take("jwks"), keys.take("claims"));
+        if let Some((verify, _)) = &mut verify {
+            published::complete(verify, jwks, claims, node, out);
+        }
         let secrets_entry = keys.take("secrets");
         let secrets = secrets_entry.map_or_else(Vec::new, |entry| secrets(&entry.value, out));
         let preset = verify.as_ref().and_then(|(_, preset)| *preset);
@@ -249,15 +256,19 @@ fn check_secrets(
     // A list of secrets that were all refused is not also a missing list.
     let written = entry.is_some_and(|entry| entry.value.as_list() != Some(&[]));
     match entry {
-        Some(entry) if verify.is_none() && written => out.add(
+        Some(entry) if !verify.needs_secret() && written => out.add(
             Diagnostic::error(
                 "recv/unused-secrets",
-                "nothing is verified, so no secret is used",
+                if verify.is_none() {
+                    "nothing is verified, so no secret is used"
+                } else {
+                    "the sender signs with a key of its own, so no secret is used"
+                },
             )
             .at(entry.key_span, "not used")
             .help("remove `secrets`, or say in `verify` how they are used"),
         ),
-        _ if !verify.is_none() && !written && secrets.is_empty() => {
+        _ if verify.needs_secret() && !written && secrets.is_empty() => {
             let form = match verify.type_name() {
                 "basic" => " (a user name and password, as `user:password`)",
                 _ => "",

@@ -185,6 +185,8 @@ impl Set {
             }
             read.map(Some)
         });
+        let armed =
+            armed.and_then(|source| source.read_keys(|keys| seen.secret(keys, environment, base)));
         match until {
             Some(until) if until <= self.at => Err(ArmError::Expired {
                 source_name: name,

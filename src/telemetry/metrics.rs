@@ -21,7 +21,7 @@ use prometheus_client::{
 };
 
 use self::labels::{
-    AttemptLabels, CallLabels, DeadLabels, EndLabels, HandshakeLabels, MappingLabels,
+    AttemptLabels, CallLabels, DeadLabels, EndLabels, HandshakeLabels, KeySetLabels, MappingLabels,
     OrganisationLabels, OrganisationStateLabels, PartLabels, ReloadLabels, RequestLabels,
     SecretLabels, SourceLabels, StateLabels, Word,
 };
@@ -47,6 +47,8 @@ pub struct Metrics {
     /// The sources that those two show.
     sources_shown: Arc<Mutex<BTreeMap<SourceName, Option<MappingHash>>>>,
     sources_loaded_at: SecondsGauge,
+    key_set_fetches: Family<KeySetLabels, Counter>,
+    key_set_fetched_at: Family<SourceLabels, SecondsGauge>,
     reloads: Family<ReloadLabels, Counter>,
     reload_refused: Family<PartLabels, Gauge>,
     ended: Family<EndLabels, Counter>,
@@ -114,6 +116,18 @@ impl Metrics {
             "sources_loaded_timestamp_seconds",
             "When the sources in force were loaded, in Unix time",
             sources_loaded_at.clone(),
+        );
+        let key_set_fetches = Family::default();
+        registry.register(
+            "key_set_fetches",
+            "Fetches of the public keys of a source's sender",
+            key_set_fetches.clone(),
+        );
+        let key_set_fetched_at = Family::default();
+        registry.register(
+            "key_set_fetched_timestamp_seconds",
+            "When the public keys in use were fetched, in Unix time",
+            key_set_fetched_at.clone(),
         );
         let reloads = Family::default();
         registry.register(
@@ -197,6 +211,8 @@ impl Metrics {
             mappings,
             sources_shown: Arc::default(),
             sources_loaded_at,
+            key_set_fetches,
+            key_set_fetched_at,
             reloads,
             reload_refused,
             ended,
@@ -279,6 +295,7 @@ impl Metrics {
         for (name, mapping) in shown.iter() {
             if !sources.contains_key(name) {
                 self.sources.remove(&source_labels(name));
+                self.key_set_fetched_at.remove(&source_labels(name));
             }
             if let Some(mapping) = mapping
                 && sources.get(name) != Some(&Some(*mapping))
@@ -288,6 +305,29 @@ impl Metrics {
         }
         *shown = sources;
         self.sources_loaded_at.set(at.as_duration().as_secs_f64());
+    }
+
+    /// A fetch of the public keys of a source's sender.
+    pub fn key_set_fetch(&self, source: &SourceName, is_good: bool) {
+        let outcome = if is_good { "fetched" } else { "failed" };
+        self.key_set_fetches
+            .get_or_create(&KeySetLabels {
+                source: Word::Source(source.clone()),
+                outcome: Word::Fixed(outcome),
+            })
+            .inc();
+    }
+
+    /// When the public keys in use by a source were fetched; `None` where there are none.
+    pub fn key_set_fetched_at(&self, source: &SourceName, at: Option<Timestamp>) {
+        let labels = source_labels(source);
+        match at {
+            Some(at) => {
+                let seconds = at.as_duration().as_secs_f64();
+                self.key_set_fetched_at.get_or_create(&labels).set(seconds);
+            }
+            None => drop(self.key_set_fetched_at.remove(&labels)),
+        }
     }
 
     /// A look at the files of `part`; `refused` where what they hold cannot be used.
@@ -464,6 +504,8 @@ mod tests {
         let mapping = MappingHash::of(b"the text of the file");
         let at = "2026-03-02T12:00:00Z".parse().unwrap();
         metrics.sources([(source.clone(), Some(mapping))], at);
+        metrics.key_set_fetch(&source, true);
+        metrics.key_set_fetched_at(&source, Some(at));
         metrics.reload(ReloadPart::Sources, "change", "refused", true);
         metrics.ended(&source, End::Delivered, 1);
         metrics.buried(&source, "mapping", 1);

@@ -7,6 +7,7 @@ use http::HeaderName;
 
 use super::{
     VerifySettings,
+    jwt::{Audience, EventPlace, JwtSettings},
     settings::{Kind, SignatureSettings},
     template::Segment,
     timestamp::TimestampPlace,
@@ -52,7 +53,29 @@ impl VerifySettings {
         match &self.kind {
             Kind::None | Kind::Basic | Kind::Token(_) => Coverage::default(),
             Kind::Signature(settings) => of_signature(settings),
+            Kind::Jwt(settings) => of_token(settings),
         }
+    }
+}
+
+/// What a token says of the request beside it; the token itself is signed in any case.
+fn of_token(settings: &JwtSettings) -> Coverage {
+    let claims = &settings.claims;
+    let has_body = settings.event == EventPlace::Claims || claims.body_sha256.is_some();
+    let has_address = claims.url_sha256.is_some() || claims.audiences.contains(&Audience::Url);
+    Coverage {
+        body: if has_body {
+            BodyCoverage::Whole
+        } else {
+            BodyCoverage::Nothing
+        },
+        time: claims.check_expiry,
+        address: if has_address {
+            AddressCoverage::Whole
+        } else {
+            AddressCoverage::Nothing
+        },
+        ..Coverage::default()
     }
 }
 

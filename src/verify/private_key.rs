@@ -7,8 +7,8 @@ use aws_lc_rs::{
     rand::SystemRandom,
     rsa,
     signature::{
-        ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _,
-        RSA_PKCS1_SHA256,
+        ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair,
+        Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256,
     },
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -24,8 +24,16 @@ pub struct PrivateKey(Pair);
 
 enum Pair {
     Ed25519(Ed25519KeyPair),
-    Ecdsa(EcdsaKeyPair),
+    Ecdsa(Box<EcdsaPair>),
     Rsa(Box<rsa::KeyPair>),
+}
+
+/// One key, for both ways to write a signature.
+struct EcdsaPair {
+    /// In DER.
+    der: EcdsaKeyPair,
+    /// As two numbers of 32 bytes, which JSON web tokens have.
+    fixed: EcdsaKeyPair,
 }
 
 /// Why a text is not a private key that can sign.
@@ -61,7 +69,7 @@ impl PrivateKey {
     pub fn public_key(&self) -> String {
         let der = match &self.0 {
             Pair::Ed25519(pair) => pair.public_key().as_der(),
-            Pair::Ecdsa(pair) => pair.public_key().as_der(),
+            Pair::Ecdsa(pair) => pair.der.public_key().as_der(),
             Pair::Rsa(pair) => pair.public_key().as_der(),
         };
         let der: PublicKeyX509Der<'_> = der.expect("a key that was read can be written");
@@ -77,7 +85,7 @@ impl PrivateKey {
                 Some(pair.try_sign(text).ok()?.as_ref().to_vec())
             }
             (Pair::Ecdsa(pair), KeyAlgorithm::EcdsaP256Sha256Der) => {
-                Some(pair.sign(&random, text).ok()?.as_ref().to_vec())
+                Some(pair.der.sign(&random, text).ok()?.as_ref().to_vec())
             }
             (Pair::Rsa(pair), KeyAlgorithm::RsaPkcs1Sha256) => {
                 let mut signature = vec![0; pair.public_modulus_len()];
@@ -88,6 +96,16 @@ impl PrivateKey {
             _ => None,
         }
     }
+
+    /// Signs by ECDSA on P-256 with SHA-256, as two numbers of 32 bytes; `None` where the key is one for another
+    /// algorithm.
+    pub(super) fn sign_p256_fixed(&self, text: &[u8]) -> Option<Vec<u8>> {
+        let Pair::Ecdsa(pair) = &self.0 else {
+            return None;
+        };
+        let signature = pair.fixed.sign(&SystemRandom::new(), text).ok()?;
+        Some(signature.as_ref().to_vec())
+    }
 }
 
 impl Pair {
@@ -95,13 +113,23 @@ impl Pair {
         if let Ok(pair) = Ed25519KeyPair::from_pkcs8(der) {
             return Some(Self::Ed25519(pair));
         }
-        if let Ok(pair) = EcdsaKeyPair::from_private_key_der(&ECDSA_P256_SHA256_ASN1_SIGNING, der) {
-            return Some(Self::Ecdsa(pair));
+        if let Some(pair) = EcdsaPair::read(der) {
+            return Some(Self::Ecdsa(Box::new(pair)));
         }
         rsa::KeyPair::from_pkcs8(der)
             .or_else(|_| rsa::KeyPair::from_der(der))
             .ok()
             .map(|pair| Self::Rsa(Box::new(pair)))
+    }
+}
+
+impl EcdsaPair {
+    fn read(der: &[u8]) -> Option<Self> {
+        let read = |algorithm| EcdsaKeyPair::from_private_key_der(algorithm, der).ok();
+        Some(Self {
+            der: read(&ECDSA_P256_SHA256_ASN1_SIGNING)?,
+            fixed: read(&ECDSA_P256_SHA256_FIXED_SIGNING)?,
+        })
     }
 }
 

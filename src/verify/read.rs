@@ -4,7 +4,7 @@
 //!
 //! | key | `type` | value |
 //! | --- | --- | --- |
-//! | `type` | all | `hmac`, `digest`, `public-key`, `token`, `basic` |
+//! | `type` | all | `hmac`, `digest`, `public-key`, `token`, `basic`, `jwt` |
 //! | `require_headers` | all | list of `{name, value}`: headers that must be there with this value |
 //! | `algorithm` | `hmac`, `digest` | `sha1`, `sha256` (default), `sha384`, `sha512` |
 //! | `algorithm` | `public-key` | `ed25519`, `ecdsa-p256-sha256-der`, `rsa-pkcs1-sha256` |
@@ -22,8 +22,18 @@
 //! | `signed_headers` | signatures | `{source, name_sep, value_sep}`: where the list of signed headers is, for `{header_names}` and `{header_values}` |
 //! | `url_port_variants` | signatures | `true`: also try the address without port and with the default one |
 //! | `body_digest_query` | signatures | query parameter that may hold the SHA-256 of the body |
-//! | `token_source` | `token` | `header:NAME`, `query:NAME`, `form:NAME`, `json:PATH` |
-//! | `token_prefix` | `token` | text before the token, such as `Bearer ` |
+//! | `token_source` | `token`, `jwt` | `header:NAME`, `query:NAME`, `form:NAME`, `json:PATH`; for `jwt` also `body` |
+//! | `token_prefix` | `token`, `jwt` | text before the token, such as `Bearer `; a `jwt` may come without it |
+//! | `algorithms` | `jwt` | list of `HS256`, `HS384`, `HS512`, or list of `RS256`, `ES256` |
+//! | `jwks` | `jwt` | `{url}` or `{file}`: the sender's public keys, unless the source says others |
+//! | `event` | `jwt` | `body` (default), or `claims`: the event is what the token says, as with `token_source: body` |
+//! | `claims` | `jwt` | `{iss, aud, require, equal, of_source, url_sha256_claim, body_sha256_claim, hash_encoding}` |
+//! | `check_exp` | `jwt` | `false`: a token need not say when it expires |
+//! | `leeway` | `jwt` | how far clocks may differ, default none (`leeway_s: 1` says the same) |
+//!
+//! In `claims`, `iss` and `aud` are a text or a list of which one must be met, and `{url}` in `aud` stands for the
+//! address that the sender was given; `equal` is a map of places and values; `of_source` lists places whose value the
+//! source must say under `receive.claims`; the hashes are `hex` (default), `base64` or `base64url`.
 //!
 //! Signatures are the types `hmac`, `digest` and `public-key`.
 //!
@@ -37,6 +47,7 @@
 //! (default a space), between values `value_sep` (default `.`).
 
 mod handshake;
+mod jwt;
 mod signature;
 mod value;
 
@@ -69,6 +80,9 @@ impl VerifySettings {
         let kind = match type_of(&mut keys, out).ok()? {
             Type::Basic => Ok(Kind::Basic),
             Type::Token => token(&mut keys, out).map(Kind::Token),
+            Type::Jwt => {
+                jwt::read(&mut keys, node, out).map(|settings| Kind::Jwt(Box::new(settings)))
+            }
             Type::Signature(kind) => signature::read(kind, &mut keys, node, out)
                 .map(|settings| Kind::Signature(Box::new(settings))),
         };
@@ -86,6 +100,7 @@ enum Type {
     Basic,
     Token,
     Signature(SignatureType),
+    Jwt,
 }
 
 #[derive(Clone, Copy)]
@@ -96,11 +111,11 @@ enum SignatureType {
 }
 
 fn type_of(keys: &mut KeyReader<'_>, out: &mut Collector) -> Read<Type> {
-    const TYPES: [&str; 5] = ["hmac", "digest", "public-key", "token", "basic"];
+    const TYPES: [&str; 6] = ["hmac", "digest", "public-key", "token", "basic", "jwt"];
     let (text, place) = keys
         .require_text(
             "type",
-            "write `type: hmac`, `digest`, `public-key`, `token` or `basic`",
+            "write `type: hmac`, `digest`, `public-key`, `token`, `basic` or `jwt`",
             out,
         )
         .ok_or(Reported)?;
@@ -110,13 +125,14 @@ fn type_of(keys: &mut KeyReader<'_>, out: &mut Collector) -> Read<Type> {
         "public-key" => Ok(Type::Signature(SignatureType::PublicKey)),
         "token" => Ok(Type::Token),
         "basic" => Ok(Type::Basic),
+        "jwt" => Ok(Type::Jwt),
         "none" => report(
             out,
             Diagnostic::error(BAD_VALUE, "`none` has no settings")
                 .at(place.span, "settings of nothing")
                 .help("to take every request unverified, write `verify: none`"),
         ),
-        "jwt" | "mtls" => report(
+        "mtls" => report(
             out,
             Diagnostic::error(
                 "recv/not-available",
@@ -139,24 +155,31 @@ fn token(keys: &mut KeyReader<'_>, out: &mut Collector) -> Read<TokenSettings> {
         out,
     ) {
         None => Err(Reported),
-        Some((text, node)) => match text.split_once(':') {
-            Some(("header", name)) => header_name(name, node, out).map(TokenPlace::Header),
-            Some(("query", name)) if !name.is_empty() => Ok(TokenPlace::Query(name.to_owned())),
-            Some(("form", name)) if !name.is_empty() => Ok(TokenPlace::Form(name.to_owned())),
-            Some(("json", path)) => json_path(path, node, out).map(TokenPlace::Json),
-            _ => report(
-                out,
-                Diagnostic::error(BAD_VALUE, "this is not a place of a token")
-                    .at(node.span, "no such place")
-                    .help("write header:NAME, query:NAME, form:NAME or json:PATH"),
-            ),
-        },
+        Some((text, node)) => token_place(text, node, "", out),
     };
     let prefix = optional_text(keys, "token_prefix", out);
     Ok(TokenSettings {
         place: place?,
         prefix: prefix?.map_or_else(String::new, |(text, _)| text.to_owned()),
     })
+}
+
+/// `also` is what else the kind takes, for the help.
+fn token_place(text: &str, node: &Node, also: &str, out: &mut Collector) -> Read<TokenPlace> {
+    match text.split_once(':') {
+        Some(("header", name)) => header_name(name, node, out).map(TokenPlace::Header),
+        Some(("query", name)) if !name.is_empty() => Ok(TokenPlace::Query(name.to_owned())),
+        Some(("form", name)) if !name.is_empty() => Ok(TokenPlace::Form(name.to_owned())),
+        Some(("json", path)) => json_path(path, node, out).map(TokenPlace::Json),
+        _ => report(
+            out,
+            Diagnostic::error(BAD_VALUE, "this is not a place of a token")
+                .at(node.span, "no such place")
+                .help(format!(
+                    "write header:NAME, query:NAME, form:NAME or json:PATH{also}"
+                )),
+        ),
+    }
 }
 
 fn required_headers(
@@ -353,7 +376,7 @@ id_hedaer: x
             ),
             ("{type: hmca}", "did you mean `hmac`"),
             ("{type: none}", "`verify: none`"),
-            ("{type: jwt, algorithms: [HS256]}", "not available yet"),
+            ("{type: mtls}", "not available yet"),
             ("{algorithm: sha1}", "needs `type`"),
             (
                 "{type: hmac, signature_header: a, encoding: hex, signed: '{timestamp}{body}', timestamp: {source: 'header:t', format: opaque, tolerance_s: 5}}",

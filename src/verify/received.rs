@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderValue, Method, header::CONTENT_TYPE};
 use jiff::Timestamp;
 
 /// A request as it arrived: nobody knows yet who sent it.
@@ -46,12 +46,21 @@ impl Verified {
         Self { received, secret }
     }
 
-    /// The request that was checked.
+    /// With the claims of a token in the place of the body: from here on, what was signed is the event, for mapping,
+    /// repetitions and store alike.
+    pub(super) fn with_event(mut received: Received, secret: Arc<str>, event: Bytes) -> Self {
+        let json = HeaderValue::from_static("application/json");
+        received.headers.insert(CONTENT_TYPE, json);
+        received.body = event;
+        Self::new(received, Some(secret))
+    }
+
+    /// The request that was checked. Where the event is what a token says, the body is that, in JSON.
     pub const fn received(&self) -> &Received {
         &self.received
     }
 
-    /// Gives the request back.
+    /// Gives the request back, as [`Verified::received`] has it.
     pub fn into_received(self) -> Received {
         self.received
     }

@@ -37,7 +37,7 @@ pub enum Refusal {
     TimestampTooOld,
     #[error("the timestamp is further in the future than the tolerance allows")]
     TimestampTooNew,
-    #[error("the body is not the one whose hash is in the signed address")]
+    #[error("the body is not the one whose hash was signed")]
     BodyDigest,
     #[error("there is no token")]
     MissingToken,
@@ -61,10 +61,34 @@ pub enum Refusal {
     HandshakeSigned,
     #[error("it is a handshake, and its sender does not wait for the answer any more")]
     HandshakeLate,
+    #[error(
+        "the token is not a JSON web token: three parts in base64 for addresses, with readable JSON inside"
+    )]
+    MalformedToken,
+    #[error("the token is signed with an algorithm that the settings do not allow")]
+    AlgorithmNotAllowed,
+    #[error("the token names a key that is not among the sender's published keys")]
+    UnknownKey,
+    #[error("the sender's public keys could not be fetched yet")]
+    NoKeySet,
+    #[error("the token has expired")]
+    TokenExpired,
+    #[error("the token is not valid yet: its beginning or its issue lies in the future")]
+    TokenTooEarly,
+    #[error("the token lacks a claim that the settings ask for")]
+    MissingClaim,
+    #[error("the token was issued by somebody else (`iss`)")]
+    WrongIssuer,
+    #[error("the token is for somebody else (`aud`), or the settings do not say who we are")]
+    WrongAudience,
+    #[error("a claim of the token has another value than the source asks for")]
+    WrongClaim,
+    #[error("the address is not the one whose hash is in the token")]
+    UrlDigest,
 }
 
 impl Refusal {
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 37] = [
         Self::NoSecret,
         Self::RequiredHeader,
         Self::MissingSignature,
@@ -91,6 +115,17 @@ impl Refusal {
         Self::HandshakeHost,
         Self::HandshakeSigned,
         Self::HandshakeLate,
+        Self::MalformedToken,
+        Self::AlgorithmNotAllowed,
+        Self::UnknownKey,
+        Self::NoKeySet,
+        Self::TokenExpired,
+        Self::TokenTooEarly,
+        Self::MissingClaim,
+        Self::WrongIssuer,
+        Self::WrongAudience,
+        Self::WrongClaim,
+        Self::UrlDigest,
     ];
 
     /// The stable code for logs, metrics and pages.
@@ -122,7 +157,23 @@ impl Refusal {
             Self::HandshakeHost => "handshake-host",
             Self::HandshakeSigned => "handshake-signed",
             Self::HandshakeLate => "handshake-late",
+            Self::MalformedToken => "malformed-token",
+            Self::AlgorithmNotAllowed => "algorithm-not-allowed",
+            Self::UnknownKey => "unknown-key",
+            Self::NoKeySet => "no-key-set",
+            Self::TokenExpired => "token-expired",
+            Self::TokenTooEarly => "token-too-early",
+            Self::MissingClaim => "missing-claim",
+            Self::WrongIssuer => "wrong-issuer",
+            Self::WrongAudience => "wrong-audience",
+            Self::WrongClaim => "wrong-claim",
+            Self::UrlDigest => "url-digest",
         }
+    }
+
+    /// Whether keys that the sender has published since may change the verdict.
+    pub const fn may_need_new_keys(self) -> bool {
+        matches!(self, Self::UnknownKey | Self::NoKeySet)
     }
 
     /// Whether the request could not even be checked, which is a bad request (400) rather than an unauthorised one

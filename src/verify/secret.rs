@@ -53,6 +53,11 @@ pub enum SettingsError {
     },
     #[error("the secret `{0}` is not of the form `user:password`")]
     NoPassword(String),
+    #[error(
+        "the secret `{0}` is a key in PEM, which belongs to an algorithm with a key pair; a shared secret is a text that \
+         the sender shows or lets you choose"
+    )]
+    KeyAsSecret(String),
     #[error("the secret `{0}` would not be used")]
     UnusedSecret(String),
     #[error("there is no public key, so every request would be refused")]

@@ -7,6 +7,7 @@ use super::{
     code::{Algorithm, Encoding},
     format::SignatureFormat,
     json_path::JsonPath,
+    jwt::{Algorithms, Audience, EventPlace, JwtSettings, KeySetPlace, TokenAt},
     public_key::{InvalidPublicKey, KeyAlgorithm},
     signature::HeaderList,
     template::{Segment, Template},
@@ -31,6 +32,7 @@ pub(super) enum Kind {
     Basic,
     Token(TokenSettings),
     Signature(Box<SignatureSettings>),
+    Jwt(Box<JwtSettings>),
 }
 
 /// A fixed text that the sender repeats with every request.
@@ -125,6 +127,9 @@ impl VerifySettings {
             Kind::Signature(settings) => settings
                 .signed
                 .has(|part| matches!(part, Segment::Body | Segment::FormSorted)),
+            Kind::Jwt(settings) => {
+                settings.event == EventPlace::Claims || settings.claims.body_sha256.is_some()
+            }
         }
     }
 
@@ -135,7 +140,7 @@ impl VerifySettings {
                 Scheme::Hmac(shared) | Scheme::Digest(shared) => Some(shared.secret_encoding),
                 Scheme::PublicKey(_) => None,
             },
-            Kind::None | Kind::Basic | Kind::Token(_) => None,
+            Kind::None | Kind::Basic | Kind::Token(_) | Kind::Jwt(_) => None,
         }
     }
 
@@ -151,6 +156,10 @@ impl VerifySettings {
             Kind::Signature(settings) => settings
                 .signed
                 .has(|part| matches!(part, Segment::Url | Segment::UrlDecoded)),
+            Kind::Jwt(settings) => {
+                let claims = &settings.claims;
+                claims.url_sha256.is_some() || claims.audiences.contains(&Audience::Url)
+            }
         }
     }
 
@@ -164,6 +173,10 @@ impl VerifySettings {
                 TokenPlace::Query(_) | TokenPlace::Form(_) | TokenPlace::Json(_) => &[],
             },
             Kind::Signature(settings) => settings.place.headers(),
+            Kind::Jwt(settings) => match &settings.place {
+                TokenAt::Place(TokenPlace::Header(name)) => std::slice::from_ref(name),
+                TokenAt::Place(_) | TokenAt::Body => &[],
+            },
         }
     }
 
@@ -181,7 +194,7 @@ impl VerifySettings {
     /// The headers that hold signatures: no secrets, unlike tokens.
     pub fn signature_headers(&self) -> &[HeaderName] {
         match &self.kind {
-            Kind::None | Kind::Basic | Kind::Token(_) => &[],
+            Kind::None | Kind::Basic | Kind::Token(_) | Kind::Jwt(_) => &[],
             Kind::Signature(settings) => settings.place.headers(),
         }
     }
@@ -189,7 +202,7 @@ impl VerifySettings {
     /// The header that holds the sender's event id, where it is signed.
     pub fn id_header(&self) -> Option<&HeaderName> {
         match &self.kind {
-            Kind::None | Kind::Basic | Kind::Token(_) => None,
+            Kind::None | Kind::Basic | Kind::Token(_) | Kind::Jwt(_) => None,
             Kind::Signature(settings) => settings.id_header.as_ref(),
         }
     }
@@ -209,14 +222,61 @@ impl VerifySettings {
             Kind::Signature(settings) => match settings.scheme {
                 Scheme::PublicKey(_) => None,
                 Scheme::Hmac(shared) | Scheme::Digest(shared) => {
-                    Some(match shared.secret_encoding {
-                        SecretEncoding::Utf8 => {
-                            "the secret exactly as the sender shows it".to_owned()
-                        }
-                        encoding => format!("the secret is {encoding}"),
-                    })
+                    Some(form_of(shared.secret_encoding))
                 }
             },
+            Kind::Jwt(settings) => match settings.algorithms {
+                Algorithms::Public { .. } => None,
+                Algorithms::Shared {
+                    secret_encoding, ..
+                } => Some(form_of(secret_encoding)),
+            },
+        }
+    }
+
+    /// Whether a request is proved by a JSON web token.
+    pub const fn is_jwt(&self) -> bool {
+        matches!(self.kind, Kind::Jwt(_))
+    }
+
+    /// Whether the sender and we share a secret.
+    pub fn needs_secret(&self) -> bool {
+        !self.is_none() && !self.needs_key_set() && !self.takes_public_keys()
+    }
+
+    /// Whether the sender signs with a key pair, and publishes the other half.
+    pub fn needs_key_set(&self) -> bool {
+        match &self.kind {
+            Kind::Jwt(settings) => matches!(settings.algorithms, Algorithms::Public { .. }),
+            _ => false,
+        }
+    }
+
+    /// Where the sender's public keys stand, where the settings or the source say it.
+    pub fn key_set(&self) -> Option<&KeySetPlace> {
+        match &self.kind {
+            Kind::Jwt(settings) => match &settings.algorithms {
+                Algorithms::Public { key_set, .. } => key_set.as_ref(),
+                Algorithms::Shared { .. } => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// Says where the sender's public keys stand, in place of what the settings say; nothing for other kinds.
+    pub(super) fn set_key_set(&mut self, place: KeySetPlace) {
+        if let Kind::Jwt(settings) = &mut self.kind
+            && let Algorithms::Public { key_set, .. } = &mut settings.algorithms
+        {
+            *key_set = Some(place);
+        }
+    }
+
+    /// Whether the event is what a token says, and not the body around it.
+    pub fn maps_claims(&self) -> bool {
+        match &self.kind {
+            Kind::Jwt(settings) => settings.event == EventPlace::Claims,
+            _ => false,
         }
     }
 
@@ -231,6 +291,7 @@ impl VerifySettings {
                 Scheme::Digest(_) => "digest",
                 Scheme::PublicKey(_) => "public-key",
             },
+            Kind::Jwt(_) => "jwt",
         }
     }
 
@@ -241,7 +302,7 @@ impl VerifySettings {
                 Scheme::PublicKey(algorithm) => Some(algorithm),
                 Scheme::Hmac(_) | Scheme::Digest(_) => None,
             },
-            Kind::None | Kind::Basic | Kind::Token(_) => None,
+            Kind::None | Kind::Basic | Kind::Token(_) | Kind::Jwt(_) => None,
         }
     }
 
@@ -260,5 +321,12 @@ impl VerifySettings {
             Some(algorithm) => algorithm.read(text).map(drop),
             None => Ok(()),
         }
+    }
+}
+
+fn form_of(encoding: SecretEncoding) -> String {
+    match encoding {
+        SecretEncoding::Utf8 => "the secret exactly as the sender shows it".to_owned(),
+        encoding => format!("the secret is {encoding}"),
     }
 }

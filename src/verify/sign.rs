@@ -5,7 +5,10 @@
 mod write;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, Method, header::AUTHORIZATION};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method,
+    header::{AUTHORIZATION, CONTENT_TYPE},
+};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
@@ -13,6 +16,7 @@ use sha2::{Digest as _, Sha256};
 use self::write::{add_to_form, add_to_query, is_form, set_header, write_json};
 use super::{
     PrivateKey, Received, Refusal, Verifier, basic,
+    jwt::{self, EventPlace, JwtSettings, Keys, TokenAt},
     request::Request,
     secret::{Prepared, valid},
     settings::{Scheme, SignaturePlace, SignatureSettings, TokenPlace, TokenSettings},
@@ -77,7 +81,7 @@ impl Verifier {
         now: Timestamp,
         private: &PrivateKey,
     ) -> Result<Outgoing, CannotSign> {
-        if self.settings.takes_public_keys() {
+        if self.settings.takes_public_keys() || self.settings.needs_key_set() {
             self.signed(request, id, now, Some(private))
         } else {
             Err(CannotSign::UnusedPrivateKey)
@@ -111,6 +115,9 @@ impl Verifier {
                     now,
                 };
                 signer.write(&mut request, id)?;
+            }
+            Check::Jwt(settings, keys) => {
+                write_jwt(settings, keys, &mut request, id, private, now)?;
             }
         }
         Ok(request)
@@ -147,18 +154,61 @@ fn write_token(
     request: &mut Outgoing,
 ) -> Result<(), CannotSign> {
     let text = format!("{}{}", settings.prefix, secret.expose_secret());
-    match &settings.place {
-        TokenPlace::Header(name) => set_header(&mut request.headers, name, &text),
+    put_token(&settings.place, &text, request)
+}
+
+fn put_token(place: &TokenPlace, text: &str, request: &mut Outgoing) -> Result<(), CannotSign> {
+    match place {
+        TokenPlace::Header(name) => set_header(&mut request.headers, name, text),
         TokenPlace::Query(name) => {
-            add_to_query(&mut request.url, name, &text);
+            add_to_query(&mut request.url, name, text);
             Ok(())
         }
         TokenPlace::Form(name) => {
-            add_to_form(request, name, &text);
+            add_to_form(request, name, text);
             Ok(())
         }
-        TokenPlace::Json(path) => write_json(path, &text, request),
+        TokenPlace::Json(path) => write_json(path, text, request),
     }
+}
+
+/// Where the event is what the token says, the body that carries the token has nothing else in it.
+fn write_jwt(
+    settings: &JwtSettings,
+    keys: &Keys,
+    request: &mut Outgoing,
+    id: &str,
+    private: Option<&PrivateKey>,
+    now: Timestamp,
+) -> Result<(), CannotSign> {
+    let token = jwt::sign(settings, keys, request, id, private, now)?;
+    let text = format!("{}{token}", settings.prefix);
+    let kind = match &settings.place {
+        TokenAt::Body => {
+            request.body = text.into();
+            "application/jwt"
+        }
+        TokenAt::Place(place) => {
+            let is_event = settings.event == EventPlace::Claims;
+            let kind = match place {
+                TokenPlace::Json(_) if is_event => {
+                    request.body = Bytes::from_static(b"null");
+                    "application/json"
+                }
+                TokenPlace::Form(_) if is_event => {
+                    request.body = Bytes::new();
+                    "application/x-www-form-urlencoded"
+                }
+                _ => return put_token(place, &text, request),
+            };
+            put_token(place, &text, request)?;
+            kind
+        }
+    };
+    request
+        .headers
+        .insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    Ok(())
 }
 
 /// Signs with what the settings ask for.

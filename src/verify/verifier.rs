@@ -1,12 +1,18 @@
 //! Settings and secrets, ready to check requests.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use secrecy::SecretString;
 
 use super::{
-    PublicKey, Received, Refusal, SettingsError, SigningSecret, Verified, VerifySettings, basic,
+    KeySetHandle, PublicKey, Received, Refusal, SettingsError, SigningSecret, Verified,
+    VerifySettings, basic,
+    jwt::{self, Algorithms, JwtSettings, Keys, SharedKey},
     request::Request,
     secret::{Prepared, prepare, prepare_public, valid},
     settings::{Kind, SignatureSettings, TokenSettings},
@@ -26,6 +32,7 @@ pub(super) enum Check {
     Basic(Vec<Prepared<SecretString>>),
     Token(TokenSettings, Vec<Prepared<SecretString>>),
     Signature(Box<SignatureSettings>, Vec<Prepared<Key>>),
+    Jwt(Box<JwtSettings>, Keys),
 }
 
 impl Verifier {
@@ -57,6 +64,23 @@ impl Verifier {
                 let keys = prepare(secrets, |secret| Key::prepare(signature, secret))?;
                 signature::check_pairs(signature, keys.len())?;
                 Check::Signature(signature.clone(), keys)
+            }
+            Kind::Jwt(jwt) => {
+                let keys = match (&jwt.algorithms, secrets.first()) {
+                    (Algorithms::Public { .. }, Some(secret)) => {
+                        return Err(SettingsError::UnusedSecret(secret.name.clone()));
+                    }
+                    (Algorithms::Public { .. }, None) => Keys::Public(OnceLock::new()),
+                    (
+                        Algorithms::Shared {
+                            secret_encoding, ..
+                        },
+                        _,
+                    ) => Keys::Shared(prepare(secrets, |secret| {
+                        SharedKey::prepare(*secret_encoding, secret)
+                    })?),
+                };
+                Check::Jwt(jwt.clone(), keys)
             }
         };
         Ok(Self { settings, check })
@@ -106,6 +130,14 @@ impl Verifier {
         &self.settings
     }
 
+    /// Says where the sender's public keys can be had, for settings that need them; the first one said stays. Before
+    /// that, and while there are none yet, such requests are refused with [`Refusal::NoKeySet`].
+    pub fn use_keys(&self, keys: KeySetHandle) {
+        if let Check::Jwt(_, Keys::Public(place)) = &self.check {
+            place.get_or_init(|| keys);
+        }
+    }
+
     /// Checks a request that arrived `now`. This is the only way to a [`Verified`].
     ///
     /// # Errors
@@ -121,17 +153,15 @@ impl Verifier {
         now: Timestamp,
     ) -> Result<Verified, (Received, Refusal)> {
         match self.check(&Request::from(&received), now) {
-            Ok(secret) => Ok(Verified::new(received, secret)),
+            Ok(Match { secret, event }) => Ok(match (secret, event) {
+                (Some(secret), Some(event)) => Verified::with_event(received, secret, event),
+                (secret, _) => Verified::new(received, secret),
+            }),
             Err(refusal) => Err((received, refusal)),
         }
     }
 
-    /// The name of the secret that matches.
-    pub(super) fn check(
-        &self,
-        request: &Request<'_>,
-        now: Timestamp,
-    ) -> Result<Option<Arc<str>>, Refusal> {
+    pub(super) fn check(&self, request: &Request<'_>, now: Timestamp) -> Result<Match, Refusal> {
         for (name, expected) in &self.settings.require_headers {
             match request.header(name)? {
                 Some(value) if value.as_bytes() == expected.as_bytes() => {}
@@ -139,21 +169,51 @@ impl Verifier {
             }
         }
         match &self.check {
-            Check::None => Ok(None),
+            Check::None => Ok(Match::default()),
             Check::Basic(secrets) => {
                 any_valid(secrets, now)?;
-                Ok(Some(basic::check(secrets, request, now)?.name()))
+                Ok(Match::of(basic::check(secrets, request, now)?.name()))
             }
             Check::Token(settings, secrets) => {
                 any_valid(secrets, now)?;
-                Ok(Some(token::check(settings, secrets, request, now)?.name()))
+                Ok(Match::of(
+                    token::check(settings, secrets, request, now)?.name(),
+                ))
             }
             Check::Signature(settings, secrets) => {
                 any_valid(secrets, now)?;
-                Ok(Some(
+                Ok(Match::of(
                     signature::check(settings, secrets, request, now)?.name(),
                 ))
             }
+            Check::Jwt(settings, keys) => {
+                if let Keys::Shared(secrets) = keys {
+                    any_valid(secrets, now)?;
+                }
+                let genuine = jwt::check(settings, keys, request, now)?;
+                Ok(Match {
+                    secret: Some(genuine.key),
+                    event: genuine.event,
+                })
+            }
+        }
+    }
+}
+
+/// What a genuine request was found to be.
+#[derive(Default)]
+pub(super) struct Match {
+    /// The name of the secret that matches.
+    pub(super) secret: Option<Arc<str>>,
+    /// What a token says, where that is the event.
+    event: Option<Bytes>,
+}
+
+impl Match {
+    const fn of(secret: Arc<str>) -> Self {
+        Self {
+            secret: Some(secret),
+            event: None,
         }
     }
 }

@@ -10,16 +10,24 @@ use std::{
     fmt::Write as _,
     fs,
     path::{Path, PathBuf},
+    sync::OnceLock,
 };
 
+use aws_lc_rs::{
+    encoding::{AsDer as _, Pkcs8V1Der},
+    rsa::{self, KeySize},
+    signature::KeyPair as _,
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use quentli_gateway::{
     clock::Clock,
     config::{Environment, SecretReference},
     sandbox::{Running, Sandbox, Settings},
-    sender::{Stored, TestEvent, sign},
+    sender::{Stored, TestEvent, sign, sign_with},
     source::{
         Source, SourceFile, UnreadableSamples, content_type_of, find_files, receive::Receive,
     },
+    verify::PrivateKey,
 };
 use serde_json::Value;
 
@@ -97,11 +105,46 @@ fn arm(name: &str, text: &str) -> Source {
     );
     assert!(!file.findings.has_errors(), "{:#?}", file.findings);
     let checked = file.checked.unwrap();
+    let keys = checked.receive().verify.key_set();
+    let folder = tempfile::tempdir().unwrap();
+    if keys.is_some() {
+        fs::write(folder.path().join(KEYS), &key_pair().1).unwrap();
+    }
     let environment: Environment = secrets(checked.receive())
         .iter()
         .map(|(name, value)| (name.as_str(), *value))
         .collect();
-    checked.arm(&environment, Path::new("")).unwrap()
+    checked.arm(&environment, folder.path()).unwrap()
+}
+
+/// The file with the public keys of senders that sign with a key pair, beside the settings.
+const KEYS: &str = "keys.pem";
+
+/// Such a key pair, in PEM. The senders' own private keys are not ours to have.
+fn key_pair() -> &'static (PrivateKey, String) {
+    static PAIR: OnceLock<(PrivateKey, String)> = OnceLock::new();
+    PAIR.get_or_init(|| {
+        let pair = rsa::KeyPair::generate(KeySize::Rsa2048).unwrap();
+        let pem = |label: &str, der: &[u8]| {
+            let base64 = STANDARD.encode(der);
+            format!("-----BEGIN {label}-----\n{base64}\n-----END {label}-----\n")
+        };
+        let private: Pkcs8V1Der<'_> = pair.as_der().unwrap();
+        let private = pem("PRIVATE KEY", private.as_ref());
+        let public = pair.public_key().as_der().unwrap();
+        let private = PrivateKey::read(&private.into()).unwrap();
+        (private, pem("PUBLIC KEY", public.as_ref()))
+    })
+}
+
+/// With keys of ours in the place of those that a sender publishes.
+fn with_our_keys(name: &str, text: &str) -> String {
+    if arm(name, text).receive().verify.needs_key_set() {
+        let own = format!("receive:\n  jwks: {{file: {KEYS}}}\n");
+        text.replacen("receive:\n", &own, 1)
+    } else {
+        text.to_owned()
+    }
 }
 
 /// The variables that hold a source's secrets, with values that have the form they need.
@@ -172,13 +215,13 @@ impl Case {
     /// Sends a sample, signed anew, and looks at the answer.
     async fn send(&self, gateway: &Gateway, sample: &str, word: &str) {
         let public = PUBLIC_URL.parse().unwrap();
-        let outgoing = sign(
-            &self.source,
-            &self.event(sample),
-            &public,
-            Clock::system().now(),
-        )
-        .unwrap();
+        let (event, now) = (self.event(sample), Clock::system().now());
+        let signed = if self.source.receive().verify.needs_key_set() {
+            sign_with(&self.source, &event, &public, now, &key_pair().0)
+        } else {
+            sign(&self.source, &event, &public, now)
+        };
+        let outgoing = signed.unwrap();
         let there = outgoing.url.strip_prefix(PUBLIC_URL).unwrap();
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let request = client
@@ -228,6 +271,7 @@ async fn start(files: BTreeMap<String, String>) -> (Gateway, Vec<Case>) {
     let mut settings = String::from("quentli:\n");
     let mut cases = Vec::new();
     for (shipped, text) in files {
+        let text = with_our_keys(&shipped, &text);
         for (variable, value) in secrets(arm(&shipped, &text).receive()) {
             setup = setup.variable(&variable, value);
         }
@@ -245,6 +289,7 @@ async fn start(files: BTreeMap<String, String>) -> (Gateway, Vec<Case>) {
             cases.push(case);
         }
     }
+    fs::write(setup.folder().join(KEYS), &key_pair().1).unwrap();
     // The tests inside the files read the samples when they are loaded.
     std::os::unix::fs::symlink(
         mappings().join("samples"),

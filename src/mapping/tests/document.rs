@@ -380,7 +380,9 @@ fn received(fragment: &str) -> String {
         ("verify:", "verify: github\n"),
         ("secrets:", "secrets: [{env: CRM_SECRET}]\n"),
     ] {
-        if !has(key) {
+        // A sender that publishes its keys shares no secret.
+        let is_needed = key != "secrets:" || !has("jwks:");
+        if is_needed && !has(key) {
             section.push_str(line);
         }
     }

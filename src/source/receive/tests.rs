@@ -345,3 +345,65 @@ fn secrets_get_their_values_from_outside() {
         .unwrap();
     assert_eq!(some.len(), 1, "one that is left out is not there");
 }
+
+const OF_PAIR: &str = "verify: {type: jwt, token_source: body, algorithms: [RS256]}\n";
+
+#[test]
+fn published_keys_stand_at_an_address_or_in_a_file() {
+    let place = |text: &str| {
+        let receive = good(&format!("{OF_PAIR}jwks: {text}\n"));
+        receive.verify.key_set().unwrap().to_string()
+    };
+    for (text, expected) in [
+        (
+            "{url: 'https://keys.example/jwks'}",
+            "https://keys.example/jwks",
+        ),
+        (
+            "{url: 'http://127.0.0.1:8000/k'}",
+            "http://127.0.0.1:8000/k",
+        ),
+        ("{url: 'http://localhost/k'}", "http://localhost/k"),
+        ("{file: /etc/keys.pem}", "/etc/keys.pem"),
+    ] {
+        assert_eq!(place(text), expected);
+    }
+    for (text, code) in [
+        ("{url: 'http://keys.example/jwks'}", "recv/bad-value"),
+        ("{url: 'http://127.0.0.1.example/jwks'}", "recv/bad-value"),
+        ("{url: 'https://a:b@keys.example/jwks'}", "recv/bad-value"),
+        ("{url: 'ftp://keys.example'}", "recv/bad-value"),
+        ("{url: keys.example}", "recv/bad-value"),
+        ("{url: 'https://a.example', file: b}", "recv/wrong-shape"),
+        ("{}", "recv/wrong-shape"),
+        ("https://keys.example/jwks", "recv/wrong-shape"),
+    ] {
+        let found = bad(&format!("{OF_PAIR}jwks: {text}\n"));
+        assert!(found.contains(code), "{text}: {found}");
+    }
+    assert!(bad(OF_PAIR).contains("recv/no-keys"));
+    let both = bad(&format!("{OF_PAIR}jwks: {{file: a}}\n{SECRETS}"));
+    assert!(both.contains("recv/unused-secrets"), "{both}");
+    let unused = bad(&format!("verify: github\n{SECRETS}jwks: {{file: a}}\n"));
+    assert!(unused.contains("recv/unused-keys"), "{unused}");
+    let unused = bad(&format!("verify: github\n{SECRETS}claims: {{a: b}}\n"));
+    assert!(unused.contains("recv/unused-claims"), "{unused}");
+}
+
+#[test]
+fn a_source_says_which_of_the_senders_customers_it_is() {
+    let found = bad("verify: canvas-live-events\n");
+    insta::assert_snapshot!(found, @"crm.yaml:1:1: error recv/missing-claim: the sender signs for all its customers with the same keys: `claims` must say which of them you are, by `metadata.root_account_uuid` (write `claims: {metadata.root_account_uuid: …}` with the value in the events of your own account)");
+    for (preset, claims) in [
+        ("canvas-live-events", "{metadata.root_account_uuid: Vic}"),
+        ("google-pubsub", "{email: push@school.example}"),
+    ] {
+        let receive = good(&format!("verify: {preset}\nclaims: {claims}\n"));
+        assert!(receive.verify.key_set().is_some() && receive.secrets.is_empty());
+        assert!(receive.verify.claims_of_source().is_empty());
+        // The address that the preset knows may be replaced.
+        let own = format!("verify: {preset}\nclaims: {claims}\njwks: {{file: keys.json}}\n");
+        let place = good(&own).verify.key_set().unwrap().to_string();
+        assert_eq!(place, "keys.json");
+    }
+}

@@ -1,6 +1,7 @@
 //! A preset, written out as the section `receive` that it stands for.
 
 use crate::verify::{
+    VerifySettings,
     handshake::HandshakeSettings,
     presets::{Preset, PresetDedup},
 };
@@ -36,6 +37,8 @@ pub fn written_out(preset: &Preset) -> String {
         lines.push(format!("    # {form}"));
         lines.push(format!("    - env: {}", secret_variable(preset.name)));
     }
+    let value = |_: &str| None;
+    lines.extend(claims(&settings, &value).lines().map(str::to_owned));
     if let Some(text) = preset.handshake() {
         let needs_token = handshake.is_some_and(|settings| settings.needs_token());
         lines.push(match text.strip_suffix('}').filter(|_| needs_token) {
@@ -48,6 +51,30 @@ pub fn written_out(preset: &Preset) -> String {
     }
     lines.push(format!("  dedup: {}", dedup(preset.dedup)));
     lines.join("\n") + "\n"
+}
+
+/// Stands for what only a person can know.
+const UNKNOWN: &str = "REPLACE-ME";
+
+/// The lines `claims` of a source whose sender signs for all its customers with the same keys; empty for others.
+/// `value` knows what a place holds in events of the source's own.
+pub(in crate::source) fn claims(
+    settings: &VerifySettings,
+    value: &dyn Fn(&str) -> Option<String>,
+) -> String {
+    let places = settings.claims_of_source();
+    if places.is_empty() {
+        return String::new();
+    }
+    let mut lines =
+        "  claims:                         # which of the sender's customers you are\n".to_owned();
+    for place in places {
+        let value = value(&place).unwrap_or_else(|| UNKNOWN.to_owned());
+        // JSON is YAML.
+        let value = serde_json::Value::from(value);
+        lines.extend(["    ", &place, ": ", &value.to_string(), "\n"]);
+    }
+    lines
 }
 
 /// What tells repeated events apart, as it is written after `dedup:`.
@@ -118,14 +145,21 @@ mod tests {
         for preset in presets::all() {
             let long = read(&written_out(preset));
             let variable = secret_variable(preset.name);
+            let settings = preset.verify_settings();
+            let secrets = if settings.needs_secret() {
+                format!("  secrets: [{{env: {variable}}}]\n")
+            } else {
+                String::new()
+            };
+            let claims = claims(&settings, &|_| None);
             let handshake = match preset.handshake_settings() {
                 Some(settings) if settings.needs_token() => {
-                    format!(", handshake: {{verify_token: {{env: {variable}}}}}")
+                    format!("  handshake: {{verify_token: {{env: {variable}}}}}\n")
                 }
                 _ => String::new(),
             };
             let short = read(&format!(
-                "receive: {{verify: {}, secrets: [{{env: {variable}}}]{handshake}}}",
+                "receive:\n  verify: {}\n{secrets}{claims}{handshake}",
                 preset.name
             ));
             let settings = |receive: &Receive| {
@@ -137,7 +171,7 @@ mod tests {
             assert_eq!(long.verify, short.verify, "{}", preset.name);
             assert_eq!(
                 long.secrets.len(),
-                usize::from(!is_learned),
+                usize::from(!is_learned && long.verify.needs_secret()),
                 "{}",
                 preset.name
             );

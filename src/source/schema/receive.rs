@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::build::{
-    Key, Piece as _, any, expression, list, map, map_with_one_of, may, must, one_of, reference,
-    text, yes_or_no,
+    Key, Piece as _, any, constant, expression, list, map, map_of, map_with_one_of, may, must,
+    one_of, reference, text, yes_or_no,
 };
 use super::handshake::handshake;
 use crate::{
@@ -23,6 +23,9 @@ pub(super) fn definitions() -> Vec<(&'static str, Value)> {
         ("timestamp", map(timestamp())),
         ("token", map(token())),
         ("basic", map(basic())),
+        ("jwt", map(jwt())),
+        ("claims", map(claims())),
+        ("jwks", map_with_one_of(&["url", "file"], jwks())),
         ("required_header", map(required_header())),
         ("secret", map_with_one_of(&["env", "file"], secret())),
         ("dedup_header", map(dedup_header())),
@@ -42,6 +45,7 @@ fn receive() -> Vec<Key> {
                 reference("signature"),
                 reference("token"),
                 reference("basic"),
+                reference("jwt"),
             ]),
         ),
         may(
@@ -52,6 +56,13 @@ fn receive() -> Vec<Key> {
                 reference("secret"),
                 list(&reference("secret")).at_most(MAX_SECRETS),
             ]),
+        ),
+        published_keys(),
+        may(
+            "claims",
+            "For `type: jwt`: what a token must say besides, such as {email: push@school.iam.gserviceaccount.com}; some \
+             presets ask for it.",
+            map_of(&constant()),
         ),
         may(
             "handshake",
@@ -293,6 +304,122 @@ fn basic() -> Vec<Key> {
             one_of(&["basic"]),
         ),
         required_headers(),
+    ]
+}
+
+fn jwt() -> Vec<Key> {
+    let seconds = json!({"type": ["integer", "string"], "minimum": 0});
+    vec![
+        must(
+            "type",
+            "A JSON web token: a signed text that says who sent it, and perhaps what happened.",
+            one_of(&["jwt"]),
+        ),
+        must(
+            "token_source",
+            "`header:NAME`, `query:NAME`, `form:NAME` or `json:PATH`; or `body`, where the body is the token and the event is \
+             what it says.",
+            text().matching("^((header|query|form|json):.|body$)"),
+        ),
+        may(
+            "token_prefix",
+            "A text before the token, such as `Bearer `; it may be missing.",
+            text(),
+        ),
+        must(
+            "algorithms",
+            "Those that the sender uses: HS… with a shared secret, or RS256 and ES256 with published keys; never both.",
+            any(&[algorithm(), list(&algorithm()).not_empty()]),
+        ),
+        may(
+            "secret_encoding",
+            "How a shared secret is written; `utf8`, as it is, unless you say otherwise.",
+            one_of(&["utf8", "hex", "base64", "base64url", "whsec"]),
+        ),
+        published_keys(),
+        may(
+            "event",
+            "`claims` where the event is what the token says; otherwise it is the body.",
+            one_of(&["body", "claims"]),
+        ),
+        may("claims", "What a token must say.", reference("claims")),
+        may(
+            "check_exp",
+            "`false` where tokens need not say when they expire.",
+            yes_or_no(),
+        ),
+        may(
+            "leeway",
+            "How far the clocks of sender and gateway may differ; not at all unless you say otherwise.",
+            text().matching("^[0-9]+[smhd]$"),
+        ),
+        may("leeway_s", "`leeway`, in seconds.", seconds),
+        required_headers(),
+    ]
+}
+
+fn algorithm() -> Value {
+    one_of(&["HS256", "HS384", "HS512", "RS256", "ES256"])
+}
+
+fn claims() -> Vec<Key> {
+    let texts = || any(&[text(), list(&text()).not_empty()]);
+    vec![
+        may("iss", "Who may have issued it; one of several.", texts()),
+        may(
+            "aud",
+            "For whom it must be, one of several; `{url}` is the address that the sender was given.",
+            texts(),
+        ),
+        may("require", "Names that must be there.", texts()),
+        may(
+            "equal",
+            "Names, or places such as tenant.id, with the value that must be there.",
+            map_of(&constant()),
+        ),
+        may(
+            "of_source",
+            "Places whose value each source must give under `receive.claims`.",
+            texts(),
+        ),
+        may(
+            "url_sha256_claim",
+            "The name that holds the SHA-256 of the address.",
+            text(),
+        ),
+        may(
+            "body_sha256_claim",
+            "The name that holds the SHA-256 of the body.",
+            text(),
+        ),
+        may(
+            "hash_encoding",
+            "How those two are written; `hex` unless you say otherwise.",
+            one_of(&["hex", "base64", "base64url"]),
+        ),
+    ]
+}
+
+fn published_keys() -> Key {
+    may(
+        "jwks",
+        "Where the sender publishes its keys: `{url: https://…}`, or `{file: /path}` with a key set or keys in PEM.",
+        reference("jwks"),
+    )
+}
+
+fn jwks() -> Vec<Key> {
+    vec![
+        may(
+            "url",
+            "The address of a JWK set.",
+            text().matching("^https?://"),
+        ),
+        may(
+            "file",
+            "The path of a file with a JWK set, or with public keys in PEM.",
+            text(),
+        ),
     ]
 }
 

@@ -186,6 +186,32 @@ recv/unused-secrets
 -    encoding: hex
 +  verify: none
 
+recv/unused-keys
+-  secrets: [{env: CRM_SECRET}]
++  jwks: {url: https://sis.example/jwks}
++  secrets: [{env: CRM_SECRET}]
+
+recv/unused-claims
+-  secrets: [{env: CRM_SECRET}]
++  claims: {email: push@school.example}
++  secrets: [{env: CRM_SECRET}]
+
+recv/no-keys
+-  verify:
+-    type: hmac
+-    signature_header: X-Signature
+-    encoding: hex
+-  secrets: [{env: CRM_SECRET}]
++  verify: {type: jwt, token_source: body, algorithms: [RS256]}
+
+recv/missing-claim
+-  verify:
+-    type: hmac
+-    signature_header: X-Signature
+-    encoding: hex
+-  secrets: [{env: CRM_SECRET}]
++  verify: google-pubsub
+
 recv/bad-value
 -  secrets: [{env: CRM_SECRET}]
 +  handshake: echo-jason
@@ -193,7 +219,7 @@ recv/bad-value
 
 recv/not-available
 -    type: hmac
-+    type: jwt
++    type: mtls
 
 map/unknown-key
 -    drop: connection test

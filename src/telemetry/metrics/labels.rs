@@ -65,6 +65,12 @@ pub(super) struct SourceLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct KeySetLabels {
+    pub(super) source: Word,
+    pub(super) outcome: Word,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct EndLabels {
     pub(super) source: Word,
     pub(super) end: Word,

@@ -47,7 +47,7 @@ pub(super) fn verdict(case: &Case<'_>) -> Verdict {
     };
     match verifier(settings, case.secrets, case.public_keys) {
         Ok(verifier) => match verifier.check(&Request::from(case.request), case.now) {
-            Ok(secret) => Verdict::Genuine(secret),
+            Ok(found) => Verdict::Genuine(found.secret),
             Err(refusal) => Verdict::Refused(refusal),
         },
         Err(error) => Verdict::Unfit(error),

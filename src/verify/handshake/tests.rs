@@ -491,10 +491,7 @@ fn a_secret_is_learned_only_from_an_unsigned_request_that_names_a_sound_one() {
         matches!(signed, Verdict::Refused(Refusal::NoSecret)),
         "{signed:?}"
     );
-    assert!(matches!(
-        post(&[], ""),
-        Verdict::Refused(Refusal::NoSecret)
-    ));
+    assert!(matches!(post(&[], ""), Verdict::Refused(Refusal::NoSecret)));
     let large = post(&[("X-Hook-Secret", secret)], &"a".repeat(1025));
     assert!(
         matches!(large, Verdict::Refused(Refusal::NoSecret)),

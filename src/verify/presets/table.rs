@@ -49,6 +49,20 @@ timestamp: {source: "pair:t", format: unix_s, tolerance: 3m}
         dedup: PresetDedup::Body,
     },
     Preset {
+        name: "canvas-live-events",
+        description: "Canvas Live Events with \"Sign payload\": the body is a token signed with Canvas's keys, and the event is inside",
+        url: "https://guides.instructure.com/m/4214/l/1245281-how-do-i-configure-and-test-canvas-live-events-using-https-delivery",
+        // Canvas has one set of keys for all schools.
+        settings: r#"type: jwt
+token_source: body
+algorithms: [RS256]
+jwks: {url: "https://8axpcl50e4.execute-api.us-east-1.amazonaws.com/main/jwks"}
+check_exp: false
+claims: {of_source: [metadata.root_account_uuid]}
+"#,
+        dedup: PresetDedup::Body,
+    },
+    Preset {
         name: "close",
         description: "Close: HMAC-SHA256 of time and body; the signature key is hexadecimal",
         url: "https://developer.close.com/topics/webhooks/",
@@ -83,6 +97,25 @@ encoding: hex
 signed: "{body}"
 "#,
         dedup: PresetDedup::Header("X-GitHub-Delivery"),
+    },
+    Preset {
+        name: "google-pubsub",
+        description: "Google Cloud Pub/Sub, pushed with authentication: a token signed with Google's keys; the body is not signed",
+        url: "https://cloud.google.com/pubsub/docs/authenticate-push-subscriptions",
+        // Everybody with an account at Google can have such tokens made; the e-mail address tells whose they are.
+        settings: r#"type: jwt
+token_source: "header:Authorization"
+token_prefix: "Bearer "
+algorithms: [RS256]
+jwks: {url: "https://www.googleapis.com/oauth2/v3/certs"}
+leeway: 1m
+claims:
+  iss: ["https://accounts.google.com", accounts.google.com]
+  aud: "{url}"
+  equal: {email_verified: true}
+  of_source: [email]
+"#,
+        dedup: PresetDedup::Expressions(&["message.messageId"]),
     },
     Preset {
         name: "hubspot-v1",
@@ -159,6 +192,22 @@ signed: "{body}"
         dedup: PresetDedup::Body,
     },
     Preset {
+        name: "messagebird",
+        description: "MessageBird: a token with the hashes of the public address and the body",
+        url: "https://github.com/messagebird/python-rest-api",
+        settings: r#"type: jwt
+token_source: "header:MessageBird-Signature-JWT"
+algorithms: [HS256, HS384, HS512]
+leeway: 1s
+claims:
+  iss: MessageBird
+  require: [nbf, exp]
+  url_sha256_claim: url_hash
+  body_sha256_claim: payload_hash
+"#,
+        dedup: PresetDedup::Body,
+    },
+    Preset {
         name: "meta-whatsapp",
         description: "Meta and WhatsApp: HMAC-SHA256 of the body with the secret of the app",
         url: "https://developers.facebook.com/docs/graph-api/webhooks/getting-started",
@@ -169,6 +218,19 @@ encoding: hex
 signed: "{body}"
 "#,
         dedup: PresetDedup::Body,
+    },
+    Preset {
+        name: "monday",
+        description: "monday: a token for the public address, signed with the secret of the app; the body is not signed",
+        url: "https://developer.monday.com/apps/docs/integration-authorization",
+        settings: r#"type: jwt
+token_source: "header:Authorization"
+token_prefix: "Bearer "
+algorithms: [HS256]
+leeway: 1m
+claims: {aud: "{url}"}
+"#,
+        dedup: PresetDedup::Expressions(&["event.triggerUuid"]),
     },
     Preset {
         name: "moodle",

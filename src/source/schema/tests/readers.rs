@@ -103,12 +103,24 @@ const HANDSHAKES: [(&str, &str); 10] = [
 ];
 
 /// Settings of verification that `FULL` does not have.
-const OTHER_SETTINGS: [(&str, &str); 2] = [
+const OTHER_SETTINGS: [(&str, &str); 5] = [
     (
         "token",
         "{type: token, token_source: 'header:X-Token', §: 1}",
     ),
     ("basic", "{type: basic, §: 1}"),
+    (
+        "jwt",
+        "{type: jwt, token_source: body, algorithms: [HS256], §: 1}",
+    ),
+    (
+        "claims",
+        "{type: jwt, token_source: body, algorithms: [HS256], claims: {§: 1}}",
+    ),
+    (
+        "jwks",
+        "{type: jwt, token_source: body, algorithms: [RS256], jwks: {url: 'https://keys.example', §: 1}}",
+    ),
 ];
 
 /// The keys that the reader of a map says it knows, when it meets one that it does not.
@@ -319,7 +331,7 @@ fn the_words_of_each_key_are_those_that_its_reader_takes() {
 
 #[test]
 fn the_kinds_and_styles_are_those_that_the_readers_take() {
-    let kinds = ["hmac", "digest", "token", "basic"];
+    let kinds = ["hmac", "digest", "token", "basic", "jwt"];
     let text = FULL.replace("type: hmac", &format!("type: {STRANGER}"));
     assert_eq!(words_of_reader(&text), kinds.map(str::to_owned).into());
     let styles = ["plain", "prefix", "pairs", "list"];

@@ -1,0 +1,75 @@
+//! From a request that arrived to one that its source really sent.
+
+use tokio::{sync::SemaphorePermit, time::timeout};
+
+use super::{Ingress, TURN_WAIT, webhook::Refusal};
+use crate::{
+    problem::Problem,
+    source::Source,
+    verify::{self, KeySetPlace, Received, Verified},
+};
+
+/// Requests that may wait for a sender's keys at once: enough for those of honest senders after a change of keys, too
+/// few for a stranger to hold the memory that bodies may take.
+pub(super) const MAX_KEY_WAITS: usize = 64;
+
+impl Ingress {
+    /// Verifies a request in its turn. One that needs keys that nobody has seen yet gives its turn back, waits a
+    /// moment for them, and is verified once more.
+    pub(super) async fn verified<'a>(
+        &'a self,
+        source: &Source,
+        received: Received,
+        turn: SemaphorePermit<'a>,
+    ) -> Result<(Verified, SemaphorePermit<'a>), Refusal> {
+        let mut turn = turn;
+        let mut checked = self.check(source, received);
+        if let Err((_, refusal)) = &checked
+            && refusal.may_need_new_keys()
+            && let Some(KeySetPlace::Url(url)) = source.verifier().settings().key_set()
+        {
+            drop(turn);
+            let Ok(_wait) = self.key_waits.try_acquire() else {
+                return Err(Problem::Busy.into());
+            };
+            self.key_sets.renew(url).await;
+            turn = self.turn().await?;
+            if let Err((received, _)) = checked {
+                checked = self.check(source, received);
+            }
+        }
+        match checked {
+            Ok(verified) => {
+                self.metrics
+                    .verified(source.name(), verified.secret_name().unwrap_or("none"));
+                Ok((verified, turn))
+            }
+            Err((received, refusal)) => Err(Refusal::of_event(refusal, received)),
+        }
+    }
+
+    #[expect(
+        clippy::result_large_err,
+        reason = "the request moves through either way, as large as it came"
+    )]
+    fn check(
+        &self,
+        source: &Source,
+        received: Received,
+    ) -> Result<Verified, (Received, verify::Refusal)> {
+        let now = received.received_at;
+        let checked = source.verifier().verify(received, now);
+        checked.or_else(|(received, refusal)| self.verify_learned(source, received, refusal))
+    }
+
+    /// Only whole requests take a turn: a body that dribbles in holds up nobody but itself.
+    pub(super) async fn turn(&self) -> Result<SemaphorePermit<'_>, Refusal> {
+        match timeout(TURN_WAIT, self.turns.acquire()).await {
+            Ok(Ok(turn)) => Ok(turn),
+            Ok(Err(_)) | Err(_) => Err(Problem::Busy.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
