@@ -30,6 +30,8 @@ impl Sender {
             .into_iter();
         let private = if settings.takes_public_keys() {
             keys.find(|key| settings.check_public_key(&key.public_key()).is_ok())
+        } else if settings.needs_key_set() {
+            keys.next_back()
         } else {
             None
         };
@@ -50,6 +52,13 @@ impl Sender {
             until: None,
         };
         let verifier = match &private {
+            Some(key) if settings.needs_key_set() => {
+                let verifier = Verifier::new(settings, &[]);
+                if let Ok(verifier) = &verifier {
+                    verifier.use_keys(published(key));
+                }
+                verifier
+            }
             Some(key) => Verifier::with_public_keys(settings, &[public(key)]),
             None => Verifier::new(settings, &[secret]),
         };
@@ -67,6 +76,15 @@ impl Sender {
             None => self.verifier.sign(request, "msg_1", at(NOW)),
         }
     }
+}
+
+/// The public half of a key, as a sender publishes it.
+fn published(key: &PrivateKey) -> KeySetHandle {
+    let pem = format!(
+        "-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n",
+        key.public_key()
+    );
+    KeySetHandle::holding(KeySet::read(pem.as_bytes()).unwrap())
 }
 
 /// Every preset, and every kind of settings in the known answers.
@@ -192,6 +210,10 @@ fn proof_in_body(signed: &Signed) -> Vec<std::ops::Range<usize>> {
         let (_, value) = added.split_once('=').unwrap();
         let place = after.len() - value.len()..after.len();
         return std::iter::once(place).collect();
+    }
+    // A token that is the body.
+    if serde_json::from_slice::<Value>(after).is_err() {
+        return std::iter::once(0..after.len()).collect();
     }
     let of = |body: &[u8]| {
         let mut found = BTreeSet::new();
