@@ -14,6 +14,7 @@ mod presets;
 mod privacy;
 mod rejected;
 mod reload;
+mod send;
 mod stop;
 mod verify;
 
