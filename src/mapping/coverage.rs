@@ -4,6 +4,8 @@
 //! misspelt. Every path of a rule is looked at for every item that the rule takes, whether or not its condition
 //! or an earlier fallback would have stopped before it; those of `dedup` that the file spells out, for every item.
 
+use std::collections::BTreeMap;
+
 use super::{
     Input, Mapping, PathInfo, body, codes,
     compiled::{
@@ -18,16 +20,7 @@ use crate::diag::{Collector, Diagnostic, Span};
 
 /// Adds a warning for every path without a value and every rule that no test reaches.
 pub(super) fn report(mapping: &Mapping, out: &mut Collector) {
-    let mut coverage = Coverage {
-        paths: vec![false; mapping.paths.len()],
-        meant: vec![Meant::default(); mapping.paths.len()],
-        rules: vec![false; mapping.rules.len()],
-    };
-    for test in mapping.tests() {
-        if let Ok(tree) = body::decode(&test.input) {
-            coverage.event(mapping, &tree, &test.input);
-        }
-    }
+    let mut coverage = Coverage::of(mapping);
     for (rule, seen) in mapping.rules.iter().zip(&coverage.rules) {
         if !seen {
             out.add(
@@ -40,26 +33,28 @@ pub(super) fn report(mapping: &Mapping, out: &mut Collector) {
             );
         }
     }
-    let paths = coverage.paths.iter().zip(coverage.meant);
-    for (path, (seen, meant)) in mapping.paths.iter().zip(paths) {
-        if path.is_covered && !seen {
-            let help = match meant.name {
-                Some(name) => format!("did you mean `{name}`?"),
-                None if mapping.is_meant_as_text(path) => format!(
-                    "if the text itself is meant, write `value: {}` in place of the expression",
-                    path.text
-                ),
-                None => "correct the name, or add a test with an event that has it".to_owned(),
-            };
-            out.add(
-                Diagnostic::warning(
-                    codes::PATH_NEVER_SEEN,
-                    format!("no test event has a value at `{}`", path.text),
-                )
-                .at(path.span, "never seen")
-                .help(help),
-            );
-        }
+    coverage.look_for_names(mapping);
+    for (number, path) in coverage.unseen(mapping) {
+        let help = match coverage
+            .names
+            .get(&number)
+            .and_then(|looked| looked.name.as_ref())
+        {
+            Some(name) => format!("did you mean `{name}`?"),
+            None if mapping.is_meant_as_text(path) => format!(
+                "if the text itself is meant, write `value: {}` in place of the expression",
+                path.text
+            ),
+            None => "correct the name, or add a test with an event that has it".to_owned(),
+        };
+        out.add(
+            Diagnostic::warning(
+                codes::PATH_NEVER_SEEN,
+                format!("no test event has a value at `{}`", path.text),
+            )
+            .at(path.span, "never seen")
+            .help(help),
+        );
     }
 }
 
@@ -79,25 +74,69 @@ impl Mapping {
 struct Coverage {
     /// By the number of the path.
     paths: Vec<bool>,
-    /// By the number of the path.
-    meant: Vec<Meant>,
     /// In the order of the file.
     rules: Vec<bool>,
+    /// For paths that no test shows, by their number; empty until it is known which those are.
+    names: BTreeMap<usize, Looked>,
+    /// How many names may still be compared.
+    names_left: usize,
 }
 
 /// For a path that leads nowhere.
-#[derive(Clone, Default)]
-struct Meant {
+#[derive(Default)]
+struct Looked {
     /// A name like the one that is not there.
     name: Option<String>,
     /// How often it was looked for.
-    looks: u8,
+    times: u8,
 }
 
 /// How many items are looked at for a name like a missing one; a sample may have thousands.
 const LOOKS: u8 = 5;
+/// How many names of events are compared with missing ones in all: more than enough for a file with some mistakes, and
+/// a file of nothing but mistakes takes no longer.
+const NAMES_COMPARED: usize = 20_000;
 
 impl Coverage {
+    /// What the tests of a file show.
+    fn of(mapping: &Mapping) -> Self {
+        let mut coverage = Self {
+            paths: vec![false; mapping.paths.len()],
+            rules: vec![false; mapping.rules.len()],
+            names: BTreeMap::new(),
+            names_left: NAMES_COMPARED,
+        };
+        coverage.events(mapping);
+        coverage
+    }
+
+    /// The paths without a value, with their numbers.
+    fn unseen<'m>(&self, mapping: &'m Mapping) -> impl Iterator<Item = (usize, &'m PathInfo)> {
+        let paths = mapping.paths.iter().zip(&self.paths).enumerate();
+        paths.filter_map(|(number, (path, seen))| {
+            (path.is_covered && !seen).then_some((number, path))
+        })
+    }
+
+    /// Goes through all events again where that can help: most files have no such path.
+    fn look_for_names(&mut self, mapping: &Mapping) {
+        let unseen = self.unseen(mapping);
+        self.names = unseen
+            .map(|(number, _)| (number, Looked::default()))
+            .collect();
+        if !self.names.is_empty() {
+            self.events(mapping);
+        }
+    }
+
+    fn events(&mut self, mapping: &Mapping) {
+        for test in mapping.tests() {
+            if let Ok(tree) = body::decode(&test.input) {
+                self.event(mapping, &tree, &test.input);
+            }
+        }
+    }
+
     fn event<'a>(&mut self, mapping: &'a Mapping, body: &'a tree::Tree<'a>, input: &Input<'a>) {
         let run = Run::new(body, input.headers, &mapping.tables);
         let whole = Scope::item(&run, Value::of_tree(body));
@@ -217,13 +256,12 @@ impl Coverage {
                     Ok(_) => true,
                 };
                 self.see(path.number, has_value);
-                if let Some(meant) = self.meant.get_mut(path.number)
-                    && !has_value
-                    && meant.name.is_none()
-                    && meant.looks < LOOKS
+                if let Some(looked) = self.names.get_mut(&path.number)
+                    && looked.name.is_none()
+                    && looked.times < LOOKS
                 {
-                    meant.name = name_like_the_missing(path, scope);
-                    meant.looks += 1;
+                    looked.name = name_like_the_missing(path, scope, &mut self.names_left);
+                    looked.times += 1;
                 }
             }
             ExprKind::Header(header) => {
@@ -263,5 +301,53 @@ impl Coverage {
                 self.expr(right, scope);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use super::*;
+    use crate::mapping::tests::compiled;
+
+    /// How many names are compared for a file of so many rules, each with a test whose event has a name and an empty
+    /// one, of which the rule takes the one of `path`.
+    fn names_compared(rules: usize, path: &str) -> usize {
+        let (mut all, mut tests) = (String::new(), String::new());
+        for rule in 0..rules {
+            writeln!(
+                all,
+                "  - {{name: r{rule}, when: type == 't{rule}', customer: {{id: id}}, set: {{name: {path}}}}}"
+            )
+            .unwrap();
+            writeln!(
+                tests,
+                "  - {{name: t{rule}, event: {{type: t{rule}, id: c, name: Ana}}, expect: [{{customer: c, patch: {{name: Ana}}}}]}}"
+            )
+            .unwrap();
+        }
+        let text = format!("mapping: 1\nsource: s\notherwise: drop\nrules:\n{all}tests:\n{tests}");
+        let mapping = compiled(&text);
+        let mut coverage = Coverage::of(&mapping);
+        coverage.look_for_names(&mapping);
+        NAMES_COMPARED - coverage.names_left
+    }
+
+    #[test]
+    fn no_names_are_compared_where_tests_show_every_path() {
+        assert_eq!(names_compared(200, "name"), 0);
+    }
+
+    #[test]
+    fn a_missing_name_is_compared_with_those_beside_it() {
+        assert_eq!(names_compared(1, "name ?? nothing"), 3);
+    }
+
+    #[test]
+    fn a_file_of_mistakes_has_a_bound() {
+        let missing: Vec<String> = (0..50).map(|number| format!("unknown{number}")).collect();
+        let path = format!("name ?? {}", missing.join(" ?? "));
+        assert_eq!(names_compared(200, &path), NAMES_COMPARED);
     }
 }

@@ -65,7 +65,7 @@ fn read_by(text: &str, options: &CompileOptions<'_>) -> (Option<Mapping>, Vec<St
 }
 
 /// A file that must compile without errors.
-fn compiled(text: &str) -> Mapping {
+pub(super) fn compiled(text: &str) -> Mapping {
     let (mapping, lines) = read(text);
     mapping.unwrap_or_else(|| panic!("{}\n{text}", lines.join("\n")))
 }

@@ -95,11 +95,17 @@ pub(super) fn in_place_of_list<'a>(
 }
 
 /// Of a path that leads nowhere the name in the event that is like the one where it ends; of several elements the
-/// first is looked at.
+/// first is looked at. `left` is how many names may be compared, and becomes less by those that were.
 pub(in crate::mapping) fn name_like_the_missing(
     path: &Path,
     scope: &Scope<'_, '_>,
+    left: &mut usize,
 ) -> Option<String> {
+    let mut closest = |key: &str, tree: &Tree<'_>| {
+        let names = tree.names().take(*left);
+        let found = closest(key, names.inspect(|_| *left -= 1));
+        found.map(ToOwned::to_owned)
+    };
     let Value::Tree(mut at) = start(path.start, scope) else {
         return None;
     };
@@ -107,7 +113,7 @@ pub(in crate::mapping) fn name_like_the_missing(
         at = match step {
             Step::Key(key) => match at.get(key) {
                 Some(next) => next,
-                None => return closest(key, at.names()).map(ToOwned::to_owned),
+                None => return closest(key, at),
             },
             Step::Index(index) => at.elements()?.get(*index)?,
             Step::Every => at.elements()?.first()?,
@@ -121,7 +127,7 @@ pub(in crate::mapping) fn name_like_the_missing(
                 match elements.iter().find(is_wanted) {
                     Some(element) => element,
                     None if first.get(key).is_none() => {
-                        return closest(key, first.names()).map(ToOwned::to_owned);
+                        return closest(key, first);
                     }
                     None => return None,
                 }
