@@ -166,7 +166,7 @@ fn a_setting_that_is_not_there_yet() {
 
     why: the signature in the header `x-school-signature` is 32 bytes as hexadecimal digits behind `sha256=`
       in mappings/school.yaml:5:3 add below `verify`
-        + signature_format: {prefix: "sha256=", style: prefix}
+        + signature_format: {style: prefix, prefix: "sha256="}
     "#);
 }
 
@@ -184,7 +184,8 @@ fn a_line_end_in_the_secret() {
          body         78 bytes
          secret       env:SCHOOL_SECRET
 
-    why: the secret env:SCHOOL_SECRET has white space, a line end or a byte order mark around it that the sender's does not have
+    why: the secret env:SCHOOL_SECRET has white space, a line end or a byte order mark around it that the
+         sender's does not have
       take it out (mappings/school.yaml:13:3)
     ");
 }
@@ -206,8 +207,11 @@ fn a_body_that_was_written_anew() {
          body         96 bytes
          secret       env:SCHOOL_SECRET
 
-    why: the body is JSON that was written anew after it was signed: it was signed compact, as JavaScript writes it
-      something between the sender and here reads the JSON and writes it again: a filter, a middleware, or the tool that kept this request; have it pass the body on as it is, or have the sender sign the bytes that it sends
+    why: the body is JSON that was written anew after it was signed: it was signed compact, as JavaScript
+         writes it
+      something between the sender and here reads the JSON and writes it again: a filter, a middleware, or the
+      tool that kept this request; have it pass the body on as it is, or have the sender sign the bytes that it
+      sends
     ");
 }
 
@@ -246,7 +250,8 @@ fn an_old_request() {
          secret       env:SCHOOL_SECRET
 
     why: only the time is against it: it was signed at 2025-10-09T08:53:20Z, 3 h 12 min before it arrived
-      A clock is wrong (look at `timedatectl`), or the request was on its way so long: the sender must sign anew when it repeats one. `timestamp.tolerance` says how much is allowed.
+      A clock is wrong (look at `timedatectl`), or the request was on its way so long: the sender must sign anew
+      when it repeats one. `timestamp.tolerance` says how much is allowed.
     ");
     // Without a time it arrives now, and its age alone is the trouble.
     let output = run(&setup, "school", &request, &[]);
@@ -265,13 +270,17 @@ fn an_address_that_was_registered_otherwise() {
     let request = signed(&settings, "https://gw.example/webhooks/square?k=v", SECRET);
     let (text, _) = shown(&setup, "square", &raw(&request));
     insta::assert_snapshot!(text, @r"
-    error[map/missing-key]: a mapping file needs `tests`
-     --> mappings/square.yaml:1:1
-      |
-    1 | mapping: 1
-      | ^^^^^^^ `tests` is missing here
-      |
-      = help: write `tests:` with at least one event, and what must come of it, below it
+    refused (no-match): no signature matches any secret: wrong secret, changed body, or another text was signed
+    request.http, arriving at the source `square` 2025-10-09T08:53:20Z
+
+         signature    header `x-square-hmacsha256-signature`: 32 bytes as base64
+         signed text  `{url}{body}`
+         body         78 bytes
+         address      http://gw.example:8080/webhooks/square?…
+         secret       env:SCHOOL_SECRET
+
+    why: the sender signed the address as https://gw.example
+      write `public_url: https://gw.example` in gateway.yaml, or set GATEWAY_PUBLIC_URL=https://gw.example
     ");
 }
 
@@ -282,13 +291,22 @@ fn another_preset() {
     let request = signed(&settings, "https://gw.example/webhooks/crm", SECRET);
     let (text, _) = shown(&setup, "crm", &raw(&request));
     insta::assert_snapshot!(text, @r"
-    error[map/missing-key]: a mapping file needs `tests`
-     --> mappings/crm.yaml:1:1
-      |
-    1 | mapping: 1
-      | ^^^^^^^ `tests` is missing here
-      |
-      = help: write `tests:` with at least one event, and what must come of it, below it
+    refused (missing-signature): there is no signature
+    request.http, arriving at the source `crm` 2025-10-09T08:53:20Z
+
+      !! signature      header `Stripe-Signature`: missing
+         signed text    `{timestamp}.{body}`
+         body           78 bytes
+         not asked for  header `x-hub-signature-256`: 32 bytes as hexadecimal digits behind `sha256=`
+         secret         env:SCHOOL_SECRET
+
+    why: this is a request as the preset `github` expects it
+      in mappings/crm.yaml:4:3 write
+        - verify: stripe
+        + verify: github
+
+    It would also be genuine if
+      - this is a request as the preset `meta-whatsapp` expects it
     ");
 }
 
@@ -299,15 +317,27 @@ fn a_preset_with_one_setting_that_differs() {
         .with(&[("algorithm".to_owned(), Some("sha512".into()))]);
     let request = signed(&settings, "https://gw.example/webhooks/crm", SECRET);
     let (text, _) = shown(&setup, "crm", &raw(&request));
-    insta::assert_snapshot!(text, @r"
-    error[map/missing-key]: a mapping file needs `tests`
-     --> mappings/crm.yaml:1:1
-      |
-    1 | mapping: 1
-      | ^^^^^^^ `tests` is missing here
-      |
-      = help: write `tests:` with at least one event, and what must come of it, below it
-    ");
+    insta::assert_snapshot!(text, @r#"
+    refused (malformed-signature): the signature is not written as this source writes it (prefix, encoding or length)
+    request.http, arriving at the source `crm` 2025-10-09T08:53:20Z
+
+         signature    header `X-Hub-Signature-256`: 64 bytes as hexadecimal digits behind `sha256=`
+         signed text  `{body}`
+         body         78 bytes
+         secret       env:SCHOOL_SECRET
+
+    why: the signature in the header `x-hub-signature-256` is 64 bytes as hexadecimal digits behind `sha256=`
+      the preset `github` does not say so; write the settings out:
+      in mappings/crm.yaml:4:3 write
+        - verify: github
+        + verify:
+        +   type: hmac
+        +   algorithm: sha512
+        +   encoding: hex
+        +   signature_format: {style: prefix, prefix: "sha256="}
+        +   signature_header: X-Hub-Signature-256
+        +   signed: "{body}"
+    "#);
 }
 
 #[test]
@@ -365,11 +395,8 @@ fn the_secret_of_another_source() {
          body         78 bytes
          secret       env:SCHOOL_SECRET
 
-    None of the usual mistakes explains it: 6009 were tried, alone and in pairs.
-    What cannot be seen from here, the likeliest first:
-      - the sender signs with another secret: make a new one, enter it on both sides, and mind that the gateway reads variables only when it starts
-      - the body is not the one that was signed: keep the request where it enters your network, as bytes, and not from a log or a screen
-      - the sender signs something else than `signed` says: compare it with the sender's page on signatures
+    why: the request was signed with the secret env:CRM_SECRET of the source `crm`
+      the two were swapped, or the sender posts to the address of the wrong source (mappings/school.yaml:13:3)
     ");
 }
 
@@ -390,14 +417,21 @@ fn a_token_where_a_signature_is_expected() {
          body         78 bytes
          secret       env:SCHOOL_SECRET
 
-    why: the sender makes no such signature: the secret itself is in `header:authorization`, behind `Bearer `, as a token
-      in mappings/school.yaml:6:5 write
-        - type: hmac
-        + type: token
-      in mappings/school.yaml:5:3 add below `verify`
-        + token_source: "header:authorization"
-      in mappings/school.yaml:5:3 add below `verify`
-        + token_prefix: "Bearer "
+    why: the sender makes no such signature: the secret itself is in `header:authorization`, behind `Bearer
+         `, as a token
+      in mappings/school.yaml:5:3 write
+        - verify:
+        -     type: hmac
+        -     algorithm: sha256
+        -     signature_header: X-School-Signature
+        -     signature_format: {style: prefix, prefix: "sha256="}
+        -     encoding: hex
+        -     signed: "{timestamp}.{body}"
+        -     timestamp: {source: "header:X-School-Timestamp", format: unix_s, tolerance_s: 300}
+        + verify:
+        +   type: token
+        +   token_prefix: "Bearer "
+        +   token_source: "header:authorization"
     "#);
 }
 
@@ -433,8 +467,10 @@ fn nothing_explains_a_foreign_secret() {
 
     None of the usual mistakes explains it: N were tried, alone and in pairs.
     What cannot be seen from here, the likeliest first:
-      - the sender signs with another secret: make a new one, enter it on both sides, and mind that the gateway reads variables only when it starts
-      - the body is not the one that was signed: keep the request where it enters your network, as bytes, and not from a log or a screen
+      - the sender signs with another secret: make a new one, enter it on both sides, and mind that the gateway
+        reads variables only when it starts
+      - the body is not the one that was signed: keep the request where it enters your network, as bytes, and not
+        from a log or a screen
       - the sender signs something else than `signed` says: compare it with the sender's page on signatures
     ");
 }

@@ -264,6 +264,12 @@ impl Page<'_> {
                 Tone::Plain,
             );
             self.change("verify", Some(&long_form(&settings)));
+            if written.entry("dedup").is_none() {
+                self.text(
+                    2,
+                    &format!("and `dedup` below it, which the preset brought: see `quentli-gateway presets {name}`"),
+                );
+            }
             return;
         }
         for (key, new) in changes {
