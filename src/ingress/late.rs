@@ -9,7 +9,7 @@
 //! What passes goes the way of every event ([`Ingress::take_in`]), and loses its kept request after that. A crash in
 //! between leaves both, and the next try finds a duplicate.
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
 use super::{
     Ingress,
@@ -100,7 +100,11 @@ impl Ingress {
                 self.refused.accepted_later(id, event).await?;
                 late
             }
-            Err(Refusal { problem, .. }) if problem.status().is_server_error() => {
+            // What passes by itself says nothing of the request.
+            Err(Refusal { problem, .. })
+                if problem.status().is_server_error()
+                    || problem.status() == StatusCode::TOO_MANY_REQUESTS =>
+            {
                 return Err(NotTried::Busy);
             }
             Err(Refusal {

@@ -161,6 +161,7 @@ async fn the_command_rejected_lists_shows_and_accepts() {
 
         What to do next:
           1. Mend what the reason says: docs/OPERATIONS.md, "A sender is refused", has a line for each.
+             Where that does not help, keep a request in a file and ask `quentli-gateway verify` what is wrong with it.
              A secret in a file is read again by itself; for one in the environment restart the gateway.
           2. The request is kept whole until [time]. Take it then: `quentli-gateway rejected accept 1`,
              or everything of this source, oldest first: `quentli-gateway rejected accept --source school --all`.

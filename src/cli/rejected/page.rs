@@ -121,6 +121,9 @@ fn next_steps(record: &Value) {
         "  1. Mend what the reason says: docs/OPERATIONS.md, \"A sender is refused\", has a line for each.",
     );
     output::line(
+        "     Where that does not help, keep a request in a file and ask `quentli-gateway verify` what is wrong with it.",
+    );
+    output::line(
         "     A secret in a file is read again by itself; for one in the environment restart the gateway.",
     );
     if let Some(until) = record.get("kept_until").and_then(Value::as_str) {
