@@ -1289,7 +1289,9 @@ fn signatures_of_private_keys_are_examined_as_others_are() {
 
 #[test]
 fn a_genuine_request_gets_no_advice() {
-    for preset in presets::all() {
+    // Where a sender publishes its keys, the doctor has none of them.
+    let with_secret = |preset: &&presets::Preset| preset.verify_settings().needs_secret();
+    for preset in presets::all().iter().filter(with_secret) {
         let given = if preset.name == "pipedrive" {
             "ana:c0ffee"
         } else {
