@@ -1,5 +1,6 @@
 //! One file: from text to something that can receive.
 
+mod handshake;
 mod keys;
 
 use std::{
@@ -14,7 +15,7 @@ use secrecy::SecretString;
 
 use super::{
     folder::is_source_file,
-    receive::{DedupRule, Receive, ReceiveHandshake, ReceiveSecret},
+    receive::{DedupRule, Receive, ReceiveSecret},
     watch::Seen,
 };
 use crate::{
@@ -25,16 +26,13 @@ use crate::{
         self, CompileOptions, Compiled, Input, Mapping, TestReport, UnreadableSamples,
         is_cloud_event,
     },
-    verify::{KeySetError, SettingsError, SigningSecret, Verified, Verifier, handshake::Handshake},
+    verify::{KeySetError, SettingsError, Verified, Verifier, handshake::Handshake},
     yaml::{self, Node},
 };
 
 /// What tells a cloud event from every other: its source and its id (`CloudEvents` 1.0.2, section 3.1). The type is for
 /// senders that number each type anew.
 const EVENT_IDENTITY: [&str; 3] = ["ce-id", "ce-source", "ce-type"];
-
-/// The name, in logs and metrics, of a secret that was learned by a handshake.
-const LEARNED: &str = "learned";
 
 /// The top-level keys that this module and not the mapping reads.
 const OWN_KEYS: [&str; 3] = ["receive", "quentli", "mode"];
@@ -76,7 +74,10 @@ pub enum ArmError {
         source_name: SourceName,
         failed: Vec<(String, SecretError)>,
     },
-    #[error("source `{source_name}`: {}", describe_token(reference, error))]
+    #[error(
+        "source `{source_name}`: {}",
+        describe_one(reference, "receive.handshake.verify_token", error)
+    )]
     VerifyToken {
         source_name: SourceName,
         reference: String,
@@ -116,10 +117,6 @@ fn describe(failed: &[(String, SecretError)]) -> String {
         describe_one(reference, "receive.secrets", error)
     };
     failed.iter().map(one).collect::<Vec<_>>().join("; ")
-}
-
-fn describe_token(reference: &str, error: &SecretError) -> String {
-    describe_one(reference, "receive.handshake.verify_token", error)
 }
 
 fn describe_one(reference: &str, of: &str, error: &SecretError) -> String {
@@ -406,15 +403,7 @@ impl CheckedSource {
             source_name: self.name.clone(),
             error,
         };
-        let handshake = match &self.receive.handshake {
-            None => None,
-            Some(handshake) => {
-                let token = self.verify_token(handshake, read)?;
-                let settings = handshake.settings.clone();
-                let verify = &self.receive.verify;
-                Some(Handshake::new(settings, verify, &secrets, token).map_err(unfit)?)
-            }
-        };
+        let handshake = self.handshake(&secrets, read)?;
         let settings = self.receive.verify.clone();
         let is_learned = handshake.as_ref().is_some_and(Handshake::learns);
         let verifier = if is_learned && self.receive.secrets.is_empty() {
@@ -427,21 +416,6 @@ impl CheckedSource {
             checked: self,
             verifier,
             handshake,
-        })
-    }
-
-    fn verify_token(
-        &self,
-        handshake: &ReceiveHandshake,
-        mut read: impl FnMut(&ReceiveSecret) -> Result<Option<SecretString>, SecretError>,
-    ) -> Result<Option<SecretString>, ArmError> {
-        let Some(secret) = &handshake.verify_token else {
-            return Ok(None);
-        };
-        read(secret).map_err(|error| ArmError::VerifyToken {
-            source_name: self.name.clone(),
-            reference: secret.reference.to_string(),
-            error,
         })
     }
 }
@@ -461,24 +435,6 @@ impl Source {
 
     pub fn verifier(&self) -> &Verifier {
         &self.verifier
-    }
-
-    /// How the sender registers the address, where that needs an answer.
-    pub fn handshake(&self) -> Option<&Handshake> {
-        self.handshake.as_ref()
-    }
-
-    /// A verifier for a secret that the sender named in its handshake.
-    ///
-    /// # Errors
-    /// The secret is not written as the source's settings say.
-    pub fn verifier_of(&self, learned: SecretString) -> Result<Verifier, SettingsError> {
-        let secret = SigningSecret {
-            name: LEARNED.to_owned(),
-            value: learned,
-            until: None,
-        };
-        Verifier::new(self.checked.receive.verify.clone(), &[secret])
     }
 
     /// Which text of the file mapped an event.

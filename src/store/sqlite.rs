@@ -55,7 +55,6 @@ use self::{
     health::Health,
     reader::Look,
     rows::EventRows,
-    secrets::{SecretChange, SecretOutcome, SecretWhat},
     writer::{Call, GroupLimit, Job, Reply, Writer},
 };
 use super::{
@@ -208,28 +207,6 @@ impl SqliteStore {
         self.answer(reply).await
     }
 
-    async fn secret(
-        &self,
-        source: &SourceName,
-        what: SecretWhat,
-    ) -> Result<SecretOutcome, StoreError> {
-        self.health.is_open()?;
-        if matches!(what, SecretWhat::Learn { .. }) {
-            self.disk.permit(0)?;
-        }
-        let (call, reply) = Call::new(SecretChange {
-            source: source.clone(),
-            what,
-        });
-        match self.writes.try_send(Job::Secret(call)) {
-            Ok(()) => self.answer(reply).await,
-            Err(mpsc::error::TrySendError::Full(_)) => Err(StoreError::Unavailable {
-                what: "too many writes are waiting".to_owned(),
-            }),
-            Err(mpsc::error::TrySendError::Closed(_)) => Err(self.gone()),
-        }
-    }
-
     async fn answer<T>(&self, reply: Reply<T>) -> Result<T, StoreError> {
         match reply.await {
             Ok(answer) => answer,
@@ -272,12 +249,6 @@ impl SqliteStore {
                 what: "its readers stopped".to_owned(),
             }),
         }
-    }
-}
-
-fn other_answer() -> StoreError {
-    StoreError::Broken {
-        what: "a call got the answer of another".to_owned(),
     }
 }
 
@@ -414,18 +385,11 @@ impl Store for SqliteStore {
         secret: SecretString,
         at: Timestamp,
     ) -> Result<Learned, StoreError> {
-        let what = SecretWhat::Learn { secret, at };
-        match self.secret(source, what).await? {
-            SecretOutcome::Learned(learned) => Ok(learned),
-            SecretOutcome::Forgotten(_) => Err(other_answer()),
-        }
+        secrets::learn(self, source, secret, at).await
     }
 
     async fn forget_secret(&self, source: &SourceName) -> Result<bool, StoreError> {
-        match self.secret(source, SecretWhat::Forget).await? {
-            SecretOutcome::Forgotten(was_there) => Ok(was_there),
-            SecretOutcome::Learned(_) => Err(other_answer()),
-        }
+        secrets::forget(self, source).await
     }
 
     async fn learned_secrets(&self) -> Result<Vec<(SourceName, SecretString)>, StoreError> {

@@ -3,6 +3,7 @@
 //! All names begin with `quentli_gateway_`. Durations are in seconds. Counters count since the process started;
 //! gauges about deliveries are read from the store when the page is asked for.
 
+mod handshakes;
 mod labels;
 mod rejected;
 mod words;
@@ -21,14 +22,14 @@ use prometheus_client::{
 };
 
 use self::labels::{
-    AttemptLabels, CallLabels, DeadLabels, EndLabels, HandshakeLabels, KeySetLabels, MappingLabels,
+    AttemptLabels, CallLabels, DeadLabels, EndLabels, KeySetLabels, MappingLabels,
     OrganisationLabels, OrganisationStateLabels, PartLabels, ReloadLabels, RequestLabels,
     SecretLabels, SourceLabels, StateLabels, Word,
 };
-use self::rejected::Rejected;
 pub use self::words::{
     ApiCall, HandshakeOutcome, LeftOut, OrganisationState, ReloadPart, RequestResult,
 };
+use self::{handshakes::Handshakes, rejected::Rejected};
 use crate::event::{AttemptOutcome, DeliveryState, End, MappingHash, OrganisationName, SourceName};
 
 type SecondsGauge = Gauge<f64, AtomicU64>;
@@ -41,7 +42,7 @@ pub struct Metrics {
     request_duration: Family<SourceLabels, Histogram, fn() -> Histogram>,
     secrets: Family<SecretLabels, Counter>,
     rejected: Rejected,
-    handshakes: Family<HandshakeLabels, Counter>,
+    handshakes: Handshakes,
     sources: Family<SourceLabels, Gauge>,
     mappings: Family<MappingLabels, Gauge>,
     /// The sources that those two show.
@@ -93,12 +94,7 @@ impl Metrics {
             secrets.clone(),
         );
         let rejected = Rejected::new(&mut registry);
-        let handshakes = Family::default();
-        registry.register(
-            "handshakes",
-            "Registration handshakes, by what became of them",
-            handshakes.clone(),
-        );
+        let handshakes = Handshakes::new(&mut registry);
         let sources = Family::default();
         registry.register(
             "source_loaded",
@@ -255,17 +251,6 @@ impl Metrics {
             .get_or_create(&SecretLabels {
                 source: Word::Source(source.clone()),
                 secret: Word::Secret(secret.to_owned()),
-            })
-            .inc();
-    }
-
-    /// A registration handshake of a kind.
-    pub fn handshake(&self, source: &SourceName, kind: &'static str, outcome: HandshakeOutcome) {
-        self.handshakes
-            .get_or_create(&HandshakeLabels {
-                source: Word::Source(source.clone()),
-                kind: Word::Fixed(kind),
-                outcome: Word::Fixed(outcome.as_str()),
             })
             .inc();
     }

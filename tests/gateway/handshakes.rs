@@ -315,6 +315,109 @@ async fn a_named_secret_is_kept_never_replaced_and_forgotten_by_a_person_only() 
     world.end().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_handshake_is_written_down_without_what_it_named() {
+    let receive = "verify: {type: hmac, signature_header: X-Hook-Signature, encoding: hex}, secrets: [{env: \
+                   SCHOOL_SECRET}], handshake: header-echo, keep_rejected: {bodies_for: 1h}";
+    let world = World::with(|setup| setup.source("hooks", &file("hooks", receive))).await;
+    let named = "a-secret-that-a-stranger-names";
+    let answer = world
+        .ask(Method::POST, "hooks")
+        .header("X-Hook-Secret", named);
+    let answer = send(answer).await;
+    assert_eq!(answer.status, 403);
+    assert!(
+        answer.body.contains("/problems/handshake-refused"),
+        "{}",
+        answer.body
+    );
+    let url = format!(
+        "http://{}/api/v1/rejected?source=hooks",
+        world.gateway.admin_listen
+    );
+    let list = until("the record", async || {
+        let answer = send(client().get(&url)).await;
+        if answer.body.contains("handshake-established") {
+            Ok(answer.body)
+        } else {
+            Err(answer.body)
+        }
+    })
+    .await;
+    assert!(!list.contains(named), "{list}");
+    for file in std::fs::read_dir(world.setup.data()).unwrap() {
+        let bytes = std::fs::read(file.unwrap().path()).unwrap();
+        let found = bytes
+            .windows(named.len())
+            .any(|window| window == named.as_bytes());
+        assert!(!found, "it is in the data directory");
+    }
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_shipped_files_let_their_senders_register() {
+    let shipped = |name: &str| {
+        let path = format!("{}/mappings/{name}.yaml", env!("CARGO_MANIFEST_DIR"));
+        std::fs::read_to_string(path).unwrap()
+    };
+    let names = ["blackbaud-sky", "dataverse", "intercom"];
+    let world = World::with(|setup| {
+        let setup = names
+            .iter()
+            .fold(setup, |setup, name| setup.source(name, &shipped(name)));
+        [
+            "BLACKBAUD_WEBHOOK_KEY",
+            "DATAVERSE_KEY",
+            "INTERCOM_CLIENT_SECRET",
+        ]
+        .iter()
+        .fold(setup, |setup, name| setup.variable(name, "k3y"))
+    })
+    .await;
+    let validation = "x-ms-dynamics-request-name";
+    let origin = "WebHook-Request-Origin";
+    for (request, status) in [
+        (world.ask(Method::HEAD, "intercom"), 200),
+        (
+            world
+                .ask(Method::POST, "dataverse")
+                .header(validation, "URL_VALIDATION"),
+            200,
+        ),
+        (
+            world
+                .ask(Method::POST, "dataverse")
+                .header(validation, "Update"),
+            401,
+        ),
+        (
+            world
+                .ask(Method::POST, "dataverse")
+                .header(validation, "URL_VALIDATION")
+                .body("{}"),
+            401,
+        ),
+        (
+            world
+                .ask(Method::OPTIONS, "blackbaud-sky?webhookKey=k3y")
+                .header(origin, "eventgrid.azure.net"),
+            200,
+        ),
+        (
+            world
+                .ask(Method::OPTIONS, "blackbaud-sky")
+                .header(origin, "eventgrid.azure.net"),
+            401,
+        ),
+    ] {
+        let answer = send(request).await;
+        assert_eq!(answer.status, status, "{}", answer.body);
+    }
+    assert_eq!(world.accepted().await, json!(0));
+    world.end().await;
+}
+
 /// A host that somebody names: counts who fetches, and answers when it may.
 struct Named {
     address: SocketAddr,

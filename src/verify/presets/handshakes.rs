@@ -11,11 +11,8 @@ pub(super) const HANDSHAKES: &[(&str, &str)] = &[
         "github",
         "{kind: plain-200, methods: [], tests: [{header: X-GitHub-Event, value: ping}]}",
     ),
-    // A HEAD when the address is entered, and a signed `ping` when somebody asks for a test.
-    (
-        "intercom",
-        "{kind: plain-200, methods: [HEAD], tests: [{field: topic, value: ping}]}",
-    ),
+    // A HEAD when the address is entered. The signed `ping` of the test button is an event, for the rules to see.
+    ("intercom", "{kind: plain-200, methods: [HEAD]}"),
     (
         "meta-whatsapp",
         "{kind: echo-query, parameter: hub.challenge, verify_parameter: hub.verify_token, require: {hub.mode: subscribe}}",

@@ -1,0 +1,61 @@
+//! The handshake of a source, and the secret that its sender may name in it.
+
+use secrecy::SecretString;
+
+use super::{ArmError, CheckedSource, Source};
+use crate::{
+    config::SecretError,
+    source::receive::ReceiveSecret,
+    verify::{SettingsError, SigningSecret, Verifier, handshake::Handshake},
+};
+
+/// The name, in logs and metrics, of a secret that the sender named.
+const LEARNED: &str = "learned";
+
+impl CheckedSource {
+    /// Gets the handshake ready, with the source's secrets and a token of its own from `read`.
+    pub(super) fn handshake(
+        &self,
+        secrets: &[SigningSecret],
+        mut read: impl FnMut(&ReceiveSecret) -> Result<Option<SecretString>, SecretError>,
+    ) -> Result<Option<Handshake>, ArmError> {
+        let Some(handshake) = &self.receive.handshake else {
+            return Ok(None);
+        };
+        let token = match &handshake.verify_token {
+            None => None,
+            Some(secret) => read(secret).map_err(|error| ArmError::VerifyToken {
+                source_name: self.name.clone(),
+                reference: secret.reference.to_string(),
+                error,
+            })?,
+        };
+        let settings = handshake.settings.clone();
+        Handshake::new(settings, &self.receive.verify, secrets, token)
+            .map(Some)
+            .map_err(|error| ArmError::Settings {
+                source_name: self.name.clone(),
+                error,
+            })
+    }
+}
+
+impl Source {
+    /// How the sender registers the address, where that needs an answer.
+    pub fn handshake(&self) -> Option<&Handshake> {
+        self.handshake.as_ref()
+    }
+
+    /// A verifier for a secret that the sender named in its handshake.
+    ///
+    /// # Errors
+    /// The secret is not written as the source's settings say.
+    pub fn verifier_of(&self, learned: SecretString) -> Result<Verifier, SettingsError> {
+        let secret = SigningSecret {
+            name: LEARNED.to_owned(),
+            value: learned,
+            until: None,
+        };
+        Verifier::new(self.checked.receive.verify.clone(), &[secret])
+    }
+}
