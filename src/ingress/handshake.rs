@@ -14,7 +14,7 @@ use crate::{
     store::Learned,
     telemetry::HandshakeOutcome,
     verify::{
-        self, Received, Verified,
+        self, Received, Verified, Verifier,
         handshake::{Handshake, HandshakeAnswer, Verdict},
     },
 };
@@ -95,20 +95,11 @@ impl Ingress {
         .await
     }
 
-    /// Tries the secret that the sender named, where the source's own have refused a request.
-    pub(super) fn verify_learned(
-        &self,
-        source: &Source,
-        received: Received,
-        refusal: verify::Refusal,
-    ) -> Result<Verified, (Received, verify::Refusal)> {
-        let now = received.received_at;
+    /// For the secret that the sender named, where it named one.
+    pub(super) fn verifier_of_learned(&self, source: &Source) -> Option<Verifier> {
         let learns = source.handshake().is_some_and(Handshake::learns);
-        let secret = learns.then(|| self.learned.get(source.name())).flatten();
-        match secret.map(|secret| source.verifier_of(secret)) {
-            Some(Ok(verifier)) => verifier.verify(received, now),
-            Some(Err(_)) | None => Err((received, refusal)),
-        }
+        let secret = learns.then(|| self.learned.get(source.name())).flatten()?;
+        source.verifier_of(secret).ok()
     }
 
     async fn act<T>(
@@ -120,8 +111,8 @@ impl Ingress {
         received: fn(T) -> Received,
     ) -> Result<Asked<T>, Refusal> {
         let count = |outcome| {
-            self.metrics
-                .handshake(source.name(), handshake.kind(), outcome)
+            let (metrics, kind) = (&self.metrics, handshake.kind());
+            metrics.handshake(source.name(), kind, outcome);
         };
         let (answer, outcome) = match verdict {
             Verdict::Event => return Ok(Asked::Event(request)),

@@ -58,8 +58,13 @@ impl Ingress {
         received: Received,
     ) -> Result<Verified, (Received, verify::Refusal)> {
         let now = received.received_at;
-        let checked = source.verifier().verify(received, now);
-        checked.or_else(|(received, refusal)| self.verify_learned(source, received, refusal))
+        match source.verifier().verify(received, now) {
+            Err((received, refusal)) => match self.verifier_of_learned(source) {
+                Some(learned) => learned.verify(received, now),
+                None => Err((received, refusal)),
+            },
+            genuine => genuine,
+        }
     }
 
     /// Only whole requests take a turn: a body that dribbles in holds up nobody but itself.

@@ -88,7 +88,7 @@ impl Receive {
         let keep_rejected = keep_rejected.and_then(|entry| keep::read(entry, out));
         keys.finish(out);
         let (verify, _) = verify?;
-        let is_learned = matches!(&handshake, Some(Some(handshake)) if handshake.settings.learns());
+        let is_learned = matches!(&handshake, Ok(Some(handshake)) if handshake.settings.learns());
         if !(is_learned && secrets_entry.is_none()) {
             check_secrets(&verify, secrets_entry, &secrets, node, out);
         }
@@ -96,7 +96,7 @@ impl Receive {
             verify,
             preset,
             secrets,
-            handshake: handshake?,
+            handshake: handshake.ok()?,
             dedup: dedup?,
             answer: answer?,
             keep_rejected,

@@ -435,7 +435,7 @@ async fn named(answer: &'static str) -> Named {
         loop {
             let (mut stream, _) = listener.accept().await.unwrap();
             let mut head = [0; 1024];
-            let _ = stream.read(&mut head).await.unwrap();
+            assert!(stream.read(&mut head).await.unwrap() > 0);
             count.fetch_add(1, Ordering::SeqCst);
             gate.acquire().await.unwrap().forget();
             stream.write_all(answer.as_bytes()).await.unwrap();

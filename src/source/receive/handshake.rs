@@ -18,23 +18,26 @@ pub struct ReceiveHandshake {
 
 const TOKEN: &str = "verify_token";
 
-/// Reads `handshake`; absent, it is the preset's. The outer `None` stands for mistakes, the inner one for no handshake.
+/// Stands for mistakes that are in the collector.
+pub(super) struct Reported;
+
+/// Reads `handshake`; absent, it is the preset's.
 pub(super) fn read(
     entry: Option<&Entry>,
     preset: Option<&Preset>,
     verify: Option<&VerifySettings>,
     receive: &Node,
     out: &mut Collector,
-) -> Option<Option<ReceiveHandshake>> {
+) -> Result<Option<ReceiveHandshake>, Reported> {
     let of_preset = preset.and_then(Preset::handshake_settings);
     let (settings, verify_token, place) = match entry {
         None => match of_preset {
-            None => return Some(None),
+            None => return Ok(None),
             Some(settings) => (settings, None, first_key(receive)),
         },
-        Some(entry) if entry.value.as_text() == Some("none") => return Some(None),
+        Some(entry) if entry.value.as_text() == Some("none") => return Ok(None),
         Some(entry) => {
-            let (settings, token) = written(&entry.value, of_preset, out)?;
+            let (settings, token) = written(&entry.value, of_preset, out).ok_or(Reported)?;
             (settings, token, entry.key_span)
         }
     };
@@ -47,7 +50,7 @@ pub(super) fn read(
                      `handshake: none` where the address is registered already",
                 ),
         );
-        return None;
+        return Err(Reported);
     }
     if let Some(contradiction) = verify.and_then(|verify| settings.contradiction(verify)) {
         let (what, help) = contradiction
@@ -58,9 +61,9 @@ pub(super) fn read(
                 .at(place, "does not go with `verify`")
                 .help(help),
         );
-        return None;
+        return Err(Reported);
     }
-    Some(Some(ReceiveHandshake {
+    Ok(Some(ReceiveHandshake {
         settings,
         verify_token,
     }))

@@ -3,6 +3,13 @@
 use super::*;
 use crate::verify::code::Encoding;
 
+/// The signature of a body by `s3cret`, as `SIGNED` has it.
+fn keyed(body: &str) -> String {
+    let mut hasher = Algorithm::Sha256.keyed(b"s3cret");
+    hasher.update(body.as_bytes());
+    hasher.finish(Encoding::Hex).into_text()
+}
+
 #[test]
 fn a_parameter_is_repeated_only_in_its_method_without_a_body_and_with_what_must_be_there() {
     let hub = "{kind: echo-query, parameter: hub.challenge, verify_parameter: hub.verify_token, require: {hub.mode: subscribe}}";
@@ -151,11 +158,6 @@ fn strangers_have_tokens_signed_and_nothing_else_and_tokens_are_no_events() {
         );
     }
     // The signature that a stranger gets for `abc`, in the form in which events carry it.
-    let keyed = |body: &str| {
-        let mut hasher = Algorithm::Sha256.keyed(b"s3cret");
-        hasher.update(body.as_bytes());
-        hasher.finish(Encoding::Hex).into_text()
-    };
     let post = |body: &str| {
         ask(
             crc,
@@ -176,9 +178,7 @@ fn strangers_have_tokens_signed_and_nothing_else_and_tokens_are_no_events() {
 #[test]
 fn a_signed_validation_is_answered_and_an_event_beside_it_is_not() {
     let post = |body: &str| {
-        let mut hasher = Algorithm::Sha256.keyed(b"s3cret");
-        hasher.update(body.as_bytes());
-        let code = hasher.finish(Encoding::Hex).into_text();
+        let code = keyed(body);
         ask(
             "hmac-token",
             Some(SIGNED),
@@ -354,23 +354,18 @@ fn a_test_with_a_body_is_answered_once_it_is_verified() {
     let post = |headers: &[(&str, &str)], body: &str| {
         ask(settings, Some(SIGNED), "POST", "/x", headers, body)
     };
-    let sign = |body: &str| {
-        let mut hasher = Algorithm::Sha256.keyed(b"s3cret");
-        hasher.update(body.as_bytes());
-        hasher.finish(Encoding::Hex).into_text()
-    };
     let (ping, other) = (r#"{"topic":"ping"}"#, r#"{"topic":"other"}"#);
     assert_eq!(
-        text_of(&post(&[("X-Hook-Signature", &sign(ping))], ping)),
+        text_of(&post(&[("X-Hook-Signature", &keyed(ping))], ping)),
         Some("")
     );
     let by_header = post(
-        &[("X-Hook-Signature", &sign(other)), ("X-Event", "ping")],
+        &[("X-Hook-Signature", &keyed(other)), ("X-Event", "ping")],
         other,
     );
     assert_eq!(text_of(&by_header), Some(""));
     assert!(matches!(
-        post(&[("X-Hook-Signature", &sign(other))], other),
+        post(&[("X-Hook-Signature", &keyed(other))], other),
         Verdict::Event
     ));
     assert!(matches!(
