@@ -65,7 +65,7 @@ pub(super) struct Rejection<'a> {
     pub(super) reason: &'static str,
     /// What the sender is answered.
     pub(super) status: u16,
-    /// Whether its check failed, so that it may be kept whole.
+    /// Whether it is an event whose check failed, so that it may be kept whole.
     pub(super) is_unverified: bool,
 }
 

@@ -13,6 +13,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::Request;
 use jiff::{SignedDuration, Timestamp};
 use sha2::Sha256;
+use tokio::task::JoinSet;
 use tower::ServiceExt as _;
 
 use super::*;

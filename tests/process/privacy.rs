@@ -13,7 +13,13 @@ async fn no_personal_data_and_no_secret_reaches_log_or_metrics() {
     let sandbox = Sandbox::new(Settings::default());
     let quentli = sandbox.start("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let setup = Setup::new(&quentli.url())
-        .source("school", SOURCE_FILE)
+        .source(
+            "school",
+            &SOURCE_FILE.replace(
+                "  dedup: {header",
+                "  keep_rejected: {bodies_for: 24h}\n  dedup: {header",
+            ),
+        )
         .variable(SECRET_VARIABLE, SECRET)
         .variable("GATEWAY_LOG_LEVEL", "trace");
     let customer = sandbox
@@ -68,6 +74,26 @@ async fn no_personal_data_and_no_secret_reaches_log_or_metrics() {
         (&json!(2), &json!(4)),
         "{totals}"
     );
+
+    // Refused, kept whole, and refused again: what is shown of it has nothing of it.
+    let impostor = School::with_secret("zacarias-forges");
+    let refused = impostor
+        .send(&gateway.url(), "7", r#"{"name":"zacarias"}"#)
+        .await
+        .unwrap();
+    assert_eq!(refused.status, 401);
+    let records = gateway.rejected(1).await;
+    assert!(records[0]["kept_until"].is_string(), "{records:?}");
+    let one = format!("/api/v1/rejected/{}", records[0]["id"]);
+    let (_, again) = gateway.admin("POST", &format!("{one}/accept")).await;
+    assert_eq!(again["outcome"], "refused", "{again}");
+    let pages = [json!(records), gateway.admin("GET", &one).await.1, again];
+    for page in &pages {
+        let small = page.to_string().to_lowercase();
+        for secret in ["zacarias", SECRET, "{\\\"name"] {
+            assert!(!small.contains(secret), "{secret} is shown: {page}");
+        }
+    }
 
     let metrics = gateway.metrics().await;
     gateway.signal("TERM");

@@ -135,7 +135,8 @@ async fn what_is_kept_goes_at_its_time() {
     world.clock.advance(Duration::from_secs(1));
     // The recorder sees to it by itself.
     let ingress = Arc::clone(&world.ingress);
-    let task = tokio::spawn(async move { ingress.write_down_rejected().await });
+    let mut recorder = JoinSet::new();
+    recorder.spawn(async move { ingress.write_down_rejected().await });
     let gone = async {
         while !kept(&world).await.is_empty() {
             tokio::task::yield_now().await;
@@ -146,7 +147,6 @@ async fn what_is_kept_goes_at_its_time() {
         .unwrap();
     let gone = world.ingress.accept_later(id).await.unwrap_err();
     assert!(matches!(gone, NotTried::NotKept), "{gone}");
-    task.abort();
 }
 
 #[tokio::test]
