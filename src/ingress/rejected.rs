@@ -34,6 +34,8 @@ use crate::{
 
 /// Requests of one source that a batch takes.
 const MOST_OF_A_SOURCE: u32 = 100;
+/// The same where they are kept whole: more than an honest sender with the wrong secret sends in a second.
+const MOST_KEPT_OF_A_SOURCE: u32 = 500;
 /// What whole requests of a batch may take together, in bytes.
 const KEPT_BYTES_OF_A_BATCH: u64 = 4 << 20;
 /// The largest request that is kept whole, in bytes.
@@ -132,7 +134,12 @@ impl Recorder {
             return;
         }
         let name = rejection.source.name();
-        if !self.takes_one(name) {
+        let most = if rejection.source.receive().keep_rejected.is_some() {
+            MOST_KEPT_OF_A_SOURCE
+        } else {
+            self.limits.rows.min(MOST_OF_A_SOURCE)
+        };
+        if !self.takes_one(name, most) {
             self.metrics.rejected_left_out(name, LeftOut::Flood, 1);
             return;
         }
@@ -143,8 +150,8 @@ impl Recorder {
         self.gathered.notify_one();
     }
 
-    /// Whether the batch has room for one more of a source.
-    fn takes_one(&self, name: &SourceName) -> bool {
+    /// Whether the batch has room for one more of a source, of which it takes `most`.
+    fn takes_one(&self, name: &SourceName, most: u32) -> bool {
         let mut batch = self.batch();
         if !batch.sources.contains_key(name) {
             batch.sources.insert(name.clone(), Gathered::default());
@@ -152,7 +159,7 @@ impl Recorder {
         let Some(gathered) = batch.sources.get_mut(name) else {
             return false;
         };
-        if gathered.looked_at >= self.limits.rows.min(MOST_OF_A_SOURCE) {
+        if gathered.looked_at >= most {
             batch.is_flood = true;
             return false;
         }

@@ -2,6 +2,11 @@
 
 use super::*;
 
+/// The source file without `keep_rejected`.
+fn keeping_nothing() -> String {
+    FILE.replace("  keep_rejected: {bodies_for: 24h}\n", "")
+}
+
 #[tokio::test]
 async fn a_refusal_is_written_down_without_body_secret_or_values_that_could_be_one() {
     let world = World::new();
@@ -89,8 +94,7 @@ async fn every_refusal_of_a_known_source_is_written_down_and_none_of_an_unknown_
 
 #[tokio::test]
 async fn a_sender_that_tries_again_and_again_is_one_row_that_counts() {
-    let file = FILE.replace("  keep_rejected: {bodies_for: 24h}\n", "");
-    let world = World::with(&file, 1000);
+    let world = World::with(&keeping_nothing(), 1000);
     for _ in 0..3 {
         assert_eq!(world.post("e1", "{}", "wrong").await, 401);
         world.clock.advance(Duration::from_mins(1));
@@ -107,7 +111,7 @@ async fn a_sender_that_tries_again_and_again_is_one_row_that_counts() {
 
 #[tokio::test]
 async fn a_flood_costs_one_batch_of_so_many_rows_and_the_rest_is_counted() {
-    let world = World::with(FILE, 1000);
+    let world = World::with(&keeping_nothing(), 1000);
     for number in 0..500 {
         let body = format!("{{\"forged\":{number}}}");
         world.post("e", &body, "wrong").await;
@@ -125,8 +129,20 @@ async fn a_flood_costs_one_batch_of_so_many_rows_and_the_rest_is_counted() {
 }
 
 #[tokio::test]
+async fn what_is_kept_whole_is_bounded_by_itself() {
+    let world = World::with(FILE, 10);
+    for number in 0..300 {
+        let body = format!("{{\"real\":{number}}}");
+        world.post("e", &body, "wrong").await;
+    }
+    let records = world.records().await;
+    assert_eq!(records.len(), 300);
+    assert!(records.iter().all(|record| record.kept_until.is_some()));
+}
+
+#[tokio::test]
 async fn batches_wait_a_second_and_longer_in_a_flood() {
-    let world = World::with(FILE, 2);
+    let world = World::with(&keeping_nothing(), 2);
     let ingress = Arc::clone(&world.ingress);
     let mut recorder = JoinSet::new();
     recorder.spawn(async move { ingress.write_down_rejected().await });
