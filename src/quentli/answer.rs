@@ -10,8 +10,8 @@ pub struct Customer {
     pub id: CustomerId,
     pub username: Option<String>,
     pub email: Option<String>,
-    /// Values by key.
-    pub metadata: BTreeMap<String, String>,
+    /// Values by key; none where the answer does not show metadata, which is not the same as that there is none.
+    pub metadata: Option<BTreeMap<String, String>>,
 }
 
 /// Shows the identifier only: the rest is personal data.
@@ -83,6 +83,11 @@ impl CallErrorKind {
         Self::NotFound,
         Self::Refused,
     ];
+
+    /// Whether the key may be at fault, rather than the call.
+    pub const fn is_refusal_of_key(self) -> bool {
+        matches!(self, Self::Unauthorized | Self::Forbidden)
+    }
 
     /// The word used in logs and metrics.
     pub const fn as_str(self) -> &'static str {

@@ -312,19 +312,24 @@ fn read_customers(list: &Value) -> Option<Vec<Customer>> {
 fn read_customer(record: &Value) -> Option<Customer> {
     let text = |name| record.get(name).and_then(Value::as_str).map(str::to_owned);
     let metadata = match (record.get("metadata"), record.get("meta")) {
-        (Some(Value::Array(entries)), _) => entries
-            .iter()
-            .filter_map(|entry| {
-                let key = entry.get("key")?.as_str()?;
-                let value = entry.get("value")?.as_str()?;
-                Some((key.to_owned(), value.to_owned()))
-            })
-            .collect(),
-        (_, Some(Value::Object(entries))) => entries
-            .iter()
-            .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
-            .collect(),
-        _ => std::collections::BTreeMap::new(),
+        (Some(Value::Array(entries)), _) => Some(
+            entries
+                .iter()
+                .filter_map(|entry| {
+                    let key = entry.get("key")?.as_str()?;
+                    let value = entry.get("value")?.as_str()?;
+                    Some((key.to_owned(), value.to_owned()))
+                })
+                .collect(),
+        ),
+        (_, Some(Value::Object(entries))) => Some(
+            entries
+                .iter()
+                .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+                .collect(),
+        ),
+        (Some(Value::Null), _) | (_, Some(Value::Null)) => Some(std::collections::BTreeMap::new()),
+        _ => None,
     };
     Some(Customer {
         id: record.get("id")?.as_str()?.parse().ok()?,
@@ -378,13 +383,16 @@ mod tests {
         let odd = read(json!({"id": "cus_1", "username": 7, "email": null, "metadata": "x"}));
         let odd = odd.unwrap();
         assert_eq!((odd.username, odd.email), (None, None));
+        assert_eq!(odd.metadata, None);
+        let none = read(json!({"id": "cus_1", "metadata": null})).unwrap();
+        assert_eq!(none.metadata, Some(std::collections::BTreeMap::new()));
         for metadata in [
             json!({"id": "cus_1", "metadata": [{"key": "Grado", "value": "5"}, {"key": "x"}]}),
             json!({"id": "cus_1", "meta": {"Grado": "5", "x": null}}),
         ] {
-            let customer = read(metadata).unwrap();
-            assert_eq!(customer.metadata["Grado"], "5");
-            assert_eq!(customer.metadata.len(), 1);
+            let metadata = read(metadata).unwrap().metadata.unwrap();
+            assert_eq!(metadata["Grado"], "5");
+            assert_eq!(metadata.len(), 1);
         }
     }
 }

@@ -90,7 +90,7 @@ mod tests {
             id: format!("cus_{number}").parse().unwrap(),
             username: Some(username.to_owned()),
             email: email.map(str::to_owned),
-            metadata: std::collections::BTreeMap::new(),
+            metadata: None,
         }
     }
 

@@ -49,7 +49,7 @@ async fn a_customer_is_read_with_metadata() {
     assert_eq!(customer.id.as_str(), id);
     assert_eq!(customer.username.as_deref(), Some("A-1"));
     assert_eq!(customer.email.as_deref(), Some("a@x.mx"));
-    assert_eq!(customer.metadata["Folio"], "012");
+    assert_eq!(customer.metadata.unwrap()["Folio"], "012");
     world.check_schema();
 }
 
