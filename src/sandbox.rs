@@ -172,6 +172,11 @@ impl Sandbox {
             .map_err(|refusal| InvalidCustomer(refusal.message))
     }
 
+    /// Removes a customer, as a person can at Quentli; `false` where there is none.
+    pub fn remove(&self, id: &str) -> bool {
+        self.state().register.remove(id)
+    }
+
     /// Everything known of a customer: what Quentli shows, and `tags`, `assigneeId`, `signature` and `tosIp`.
     pub fn customer(&self, id: &str) -> Option<Value> {
         self.state().register.get(id).map(record::Record::whole)

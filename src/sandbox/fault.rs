@@ -35,6 +35,9 @@ pub struct Calls {
     /// Identifier or user name of the customer that the call reads, changes, creates or searches.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub customer: Option<String>,
+    /// Only pages of the list of customers: `GET /v1/customers` without a filter.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub list: bool,
 }
 
 /// How often an order is carried out. As JSON a number, or `"untilLifted"`.
@@ -144,6 +147,13 @@ impl Fault {
     #[must_use]
     pub fn on_customer(mut self, customer: &str) -> Self {
         self.calls.customer = Some(customer.to_owned());
+        self
+    }
+
+    /// Only calls for a page of the list of customers.
+    #[must_use]
+    pub fn on_list(mut self) -> Self {
+        self.calls.list = true;
         self
     }
 
@@ -261,8 +271,9 @@ impl Script {
         self.orders.iter()
     }
 
-    /// Takes the first order that a call matches. `names` are the identifiers and user names of its customer.
-    pub(super) fn take(&mut self, method: &str, names: &[&str]) -> Option<Action> {
+    /// Takes the first order that a call matches. `names` are the identifiers and user names of its customer;
+    /// `is_list`: it asks for a page of all.
+    pub(super) fn take(&mut self, method: &str, names: &[&str], is_list: bool) -> Option<Action> {
         let matches = |fault: &Fault| {
             let wanted = fault.calls.method.as_deref();
             wanted.is_none_or(|wanted| wanted.eq_ignore_ascii_case(method))
@@ -271,6 +282,7 @@ impl Script {
                     .customer
                     .as_deref()
                     .is_none_or(|wanted| names.contains(&wanted))
+                && (is_list || !fault.calls.list)
         };
         let place = self.orders.iter().position(matches)?;
         let fault = self.orders.get_mut(place)?;
@@ -298,11 +310,16 @@ mod tests {
         script
             .push(Fault::once(Action::Html).on_customer("A-1"))
             .unwrap();
+        script
+            .push(Fault::once(Action::Redirect).on_list())
+            .unwrap();
         script.push(Fault::always(Action::Null)).unwrap();
-        assert_eq!(script.take("GET", &["cus_1", "A-1"]), Some(Action::Html));
-        assert_eq!(script.take("GET", &["cus_1", "A-1"]), Some(Action::Null));
+        let mut read = |names: &[&str], is_list| script.take("GET", names, is_list);
+        assert_eq!(read(&["cus_1", "A-1"], false), Some(Action::Html));
+        assert_eq!(read(&["cus_1", "A-1"], false), Some(Action::Null));
+        assert_eq!(read(&[], true), Some(Action::Redirect));
         for expected in [Action::CutBefore, Action::CutBefore, Action::Null] {
-            assert_eq!(script.take("PATCH", &["cus_2"]), Some(expected));
+            assert_eq!(script.take("PATCH", &["cus_2"], false), Some(expected));
         }
         assert_eq!(script.iter().count(), 1);
     }

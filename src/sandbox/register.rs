@@ -152,6 +152,21 @@ impl Register {
         Ok((record, change.unknown))
     }
 
+    /// Removes a customer, and frees what is unique of it. Those behind it move up in the list.
+    pub(super) fn remove(&mut self, id: &str) -> bool {
+        let removed = self
+            .numbers
+            .remove(id)
+            .and_then(|number| self.records.remove(&number));
+        let Some(record) = removed else { return false };
+        for field in UNIQUE {
+            if let Some(value) = record.text(field) {
+                self.owners.remove(&(field, folded(field, value)));
+            }
+        }
+        true
+    }
+
     /// A page of the list.
     pub(super) fn list(&self, query: &ListQuery) -> Vec<Value> {
         // An equality on a unique field has at most one answer, which the index knows.
@@ -306,6 +321,17 @@ mod tests {
             assert!(register.update(&second, &fields(&refused), now()).is_err());
         }
         assert_eq!(register.get(&second).unwrap().whole(), before);
+    }
+
+    #[test]
+    fn whoever_is_removed_leaves_the_list_and_frees_what_is_unique() {
+        let mut register = Register::new(10);
+        let first = register.add(&json!({"username": "1"}), now()).unwrap();
+        let second = register.add(&json!({"username": "2"}), now()).unwrap();
+        assert!(register.remove(&first) && !register.remove(&first));
+        assert!(register.add(&json!({"username": "1"}), now()).is_ok());
+        let page = register.list(&ListQuery::read("take=1").unwrap());
+        assert_eq!(page[0]["id"], json!(second));
     }
 
     #[test]
