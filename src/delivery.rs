@@ -22,26 +22,28 @@
 //!
 //! # What it does not do
 //!
-//! It knows neither the HTTP side that receives, nor SQL, nor mappings. It does not merge waiting deliveries, finds
-//! nobody by metadata, and does not see to it that an organisation has only one dispatcher.
+//! It knows neither the HTTP side that receives, nor SQL, nor mappings. It does not merge waiting deliveries, and does
+//! not see to it that an organisation has only one dispatcher.
 //!
 //! # Files
 //!
 //! `dispatcher` (the loop), `intake` (what the store has), `lanes` (whose turn it is), `gate` with `pace`, `breaker`
 //! and `pause` (what may leave); `attempt` with `effort`, `seek` and `recorder` (one turn), `permits` (what it asks),
-//! `bindings` (what look-ups found); `decision` with `backoff` (what follows); `settings` and `status` (the outside).
+//! `bindings` (what look-ups found), `directory` (who has which metadata) and `page` (where it comes from); `decision` with `backoff` (what follows); `settings` and `status` (the outside).
 
 mod attempt;
 mod backoff;
 mod bindings;
 mod breaker;
 mod decision;
+mod directory;
 mod dispatcher;
 mod effort;
 mod gate;
 mod intake;
 mod lanes;
 mod pace;
+mod page;
 mod pause;
 mod permits;
 mod recorder;
@@ -54,4 +56,4 @@ pub use backoff::Backoff;
 pub use decision::Policy;
 pub use dispatcher::{Dispatcher, Parts};
 pub use settings::Settings;
-pub use status::{Handle, PauseReason, State, Status};
+pub use status::{DirectoryStatus, Handle, PauseReason, State, Status};

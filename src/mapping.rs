@@ -44,7 +44,7 @@ pub use function::Function;
 pub use self_test::{Difference, Found, TestCase, TestReport, TestResult};
 
 use self::{
-    compiled::{Expr, Rule, Table, Unmatched},
+    compiled::{Action, Expr, FindKey, Rule, Table, Unmatched},
     evaluate::rule,
     self_test::Tests,
 };
@@ -69,8 +69,6 @@ pub struct CompileOptions<'a> {
     pub unreadable_samples: UnreadableSamples,
     /// Names of headers, in lower case, that hold what proves a request genuine: not to be read, nor stored.
     pub secret_headers: &'a [String],
-    /// Whether `find` may ask by metadata, which needs an index of the customers.
-    pub find_by_metadata: bool,
 }
 
 /// What becomes of a file when a sample that one of its tests names cannot be read.
@@ -219,6 +217,18 @@ impl Mapping {
     /// The names of the headers that it reads, in lower case, each once.
     pub fn headers(&self) -> &[String] {
         &self.headers
+    }
+
+    /// The keys of metadata by which its rules find customers.
+    pub fn metadata_looked_for(&self) -> impl Iterator<Item = &str> {
+        let lines = self.rules.iter().flat_map(|rule| match &rule.action {
+            Action::Update(update) => update.customer.find.as_slice(),
+            Action::Drop(_) | Action::Fail(_) => &[],
+        });
+        lines.filter_map(|line| match &line.by {
+            FindKey::Metadata(key) => Some(key.as_str()),
+            FindKey::Username | FindKey::Email => None,
+        })
     }
 
     /// Maps one request body: items in the order of the body, at least one, each with at least one outcome.

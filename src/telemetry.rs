@@ -8,5 +8,6 @@ mod metrics;
 
 pub use logs::{LogFormat, LogSettings, start_logs};
 pub use metrics::{
-    ApiCall, HandshakeOutcome, LeftOut, Metrics, OrganisationState, ReloadPart, RequestResult,
+    ApiCall, DirectoryState, HandshakeOutcome, LeftOut, Metrics, OrganisationState, ReloadPart,
+    RequestResult,
 };

@@ -7,13 +7,15 @@ use axum::{
     extract::State,
     response::{IntoResponse as _, Response},
 };
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{Admin, reload::Reload};
 use crate::{
-    delivery::State as DeliveringState,
+    delivery::{DirectoryStatus, State as DeliveringState},
     event::End,
     store::{DeliveryRecord, Standing, StoreError, Totals},
+    telemetry::DirectoryState,
 };
 
 /// How many dead deliveries are listed.
@@ -85,6 +87,24 @@ struct OrganisationStatus {
     lanes: usize,
     in_flight: usize,
     looking: usize,
+    /// Where customers are found by metadata.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    directory: Option<DirectoryShown>,
+}
+
+#[derive(Serialize)]
+struct DirectoryShown {
+    state: &'static str,
+    keys: usize,
+    entries: usize,
+    ambiguous: usize,
+    waiting: usize,
+    /// Customers read so far, while the list is read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reading: Option<usize>,
+    /// When the last whole reading of the list began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    complete: Option<Timestamp>,
 }
 
 pub(super) async fn page(State(admin): State<Arc<Admin>>) -> Response {
@@ -106,6 +126,7 @@ pub(super) async fn page(State(admin): State<Arc<Admin>>) -> Response {
             lanes: status.lanes,
             in_flight: status.in_flight,
             looking: status.looking,
+            directory: show_directory(status.directory),
         };
         (name.to_string(), shown)
     });
@@ -158,6 +179,27 @@ impl From<DeliveryRecord> for DeadDelivery {
             reason: code.to_owned(),
         }
     }
+}
+
+fn show_directory(status: DirectoryStatus) -> Option<DirectoryShown> {
+    let DirectoryStatus {
+        state,
+        keys,
+        entries,
+        ambiguous,
+        waiting,
+        reading,
+        complete,
+    } = status;
+    (state != DirectoryState::Unused).then_some(DirectoryShown {
+        state: state.as_str(),
+        keys,
+        entries,
+        ambiguous,
+        waiting,
+        reading,
+        complete,
+    })
 }
 
 fn show(totals: &Totals) -> TotalsStatus {

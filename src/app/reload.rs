@@ -149,6 +149,10 @@ impl Reloader {
                 let report = SourcesReport::loaded(&set, changes);
                 self.metrics.sources(set.sources(), self.clock.now());
                 self.key_sets.adopt(&set);
+                // All organisations have a key.
+                for (organisation, key) in &self.keys {
+                    key.handle.find_by(set.metadata_looked_for(organisation));
+                }
                 self.sources.swap(Arc::new(set));
                 report
             }

@@ -102,6 +102,9 @@ pub async fn start(
         .iter()
         .map(|(name, (_, handle))| (name.clone(), handle.clone()))
         .collect();
+    for (name, handle) in &organisations {
+        handle.find_by(sources.set().metadata_looked_for(name));
+    }
     let reloader = Reloader {
         reading,
         sources: sources.clone(),

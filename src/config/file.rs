@@ -60,6 +60,7 @@ impl FileSettings {
             "connections",
             "header_timeout",
             "body_timeout",
+            "directory",
             "disk_reserve",
             "rejected",
         ];
@@ -67,6 +68,7 @@ impl FileSettings {
         let retry = ["for", "first_wait", "longest_wait", "missing_for"];
         settings.section("retry", &retry, &mut keys, out, |_, _, _| {});
         settings.section("unchanged", &["max_age"], &mut keys, out, |_, _, _| {});
+        settings.section("directory", &["refresh"], &mut keys, out, |_, _, _| {});
         settings.section("reload", &["poll"], &mut keys, out, |_, _, _| {});
         settings.section("log", &["format", "level"], &mut keys, out, |_, _, _| {});
         settings.section(

@@ -198,6 +198,7 @@ impl Reader<'_> {
             connections: self.count("limits.connections", 1024),
             header_timeout: self.duration("limits.header_timeout", Duration::from_secs(10)),
             body_timeout: self.duration("limits.body_timeout", Duration::from_secs(30)),
+            directory: self.count("limits.directory", 500_000),
             disk_reserve: self.bytes("limits.disk_reserve", ByteCount(256 << 20)),
             rejected: self.rejected(),
         };
@@ -227,6 +228,7 @@ impl Reader<'_> {
             missing_for: self.duration("retry.missing_for", Duration::from_hours(7 * 24)),
         };
         let unchanged_max_age = self.duration("unchanged.max_age", Duration::from_hours(24));
+        let directory_refresh = self.duration("directory.refresh", Duration::from_hours(6));
         let shutdown = ShutdownSettings {
             drain: self.duration("shutdown.drain", Duration::ZERO),
             grace: self.duration("shutdown.grace", Duration::from_secs(25)),
@@ -244,6 +246,7 @@ impl Reader<'_> {
             limits,
             retry,
             unchanged_max_age,
+            directory_refresh,
             shutdown,
             log,
             reload_poll,

@@ -34,6 +34,8 @@ pub struct Config {
     pub retry: RetrySettings,
     /// How long a confirmed value is trusted to be still there; zero sends every value.
     pub unchanged_max_age: Duration,
+    /// How long what was read of the list of customers is good for; zero is until it is needed anew.
+    pub directory_refresh: Duration,
     pub shutdown: ShutdownSettings,
     pub log: LogSettings,
     /// How often the source files, and the secrets and keys in files, are looked at for changes; zero is never.
@@ -93,6 +95,8 @@ pub struct Limits {
     pub header_timeout: Duration,
     /// From the head to the end of the body.
     pub body_timeout: Duration,
+    /// The most values of metadata by which an organisation's customers are found.
+    pub directory: NonZeroU32,
     /// Free space below which nothing more is accepted.
     pub disk_reserve: ByteCount,
     /// Refused requests of each source that can be looked at; 0 is none.

@@ -73,9 +73,10 @@ impl FindBy {
                 text(Field::Email).is_some_and(|text| text.to_lowercase() == *email)
             }
             Self::Metadata { key, value } => match customer.get(Field::Metadata) {
-                Some(FieldValue::Metadata(entries)) => entries
-                    .iter()
-                    .any(|entry| entry.key == *key && entry.value.as_ref() == Some(value)),
+                Some(FieldValue::Metadata(entries)) => entries.iter().any(|entry| {
+                    let found = entry.value.as_deref().map(str::trim);
+                    entry.key == *key && found == Some(value)
+                }),
                 _ => false,
             },
         }
@@ -154,7 +155,7 @@ mod tests {
                 None,
             ),
             (
-                r#"{"name":"Ana","metadata":[{"key":"k","value":"v"}]}"#,
+                r#"{"name":"Ana","metadata":[{"key":"k","value":" v "}]}"#,
                 vec![FindBy::Metadata {
                     key: "k".to_owned(),
                     value: "v".to_owned(),

@@ -14,6 +14,7 @@ use super::{
     Settings,
     bindings::Bindings,
     decision::{Decision, Facts, Outcome, decide},
+    directory::{ScanNumber, SharedDirectory},
     effort::{Effort, Stop},
     lanes::Turn,
     permits::Permits,
@@ -40,6 +41,7 @@ pub(super) struct Context {
     pub(super) settings: Settings,
     pub(super) permits: Permits,
     pub(super) bindings: Mutex<Bindings>,
+    pub(super) directory: SharedDirectory,
     /// The last position that could be waiting when this dispatcher began: up to here deliveries were possibly sent
     /// before, by a process that ended without writing it down.
     pub(super) possibly_sent_up_to: DeliveryPos,
@@ -54,6 +56,8 @@ pub(super) enum TurnEnd {
     Later { due: Duration, looking: bool },
     /// The customer must be looked up, and this was not the turn to do so.
     NeedsLook,
+    /// Only this scan of all customers, or a later one, can tell the customer.
+    AwaitsScan(ScanNumber),
     /// Another lane is at work on the customer, or comes first.
     NotItsTurn,
     /// The dispatcher wants nothing more to be sent.
@@ -227,7 +231,6 @@ impl Attempt {
             Outcome::Confirmed
             | Outcome::Missing(None)
             | Outcome::Ambiguous
-            | Outcome::Unsearchable
             | Outcome::Uncreatable(_)
             | Outcome::Panicked => None,
         };

@@ -2,7 +2,8 @@
 //!
 //! A binding holds for exactly the line that was looked for. It is forgotten after a few minutes, when one of our
 //! own changes touches the property it rests on, and when Quentli no longer knows the customer. That nobody was
-//! found is remembered too, much shorter, and counts only for deliveries accepted before it was asked.
+//! found, or more than one, is remembered too, much shorter, and counts only for deliveries accepted before it was
+//! asked.
 //!
 //! The memory is bounded by caches that may drop anything at any time, so a binding is believed only where both its
 //! halves are there: the line leads to the customer, and the customer is known to be led to by the line. Ages are
@@ -24,6 +25,8 @@ const CAPACITY: u64 = 50_000;
 pub(super) struct Bindings {
     found: Cache<FindBy, Learnt<CustomerId>>,
     missed: Cache<FindBy, Learnt<Timestamp>>,
+    /// Lines that led to more than one, when they were looked for.
+    ambiguous: Cache<FindBy, Learnt<Timestamp>>,
     /// The lines that lead to a customer, to forget them together.
     lines: Cache<CustomerId, Vec<FindBy>>,
 }
@@ -40,6 +43,7 @@ impl Default for Bindings {
         Self {
             found: cache(FOUND_FOR),
             missed: cache(MISSED_FOR),
+            ambiguous: cache(MISSED_FOR),
             lines: cache(FOUND_FOR),
         }
     }
@@ -70,11 +74,17 @@ impl Bindings {
 
     /// Whether lately, and after `accepted_at`, nobody was found by this line.
     pub(super) fn is_missing(&self, line: &FindBy, accepted_at: Timestamp, now: Duration) -> bool {
-        self.missed
-            .get(line)
-            .is_some_and(|Learnt { at, what: asked_at }| {
-                now.saturating_sub(at) <= MISSED_FOR && asked_at >= accepted_at
-            })
+        is_known(&self.missed, line, accepted_at, now)
+    }
+
+    /// Whether lately, and after `accepted_at`, more than one was found by this line.
+    pub(super) fn is_ambiguous(
+        &self,
+        line: &FindBy,
+        accepted_at: Timestamp,
+        now: Duration,
+    ) -> bool {
+        is_known(&self.ambiguous, line, accepted_at, now)
     }
 
     /// A line led to a customer.
@@ -105,6 +115,16 @@ impl Bindings {
         );
     }
 
+    /// A line, looked for at `asked_at`, led to more than one.
+    pub(super) fn is_shared(&mut self, line: &FindBy, asked_at: Timestamp, now: Duration) {
+        self.forget_line(line);
+        let learnt = Learnt {
+            at: now,
+            what: asked_at,
+        };
+        self.ambiguous.insert(line.clone(), learnt);
+    }
+
     /// Somebody whom these lines lead to may exist by now.
     pub(super) fn may_exist(&mut self, lines: &[FindBy]) {
         for line in lines {
@@ -127,6 +147,7 @@ impl Bindings {
         for line in touched.iter().chain(&new_lines(patch)) {
             self.forget_line(line);
             self.missed.invalidate(line);
+            self.ambiguous.invalidate(line);
         }
     }
 
@@ -141,6 +162,19 @@ impl Bindings {
             }
         }
     }
+}
+
+fn is_known(
+    cache: &Cache<FindBy, Learnt<Timestamp>>,
+    line: &FindBy,
+    accepted_at: Timestamp,
+    now: Duration,
+) -> bool {
+    cache
+        .get(line)
+        .is_some_and(|Learnt { at, what: asked_at }| {
+            now.saturating_sub(at) <= MISSED_FOR && asked_at >= accepted_at
+        })
 }
 
 /// Whether the patch sets the property that the line looks at.
@@ -295,6 +329,9 @@ mod tests {
             at(-1),
             MISSED_FOR + Duration::from_millis(1)
         ));
+        bindings.is_shared(&username("ana"), at(0), Duration::ZERO);
+        assert!(bindings.is_ambiguous(&username("ana"), at(-1), MISSED_FOR));
+        assert!(!bindings.is_ambiguous(&username("ana"), at(1), Duration::ZERO));
         bindings.missed(&username("eva"), at(0), Duration::ZERO);
         bindings.found(&username("eva"), &id("cus_1"), Duration::ZERO);
         assert!(!bindings.is_missing(&username("eva"), at(-1), Duration::ZERO));

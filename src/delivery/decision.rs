@@ -72,8 +72,6 @@ pub(super) enum Outcome {
     Missing(Option<CallError>),
     /// More than one customer has the value that was looked for.
     Ambiguous,
-    /// The customer is to be found by a property for which Quentli has no search.
-    Unsearchable,
     /// Quentli has no such customer, and none can be created.
     Uncreatable(Uncreatable),
     /// A call failed.
@@ -119,10 +117,6 @@ pub(super) fn decide(
         Outcome::Ambiguous => bury(
             "customer-ambiguous",
             "more than one customer in Quentli has the value that this update looks for".to_owned(),
-        ),
-        Outcome::Unsearchable => bury(
-            "customer-not-found",
-            "the customer is to be found by metadata, for which Quentli has no search".to_owned(),
         ),
         Outcome::Uncreatable(why) => bury(
             "customer-not-found",
@@ -301,7 +295,6 @@ mod tests {
         for (outcome, panics, expected) in [
             (Outcome::Confirmed, 0, "deliver"),
             (Outcome::Ambiguous, 0, "bury customer-ambiguous"),
-            (Outcome::Unsearchable, 0, "bury customer-not-found"),
             (
                 Outcome::Uncreatable(Uncreatable::NoName),
                 0,

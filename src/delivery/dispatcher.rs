@@ -5,6 +5,8 @@
 //! what the store has, answers what can be answered, gives turns while there are free places, and then sleeps until
 //! something happens.
 
+mod scanning;
+
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex},
@@ -23,9 +25,11 @@ use super::{
     Handle, Settings, State, Status,
     attempt::{Attempt, Context, TurnEnd},
     bindings::Bindings,
+    directory::{SharedDirectory, scan::Scan},
     gate::{Gate, Standing},
     intake::Intake,
     lanes::{Lanes, Turn},
+    page::PageEnd,
     permits::{Message, Permits},
     status::{Desk, Wish},
 };
@@ -66,6 +70,10 @@ pub struct Dispatcher {
     intake: Intake,
     lanes: Lanes,
     gate: Gate,
+    scan: Scan,
+    /// When the scan under way and the last whole one began.
+    scan_began: Timestamp,
+    scanned: Option<Timestamp>,
     inbox: mpsc::Receiver<Message>,
     tasks: JoinSet<Result<Done, StoreError>>,
     under_way: HashMap<Id, Task>,
@@ -88,6 +96,8 @@ enum Task {
     Mourning(Turn),
     /// Asks with this key.
     Probe(KeyNumber),
+    /// Reads a page of all customers.
+    Page,
 }
 
 /// What a task came back with.
@@ -95,6 +105,7 @@ enum Task {
 enum Done {
     Turn(TurnEnd),
     Probe(Result<(), CallError>),
+    Page(PageEnd),
 }
 
 impl Dispatcher {
@@ -110,7 +121,8 @@ impl Dispatcher {
             random,
         } = parts;
         let (permits, inbox) = Permits::new(INBOX);
-        let (handle, desk) = Handle::new(client.clone());
+        let directory = SharedDirectory::new(settings.directory_limit);
+        let (handle, desk) = Handle::new(client.clone(), directory.clone());
         let arrivals = store.arrivals();
         let possibly_sent_up_to = *arrivals.borrow();
         let began = SignedDuration::try_from(clock.elapsed())
@@ -122,6 +134,9 @@ impl Dispatcher {
             intake: Intake::new(arrivals),
             lanes: Lanes::default(),
             gate: Gate::new(organisation.clone(), &settings),
+            scan: Scan::new(organisation.clone(), &settings),
+            scan_began: Timestamp::UNIX_EPOCH,
+            scanned: None,
             inbox,
             tasks: JoinSet::new(),
             under_way: HashMap::new(),
@@ -140,6 +155,7 @@ impl Dispatcher {
                 settings,
                 permits,
                 bindings: Mutex::new(Bindings::default()),
+                directory,
                 possibly_sent_up_to,
             }),
         };
@@ -192,7 +208,7 @@ impl Dispatcher {
     fn attempts(&self) -> usize {
         self.under_way
             .values()
-            .filter(|task| !matches!(task, Task::Probe(_)))
+            .filter(|task| !matches!(task, Task::Probe(_) | Task::Page))
             .count()
     }
 
@@ -230,6 +246,7 @@ impl Dispatcher {
                 Ok(Done::Probe(answer))
             });
         }
+        self.scan(now);
     }
 
     /// When there will be something to do that nobody tells of.
@@ -243,6 +260,7 @@ impl Dispatcher {
         let next = self.intake.next_at();
         lane.into_iter()
             .chain(self.gate.next_at(now))
+            .chain(self.scan_due(now))
             .fold(next, Duration::min)
     }
 
@@ -269,6 +287,11 @@ impl Dispatcher {
                 reply.send(is_granted).ok();
             }
             Message::Request(request) => self.gate.ask(request),
+            Message::Appeared(lanes) => {
+                for lane in lanes {
+                    self.lanes.appeared(lane, now);
+                }
+            }
             Message::Heard { of, word } => {
                 let random = self.random.random();
                 self.gate.heard(of, word, now, random);
@@ -292,6 +315,8 @@ impl Dispatcher {
                 self.probe_ended(Some(&answer).filter(|_| self.is_current(key)));
             }
             (Some(Task::Probe(_)), _) => self.probe_ended(None),
+            (Some(Task::Page), Some(Done::Page(end))) => self.page_ended(end),
+            (Some(Task::Page), _) => self.page_panicked(),
             (Some(Task::Attempt(turn)), _) => self.attempt_panicked(turn),
             (Some(Task::Mourning(turn)), _) => self.turn_ended(turn.lane, TurnEnd::Broken),
             (None, _) => {}
@@ -306,7 +331,11 @@ impl Dispatcher {
                 self.panics.remove(&lane);
                 self.lanes.ended(lane, next, now);
             }
-            TurnEnd::Later { due, looking } => self.lanes.later(lane, due, looking),
+            TurnEnd::Later { due, looking } => self.lanes.later(lane, due, looking, now),
+            TurnEnd::AwaitsScan(scan) if self.context.directory.lock().is_through(scan) => {
+                self.lanes.given_back(lane);
+            }
+            TurnEnd::AwaitsScan(scan) => self.lanes.park(lane, scan, now),
             TurnEnd::NeedsLook => self.lanes.needs_look(lane),
             TurnEnd::NotItsTurn => self.lanes.hold(lane),
             TurnEnd::GivenBack => self.lanes.given_back(lane),
@@ -359,6 +388,9 @@ impl Dispatcher {
         if wish.renewed != self.wish.renewed {
             self.gate.key_renewed();
         }
+        if wish.found_by != self.wish.found_by {
+            self.found_by_others();
+        }
         if wish.resumed != self.wish.resumed {
             self.gate.resume();
         }
@@ -387,6 +419,7 @@ impl Dispatcher {
             in_flight: self.lanes.in_flight(),
             looking: self.lanes.looking(),
             loading: !self.intake.is_loaded(),
+            directory: self.directory_status(),
         };
         self.desk.status.send_if_modified(|known| {
             let changed = *known != status;
@@ -395,6 +428,9 @@ impl Dispatcher {
                 context
                     .metrics
                     .organisation_state(&context.organisation, state.kind());
+            }
+            if known.directory != status.directory {
+                self.show_directory(status.directory);
             }
             *known = status;
             changed

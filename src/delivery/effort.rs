@@ -1,10 +1,13 @@
 //! What an attempt does at Quentli: find the customer, send what needs sending, understand the answer.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
+
+use jiff::Timestamp;
 
 use super::{
-    attempt::{Attempt, TurnEnd},
+    attempt::{Attempt, Context, TurnEnd},
     decision::{Outcome, may_be_applied},
+    directory::Mark,
     permits::{RequestKind, Shut, Word},
     seek::{Afresh, Sought},
 };
@@ -12,7 +15,7 @@ use crate::{
     customer::{CustomerId, OnMissing, Patch},
     dedup::{self, Known, Selection},
     event::{Delivery, End, LaneKey},
-    quentli::{CallError, CallErrorKind},
+    quentli::{CallError, CallErrorKind, Customer},
     store::{AppliedPart, StoreError},
     telemetry::ApiCall,
 };
@@ -27,6 +30,14 @@ pub(super) enum Effort {
         confirmed: Vec<AppliedPart>,
     },
     Came(Outcome),
+}
+
+/// A request that was made.
+pub(super) struct Asked<T> {
+    pub(super) answer: Result<T, CallError>,
+    /// When it left.
+    pub(super) at: Timestamp,
+    pub(super) took: Duration,
 }
 
 /// Why an effort stopped without an outcome.
@@ -93,6 +104,7 @@ impl Attempt {
                 Ok(()) => return Ok(Effort::Sent(patch)),
                 Err(answer) if answer.kind == CallErrorKind::NotFound => {
                     self.context.bindings().forget(&customer);
+                    self.context.directory.lock().forget(&customer);
                     if gone.is_some() || delivery.customer.find.is_empty() {
                         return Ok(Effort::Came(Outcome::Missing(Some(answer))));
                     }
@@ -120,6 +132,9 @@ impl Attempt {
         if answer.is_ok() || is_in_doubt {
             context.bindings().changed(customer, patch);
         }
+        if answer.is_ok() {
+            context.note_change(customer, patch).await;
+        }
         self.is_in_doubt |= is_in_doubt;
         Ok(answer.map(|_| ()))
     }
@@ -145,7 +160,7 @@ impl Attempt {
     /// What a failed call means. A refusal of the key is judged by whether another call is refused as well; not where
     /// the key was replaced meanwhile, since then the two calls say nothing of each other.
     pub(super) async fn of_failure(&mut self, error: CallError) -> Result<Outcome, Stop> {
-        if !is_refusal_of_key(error.kind) {
+        if !error.kind.is_refusal_of_key() {
             return Ok(Outcome::Failed(error));
         }
         let context = Arc::clone(&self.context);
@@ -158,7 +173,7 @@ impl Attempt {
         }
         Ok(match probe {
             Ok(()) => Outcome::Forbidden(error),
-            Err(probe) if is_refusal_of_key(probe.kind) => Outcome::KeyRefused(error),
+            Err(probe) if probe.kind.is_refusal_of_key() => Outcome::KeyRefused(error),
             Err(_) => Outcome::Failed(error),
         })
     }
@@ -170,20 +185,10 @@ impl Attempt {
         of: LaneKey,
         request: impl Future<Output = Result<T, CallError>>,
     ) -> Result<Result<T, CallError>, Stop> {
-        let context = Arc::clone(&self.context);
-        let kind = match call {
-            ApiCall::Find | ApiCall::Get => RequestKind::Look,
-            ApiCall::Update | ApiCall::Create | ApiCall::Probe => RequestKind::Change,
-        };
-        context.permits.request(kind).await?;
-        self.at.get_or_insert_with(|| context.clock.now());
-        let started = context.clock.elapsed();
-        let answer = request.await;
-        let took = context.clock.elapsed().saturating_sub(started);
-        self.took = self.took.saturating_add(took);
-        context.metrics.call(&context.organisation, call, took);
-        context.permits.heard(of, Word::of(&answer)).await;
-        Ok(answer)
+        let asked = self.context.ask(call, of, request).await?;
+        self.at.get_or_insert(asked.at);
+        self.took = self.took.saturating_add(asked.took);
+        Ok(asked.answer)
     }
 
     async fn select(
@@ -211,6 +216,44 @@ impl Attempt {
     }
 }
 
-const fn is_refusal_of_key(kind: CallErrorKind) -> bool {
-    matches!(kind, CallErrorKind::Unauthorized | CallErrorKind::Forbidden)
+impl Context {
+    /// Makes one request, when it may leave, and tells at once what came back. `of` is whose trouble it would be.
+    pub(super) async fn ask<T>(
+        &self,
+        call: ApiCall,
+        of: LaneKey,
+        request: impl Future<Output = Result<T, CallError>>,
+    ) -> Result<Asked<T>, Shut> {
+        let kind = match call {
+            ApiCall::Find | ApiCall::Get => RequestKind::Look,
+            ApiCall::List => RequestKind::Page,
+            ApiCall::Update | ApiCall::Create | ApiCall::Probe => RequestKind::Change,
+        };
+        self.permits.request(kind).await?;
+        let at = self.clock.now();
+        let started = self.clock.elapsed();
+        let answer = request.await;
+        let took = self.clock.elapsed().saturating_sub(started);
+        self.metrics.call(&self.organisation, call, took);
+        self.permits.heard(of, Word::of(&answer)).await;
+        Ok(Asked { answer, at, took })
+    }
+
+    /// Keeps the directory up to what we changed of a customer, and Quentli confirmed.
+    pub(super) async fn note_change(&self, customer: &CustomerId, patch: &Patch) {
+        let keys = self.directory.lock().keys();
+        if let Some(row) = keys.row_of_change(customer, patch) {
+            let lanes = self.directory.lock().change(row);
+            self.permits.appeared(lanes).await;
+        }
+    }
+
+    /// Keeps the directory up to what Quentli showed of a customer in answer to a request that left at `mark`.
+    pub(super) async fn note_record(&self, customer: &Customer, mark: Mark) {
+        let keys = self.directory.lock().keys();
+        if let Some(row) = keys.row(customer) {
+            let lanes = self.directory.lock().learn(row, mark);
+            self.permits.appeared(lanes).await;
+        }
+    }
 }

@@ -28,6 +28,7 @@ pub(super) struct Gate {
     /// Those that wait for leave: at most one for each attempt.
     requests: VecDeque<Request>,
     looks: Share,
+    pages: Share,
 }
 
 /// How the gate stands.
@@ -55,6 +56,7 @@ impl Gate {
             pause: Pause::default(),
             requests: VecDeque::new(),
             looks: Share::one_in(5),
+            pages: Share::one_in(2),
         }
     }
 
@@ -81,7 +83,8 @@ impl Gate {
         self.requests.clear();
     }
 
-    /// Lets those leave that may leave now. While changes wait, looks get one leave in five.
+    /// Lets those leave that may leave now. While changes wait, looks and pages together get one leave in five; while
+    /// looks wait, a page gets every second of theirs.
     pub(super) fn grant(&mut self, now: Duration) {
         if !self.lets_through() {
             self.refuse_all();
@@ -92,12 +95,17 @@ impl Gate {
                     .iter()
                     .position(|request| request.kind == kind)
             };
-            let place = match (first(RequestKind::Change), first(RequestKind::Look)) {
-                (Some(_), Some(look)) if self.looks.is_lessers_turn() => look,
-                (Some(change), _) => change,
-                (None, look) => look.unwrap_or_default(),
+            let (look, page) = (first(RequestKind::Look), first(RequestKind::Page));
+            let lesser = look.or(page);
+            let place = match (first(RequestKind::Change), lesser) {
+                (Some(change), Some(_)) if !self.looks.is_lessers_turn() => Some(change),
+                (Some(change), None) => Some(change),
+                _ => match (look, page) {
+                    (Some(_), Some(page)) if self.pages.is_lessers_turn() => Some(page),
+                    _ => lesser,
+                },
             };
-            if let Some(request) = self.requests.remove(place) {
+            if let Some(request) = place.and_then(|place| self.requests.remove(place)) {
                 // An attempt that is gone does not need it any more.
                 request.reply.send(()).ok();
             }
@@ -268,6 +276,22 @@ mod tests {
             "a burst of five"
         );
         assert_eq!(gate.next_at(SECOND), Some(SECOND + SECOND / 5));
+    }
+
+    #[test]
+    fn pages_and_looks_share_what_changes_leave_them() {
+        let mut gate = gate();
+        let kinds = [RequestKind::Change, RequestKind::Look, RequestKind::Page];
+        let mut answers =
+            kinds.map(|kind| -> Vec<_> { (0..40).map(|_| ask(&mut gate, kind)).collect() });
+        for second in 1..=8 {
+            gate.grant(SECOND * second);
+        }
+        let left = answers.each_mut().map(|answers| {
+            let leaves = answers.iter_mut().map(oneshot::Receiver::try_recv);
+            leaves.flatten().count()
+        });
+        assert_eq!(left, [32, 4, 4]);
     }
 
     #[test]

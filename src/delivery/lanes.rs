@@ -12,16 +12,20 @@
 //! **Customers.** Two lanes can lead to the same customer, one by username and one by e-mail address. From the moment
 //! that is known they are *bound* and behave as one: only the lane with the earliest head may *claim* the customer,
 //! one at a time, and the others are *held* until it is their turn.
+//!
+//! **The directory.** A lane whose customer only a scan of all customers can tell is *parked* until that scan is
+//! through, or somebody turns up to whom it may lead. It is bound to nobody meanwhile, so it holds nobody up.
 
 mod customers;
+mod parked;
 
 use std::{
     collections::{BTreeSet, HashMap},
     time::Duration,
 };
 
-use self::customers::Customers;
-use super::share::Share;
+use self::{customers::Customers, parked::Parked};
+use super::{directory::ScanNumber, share::Share};
 use crate::{
     customer::CustomerId,
     event::{DeliveryPos, LaneKey},
@@ -55,8 +59,9 @@ pub(super) struct Lanes {
     send: BTreeSet<Place>,
     look: BTreeSet<Place>,
     look_again: BTreeSet<Place>,
-    /// Lanes with an attempt on its way, with what arrived in them meanwhile.
-    in_flight: HashMap<LaneKey, Option<DeliveryPos>>,
+    /// Lanes with an attempt on its way, with what happened meanwhile.
+    in_flight: HashMap<LaneKey, Meanwhile>,
+    parked: Parked,
     customers: Customers,
     looks: Share,
     repeated_looks: Share,
@@ -76,6 +81,17 @@ enum Standing {
     InFlight,
     /// Until the earlier lanes of the same customer are through.
     Held,
+    /// Until the directory can tell its customer.
+    Parked,
+}
+
+/// What happened while an attempt was on its way.
+#[derive(Clone, Copy, Debug, Default)]
+struct Meanwhile {
+    /// The earliest delivery that arrived.
+    arrived: Option<DeliveryPos>,
+    /// Somebody turned up to whom the lane may lead.
+    has_appeared: bool,
 }
 
 /// Half the size of a `Duration`. Rounded up, so that nothing is due too early.
@@ -100,6 +116,7 @@ impl Default for Lanes {
             look: BTreeSet::new(),
             look_again: BTreeSet::new(),
             in_flight: HashMap::new(),
+            parked: Parked::default(),
             customers: Customers::default(),
             looks: Share::one_in(5),
             repeated_looks: Share::one_in(5),
@@ -119,6 +136,11 @@ impl Lanes {
     /// Lanes whose head's customer was not found the last time.
     pub(super) fn looking(&self) -> usize {
         self.look_again.len()
+    }
+
+    /// Lanes that wait for the directory.
+    pub(super) fn parked(&self) -> usize {
+        self.parked.len()
     }
 
     /// A delivery is open in a lane: found in the store at start or by a sweep, or newly arrived. `looking` is
@@ -145,7 +167,7 @@ impl Lanes {
         let is_earlier = pos < known.head;
         match known.standing {
             Standing::InFlight => {
-                let arrived = self.in_flight.entry(lane).or_default();
+                let arrived = &mut self.in_flight.entry(lane).or_default().arrived;
                 *arrived = Some(arrived.map_or(pos, |earliest| earliest.min(pos)));
             }
             Standing::Queued if is_earlier => {
@@ -157,7 +179,8 @@ impl Lanes {
                 self.update(lane, |lane| lane.head = pos);
                 self.settle_customer_of(lane);
             }
-            Standing::Queued | Standing::Held => {}
+            Standing::Parked if is_earlier => self.update(lane, |lane| lane.head = pos),
+            Standing::Queued | Standing::Held | Standing::Parked => {}
         }
     }
 
@@ -192,7 +215,7 @@ impl Lanes {
         };
         let (_, head, lane) = self.queue(queue).pop_first()?;
         self.update(lane, |lane| lane.standing = Standing::InFlight);
-        self.in_flight.insert(lane, None);
+        self.in_flight.insert(lane, Meanwhile::default());
         Some(Turn {
             lane,
             head,
@@ -215,7 +238,11 @@ impl Lanes {
         self.update(lane, |lane| lane.head = head);
         self.bind(lane, customer);
         for sibling in siblings {
-            if self.by_key.contains_key(sibling) && self.customers.of(*sibling).is_none() {
+            let is_waiting = self
+                .by_key
+                .get(sibling)
+                .is_some_and(|lane| lane.standing != Standing::Parked);
+            if is_waiting && self.customers.of(*sibling).is_none() {
                 self.bind(*sibling, customer);
                 self.no_longer_missing(*sibling, now);
             }
@@ -225,8 +252,8 @@ impl Lanes {
 
     /// The head of a lane in flight ended or is dead; `next` is what the store then showed behind it.
     pub(super) fn ended(&mut self, lane: LaneKey, next: Option<DeliveryPos>, now: Duration) {
-        let arrived = self.in_flight.remove(&lane).flatten();
-        let head = match (next, arrived) {
+        let meanwhile = self.in_flight.remove(&lane).unwrap_or_default();
+        let head = match (next, meanwhile.arrived) {
             (Some(next), Some(arrived)) => next.min(arrived),
             (Some(pos), None) | (None, Some(pos)) => pos,
             (None, None) => {
@@ -244,8 +271,8 @@ impl Lanes {
     }
 
     /// The head of a lane in flight is to be tried again at `due`; `looking`: because its customer was not found.
-    pub(super) fn later(&mut self, lane: LaneKey, due: Duration, looking: bool) {
-        self.in_flight.remove(&lane);
+    pub(super) fn later(&mut self, lane: LaneKey, due: Duration, looking: bool, now: Duration) {
+        let meanwhile = self.in_flight.remove(&lane).unwrap_or_default();
         self.update(lane, |lane| {
             lane.due = due.into();
             lane.queue = if looking {
@@ -257,6 +284,56 @@ impl Lanes {
         if looking {
             self.unbind(lane);
         }
+        self.queue_again(lane);
+        if looking && meanwhile.has_appeared {
+            self.no_longer_missing(lane, now);
+        }
+    }
+
+    /// The head of a lane in flight was not tried, since only this scan, or a later one, can tell its customer.
+    pub(super) fn park(&mut self, lane: LaneKey, until: ScanNumber, now: Duration) {
+        let meanwhile = self.in_flight.remove(&lane).unwrap_or_default();
+        if meanwhile.has_appeared {
+            self.look_now(lane, now);
+            return;
+        }
+        self.customers.release(lane);
+        self.unbind(lane);
+        self.update(lane, |lane| lane.standing = Standing::Parked);
+        self.parked.insert(lane, until);
+    }
+
+    /// A scan is through: whoever waited for it is looked at again.
+    pub(super) fn scanned(&mut self, scan: ScanNumber, now: Duration) {
+        for lane in self.parked.take_until(scan) {
+            self.look_now(lane, now);
+        }
+    }
+
+    /// What the directory can tell is not what it was: all who wait for it ask again.
+    pub(super) fn ask_again(&mut self, now: Duration) {
+        for lane in self.parked.take_all() {
+            self.look_now(lane, now);
+        }
+    }
+
+    /// Somebody turned up to whom a lane may lead. Does nothing to a lane that is not missing anybody.
+    pub(super) fn appeared(&mut self, lane: LaneKey, now: Duration) {
+        if self.parked.remove(lane) {
+            self.look_now(lane, now);
+        } else if let Some(meanwhile) = self.in_flight.get_mut(&lane) {
+            meanwhile.has_appeared = true;
+        } else {
+            self.no_longer_missing(lane, now);
+        }
+    }
+
+    /// A lane that stands in no queue is looked at as soon as it is its turn.
+    fn look_now(&mut self, lane: LaneKey, now: Duration) {
+        self.update(lane, |lane| {
+            lane.queue = Queue::Look;
+            lane.due = lane.due.min(now.into());
+        });
         self.queue_again(lane);
     }
 

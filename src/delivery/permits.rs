@@ -28,6 +28,8 @@ pub(super) enum Message {
     },
     /// May a request leave? The answer comes when it may.
     Request(Request),
+    /// Somebody turned up to whom these lanes may lead.
+    Appeared(Vec<LaneKey>),
     /// What came back.
     Heard { of: LaneKey, word: Word },
 }
@@ -43,6 +45,8 @@ pub(super) struct Request {
 pub(super) enum RequestKind {
     /// Looks for a customer; gets its share only while changes wait.
     Look,
+    /// Reads a page of the list of customers; shares with looks.
+    Page,
     /// Changes a customer, or asks whether the key is at fault.
     Change,
 }
@@ -119,6 +123,13 @@ impl Permits {
         let message = Message::Request(Request { kind, reply });
         self.0.send(message).await.map_err(|_| Shut)?;
         answer.await.map_err(|_| Shut)
+    }
+
+    /// Tells which lanes may lead to somebody who turned up.
+    pub(super) async fn appeared(&self, lanes: Vec<LaneKey>) {
+        if !lanes.is_empty() {
+            self.0.send(Message::Appeared(lanes)).await.ok();
+        }
     }
 
     /// Tells what came back from a request about `of`, so that it counts at once.

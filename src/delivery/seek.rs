@@ -1,8 +1,11 @@
 //! Who the customer of a delivery is: its identifier, or who is found by its lines in their order; and, where the
 //! mapping says so, a new one.
 
+mod listed;
+
 use std::sync::Arc;
 
+use self::listed::Listed;
 use super::{
     attempt::{Attempt, TurnEnd},
     decision::Outcome,
@@ -70,7 +73,10 @@ impl Attempt {
                 continue;
             }
             let Some(search) = Search::of(line) else {
-                return Ok(Sought::Not(Outcome::Unsearchable));
+                match self.seek_in_directory(delivery, line, afresh).await? {
+                    Listed::Nobody => continue,
+                    Listed::Sought(sought) => return Ok(sought),
+                }
             };
             if !self.turn.may_look && afresh == Afresh::Nothing {
                 return Err(Stop::End(TurnEnd::NeedsLook));
@@ -83,7 +89,7 @@ impl Attempt {
                     let now = context.clock.elapsed();
                     context.bindings().found(line, &customer.id, now);
                     return Ok(Sought::Found {
-                        siblings: lanes_of(&customer),
+                        siblings: self.lanes_of(&customer),
                         customer: customer.id,
                     });
                 }
@@ -124,7 +130,8 @@ impl Attempt {
             Err(error) if error.kind == CallErrorKind::Refused => return Ok(Err(error)),
             Err(error) => return Ok(Ok(Effort::Came(self.of_failure(error).await?))),
         };
-        let siblings = lanes_of(&customer);
+        context.note_change(&customer.id, creation.fields()).await;
+        let siblings = self.lanes_of(&customer);
         self.claim(delivery, &customer.id, siblings).await?;
         if !creation.rest().is_empty()
             && let Err(error) = self.change(&customer.id, creation.rest()).await?
@@ -134,18 +141,25 @@ impl Attempt {
         // Its nulls were not sent, and hold all the same: a new customer never had what they clear.
         Ok(Ok(Effort::Sent(newcomer)))
     }
+
+    /// The lanes in which updates of this customer may wait.
+    fn lanes_of(&self, customer: &Customer) -> Vec<LaneKey> {
+        let keys = self.context.directory.lock().keys();
+        let by_id = LaneKey::of("id", customer.id.as_str());
+        let lines = lines_of(customer).into_iter().chain(keys.lines(customer));
+        std::iter::once(by_id)
+            .chain(lines.map(|line| line.lane()))
+            .collect()
+    }
 }
 
-/// The lanes in which updates of this customer may wait.
-fn lanes_of(customer: &Customer) -> Vec<LaneKey> {
-    let by_id = LaneKey::of("id", customer.id.as_str());
+/// The lines by which a search finds this customer.
+pub(super) fn lines_of(customer: &Customer) -> Vec<FindBy> {
     let username = customer.username.as_deref().map(str::trim);
     let email = customer.email.as_deref().map(str::trim);
     let lines = [
         username.map(|username| FindBy::Username(username.to_owned())),
         email.map(|email| FindBy::Email(email.to_lowercase())),
     ];
-    std::iter::once(by_id)
-        .chain(lines.into_iter().flatten().map(|line| line.lane()))
-        .collect()
+    lines.into_iter().flatten().collect()
 }

@@ -17,6 +17,11 @@ pub struct Settings {
     pub policy: Policy,
     /// Confirmed values older than this are sent again, since people also edit in Quentli.
     pub unchanged_for: Duration,
+    /// How long what was read of the list of customers is good for, where nothing asks for it sooner; zero is for
+    /// ever.
+    pub directory_refresh: Duration,
+    /// The most values of metadata that the directory holds.
+    pub directory_limit: usize,
     /// How often to look for arrivals that no notice told of.
     pub poll: Duration,
     /// How often to look through all lanes for any that the index lacks.
@@ -32,6 +37,8 @@ impl Default for Settings {
             concurrency: number(4),
             policy: Policy::default(),
             unchanged_for: Duration::from_hours(24),
+            directory_refresh: Duration::from_hours(6),
+            directory_limit: 500_000,
             poll: Duration::from_secs(5),
             sweep: Duration::from_mins(10),
         }

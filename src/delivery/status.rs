@@ -4,9 +4,10 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 use tokio::sync::watch;
 
+use super::directory::SharedDirectory;
 use crate::{
     quentli::{Client, ClientError},
-    telemetry::OrganisationState,
+    telemetry::{DirectoryState, OrganisationState},
 };
 
 /// How an organisation's delivery stands.
@@ -21,6 +22,37 @@ pub struct Status {
     pub looking: usize,
     /// Whether the lanes of the store are still being read in.
     pub loading: bool,
+    pub directory: DirectoryStatus,
+}
+
+/// How an organisation's directory of customers stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DirectoryStatus {
+    pub state: DirectoryState,
+    /// Keys of metadata by which customers are found.
+    pub keys: usize,
+    /// Values of these keys, counted for each customer.
+    pub entries: usize,
+    /// Values that more than one customer has.
+    pub ambiguous: usize,
+    /// Lanes that wait until the list of customers has been read.
+    pub waiting: usize,
+    /// Customers read so far, while the list is read.
+    pub reading: Option<usize>,
+    /// When the last whole reading began.
+    pub complete: Option<Timestamp>,
+}
+
+impl DirectoryStatus {
+    const UNUSED: Self = Self {
+        state: DirectoryState::Unused,
+        keys: 0,
+        entries: 0,
+        ambiguous: 0,
+        waiting: 0,
+        reading: None,
+        complete: None,
+    };
 }
 
 /// Whether deliveries go out.
@@ -80,6 +112,7 @@ pub struct Handle {
     status: watch::Receiver<Status>,
     wish: watch::Sender<Wish>,
     client: Client,
+    directory: SharedDirectory,
 }
 
 /// What a person last asked for.
@@ -88,8 +121,10 @@ pub(super) struct Wish {
     pub(super) paused: bool,
     /// Counts the calls of [`Handle::resume`], since each ends whatever pause there is.
     pub(super) resumed: u64,
-    /// Counts the new keys.
+    /// Counts the new API keys.
     pub(super) renewed: u64,
+    /// Counts the calls of [`Handle::find_by`].
+    pub(super) found_by: u64,
 }
 
 /// The other end of a [`Handle`].
@@ -100,13 +135,14 @@ pub(super) struct Desk {
 }
 
 impl Handle {
-    pub(super) fn new(client: Client) -> (Self, Desk) {
+    pub(super) fn new(client: Client, directory: SharedDirectory) -> (Self, Desk) {
         let (status_sender, status) = watch::channel(Status {
             state: State::Delivering,
             lanes: 0,
             in_flight: 0,
             looking: 0,
             loading: true,
+            directory: DirectoryStatus::UNUSED,
         });
         let (wish, wish_receiver) = watch::channel(Wish::default());
         let desk = Desk {
@@ -117,6 +153,7 @@ impl Handle {
             status,
             wish,
             client,
+            directory,
         };
         (handle, desk)
     }
@@ -129,6 +166,14 @@ impl Handle {
     /// The status, to wait for changes of.
     pub fn watch(&self) -> watch::Receiver<Status> {
         self.status.clone()
+    }
+
+    /// Says by which keys of metadata loaded mappings find customers, all of them. The list of customers is read for
+    /// those that are new; what is known of others is forgotten.
+    pub fn find_by<'k>(&self, keys: impl IntoIterator<Item = &'k str>) {
+        self.directory.lock().load_keys(keys);
+        self.wish
+            .send_modify(|wish| wish.found_by = wish.found_by.wrapping_add(1));
     }
 
     /// Sends nothing until [`Handle::resume`]; what is in flight is finished.

@@ -24,7 +24,6 @@ pub(super) const SECRET_HEADER: &str = "map/secret-header";
 pub(super) const METADATA_AND_META: &str = "map/metadata-and-meta";
 pub(super) const UNREACHABLE_RULE: &str = "map/unreachable-rule";
 pub(super) const LIMIT: &str = "map/limit";
-pub(super) const NOT_AVAILABLE: &str = "map/not-available";
 /// A test that cannot be run: its own form is wrong.
 pub(super) const TEST_FORM: &str = "map/test-form";
 pub(super) const TEST_FAILED: &str = "map/test-failed";

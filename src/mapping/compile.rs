@@ -65,7 +65,6 @@ struct Compiler<'c> {
     /// The names of headers that expressions read.
     headers: Vec<String>,
     secret_headers: &'c [String],
-    find_by_metadata: bool,
     uses_phone: bool,
 }
 
@@ -142,7 +141,6 @@ pub(super) fn compile_file<'n>(
         paths: Vec::new(),
         headers: Vec::new(),
         secret_headers: options.secret_headers,
-        find_by_metadata: options.find_by_metadata,
         uses_phone: false,
     };
     compiler.version(version);

@@ -52,7 +52,6 @@ fn options() -> CompileOptions<'static> {
         read_sample: &no_samples,
         unreadable_samples: UnreadableSamples::Refuse,
         secret_headers: &[],
-        find_by_metadata: true,
     }
 }
 

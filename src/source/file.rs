@@ -230,7 +230,6 @@ impl SourceFile {
             read_sample,
             unreadable_samples,
             secret_headers: &secret_headers,
-            find_by_metadata: false,
         };
         let Compiled {
             mapping,
@@ -435,6 +434,11 @@ impl Source {
 
     pub fn verifier(&self) -> &Verifier {
         &self.verifier
+    }
+
+    /// The keys of metadata by which customers are looked for.
+    pub fn metadata_looked_for(&self) -> impl Iterator<Item = &str> {
+        self.checked.mapping.metadata_looked_for()
     }
 
     /// Which text of the file mapped an event.

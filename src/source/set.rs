@@ -1,7 +1,7 @@
 //! All sources of a folder, behind one pointer that can be swapped.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io,
     path::{Path, PathBuf},
     sync::Arc,
@@ -18,7 +18,7 @@ use super::{
 use crate::{
     config::{Environment, oddity},
     diag::{Diagnostic, Findings, render_lines},
-    event::{MappingHash, SourceName},
+    event::{MappingHash, OrganisationName, SourceName},
     mapping::UnreadableSamples,
 };
 
@@ -265,6 +265,16 @@ impl Set {
             Entry::Ready(source) => (name.clone(), Some(source.mapping_hash())),
             Entry::Broken(_) => (name.clone(), None),
         })
+    }
+
+    /// The keys of metadata by which customers of an organisation are looked for.
+    pub fn metadata_looked_for<'s>(&'s self, organisation: &OrganisationName) -> BTreeSet<&'s str> {
+        let of_organisation = self
+            .ready()
+            .filter(|source| source.organisation() == organisation);
+        of_organisation
+            .flat_map(|source| source.metadata_looked_for())
+            .collect()
     }
 
     /// What was found in files that receive all the same, one line each, without any text of the file.

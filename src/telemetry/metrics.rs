@@ -3,6 +3,7 @@
 //! All names begin with `quentli_gateway_`. Durations are in seconds. Counters count since the process started;
 //! gauges about deliveries are read from the store when the page is asked for.
 
+mod directory;
 mod handshakes;
 mod labels;
 mod rejected;
@@ -27,9 +28,10 @@ use self::labels::{
     SecretLabels, SourceLabels, StateLabels, Word,
 };
 pub use self::words::{
-    ApiCall, HandshakeOutcome, LeftOut, OrganisationState, ReloadPart, RequestResult,
+    ApiCall, DirectoryState, HandshakeOutcome, LeftOut, OrganisationState, ReloadPart,
+    RequestResult,
 };
-use self::{handshakes::Handshakes, rejected::Rejected};
+use self::{directory::DirectoryMetrics, handshakes::Handshakes, rejected::Rejected};
 use crate::event::{AttemptOutcome, DeliveryState, End, MappingHash, OrganisationName, SourceName};
 
 type SecondsGauge = Gauge<f64, AtomicU64>;
@@ -58,6 +60,7 @@ pub struct Metrics {
     calls: Family<CallLabels, Histogram, fn() -> Histogram>,
     organisations: Family<OrganisationStateLabels, Gauge>,
     oldest_waiting: Family<OrganisationLabels, SecondsGauge>,
+    directory: DirectoryMetrics,
     deliveries: Family<StateLabels, Gauge>,
     store_errors: Counter,
     store_writable: Gauge,
@@ -173,6 +176,7 @@ impl Metrics {
             "Age of the oldest waiting delivery",
             oldest_waiting.clone(),
         );
+        let directory = DirectoryMetrics::registered(&mut registry);
         let deliveries = Family::default();
         registry.register(
             "deliveries",
@@ -217,6 +221,7 @@ impl Metrics {
             calls,
             organisations,
             oldest_waiting,
+            directory,
             deliveries,
             store_errors,
             store_writable,
@@ -400,9 +405,7 @@ impl Metrics {
     /// Zero where nothing waits.
     pub fn oldest_waiting(&self, organisation: &OrganisationName, age: Duration) {
         self.oldest_waiting
-            .get_or_create(&OrganisationLabels {
-                organisation: Word::Organisation(organisation.clone()),
-            })
+            .get_or_create(&organisation_labels(organisation))
             .set(age.as_secs_f64());
     }
 
@@ -433,6 +436,12 @@ impl Metrics {
 fn source_labels(source: &SourceName) -> SourceLabels {
     SourceLabels {
         source: Word::Source(source.clone()),
+    }
+}
+
+fn organisation_labels(organisation: &OrganisationName) -> OrganisationLabels {
+    OrganisationLabels {
+        organisation: Word::Organisation(organisation.clone()),
     }
 }
 
@@ -497,6 +506,9 @@ mod tests {
         metrics.attempt(&organisation, AttemptOutcome::Retry, "throttled");
         metrics.call(&organisation, ApiCall::Update, Duration::from_millis(30));
         metrics.organisation_state(&organisation, OrganisationState::Delivering);
+        metrics.directory(&organisation, DirectoryState::Building, 5, 1, 2);
+        metrics.directory_read(&organisation, 100);
+        metrics.directory_complete(&organisation, at);
         metrics.oldest_waiting(&organisation, Duration::ZERO);
         metrics.open_deliveries(DeliveryState::Waiting, 7);
         metrics.store_error();

@@ -9,6 +9,7 @@
 )]
 
 mod customers;
+mod directory;
 mod fairness;
 mod log;
 mod order;

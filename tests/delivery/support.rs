@@ -53,6 +53,8 @@ pub(crate) struct World {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) settings: Settings,
     pub(crate) wrap: Wrap,
+    /// The keys of metadata by which mappings find customers.
+    pub(crate) find_by: Vec<&'static str>,
     /// None while Quentli cannot be reached.
     pub(crate) quentli: Option<Running>,
     url: String,
@@ -100,6 +102,7 @@ impl World {
                 ..Settings::default()
             },
             wrap: |store| store,
+            find_by: Vec::new(),
             clock,
             sandbox,
             delivering: None,
@@ -138,6 +141,7 @@ impl World {
             settings: self.settings,
             random: StdRng::seed_from_u64(7),
         });
+        handle.find_by(self.find_by.iter().copied());
         let (soft, hard) = (CancellationToken::new(), CancellationToken::new());
         let mut task = JoinSet::new();
         task.spawn(dispatcher.run(soft.clone(), hard.clone()));

@@ -8,6 +8,7 @@
 
 mod answers;
 mod creation;
+mod directory;
 mod handshakes;
 mod headers;
 mod hostile;

@@ -80,7 +80,7 @@ fn what_arrives_while_the_last_one_is_in_flight_is_not_lost() {
 fn a_retry_waits_for_its_time_and_keeps_its_place_in_the_lane() {
     let mut lanes = lanes(&[("a", 1)]);
     lanes.next(NOW);
-    lanes.later(lane("a"), NOW + MINUTE, false);
+    lanes.later(lane("a"), NOW + MINUTE, false, NOW);
     lanes.open(lane("a"), DeliveryPos(2), NOW, false);
     assert_eq!(lanes.next(NOW), None);
     assert_eq!(heads(&mut lanes, 1, NOW + MINUTE), [1]);
@@ -154,7 +154,7 @@ fn an_earlier_delivery_that_waits_for_its_retry_holds_the_other_lanes_of_its_cus
     let ana = id("cus_ana");
     lanes.next(NOW);
     assert!(lanes.claim(lane("early"), DeliveryPos(5), &ana, &[], NOW));
-    lanes.later(lane("early"), NOW + MINUTE, false);
+    lanes.later(lane("early"), NOW + MINUTE, false, NOW);
     lanes.next(NOW);
     assert!(!lanes.claim(lane("late"), DeliveryPos(7), &ana, &[], NOW));
     lanes.hold(lane("late"));
@@ -166,7 +166,7 @@ fn an_earlier_delivery_that_waits_for_its_retry_holds_the_other_lanes_of_its_cus
 fn a_lane_that_a_look_up_shows_to_be_the_same_customers_goes_first_where_it_is_earlier() {
     let mut lanes = lanes(&[("by-username", 5)]);
     lanes.next(NOW);
-    lanes.later(lane("by-username"), NOW + MINUTE, true);
+    lanes.later(lane("by-username"), NOW + MINUTE, true, NOW);
     lanes.open(lane("by-email"), DeliveryPos(7), NOW, false);
     lanes.next(NOW);
     let siblings = [lane("by-username"), lane("unknown")];
@@ -194,9 +194,47 @@ fn a_lane_whose_customer_vanished_holds_nobody() {
     assert!(lanes.claim(lane("early"), DeliveryPos(5), &ana, &[], NOW));
     assert!(!lanes.claim(lane("late"), DeliveryPos(7), &ana, &[], NOW));
     lanes.hold(lane("late"));
-    lanes.later(lane("early"), NOW + MINUTE, true);
+    lanes.later(lane("early"), NOW + MINUTE, true, NOW);
     assert_eq!(heads(&mut lanes, 5, NOW), [7]);
     assert_eq!(lanes.looking(), 1);
+}
+
+#[test]
+fn a_lane_that_awaits_a_scan_holds_nobody_and_comes_back_after_it() {
+    let mut lanes = lanes(&[("by-folio", 1), ("by-id", 2)]);
+    assert_eq!(heads(&mut lanes, 1, NOW), [1]);
+    lanes.park(lane("by-folio"), ScanNumber(2), NOW);
+    assert_eq!(
+        (lanes.parked(), lanes.next_due()),
+        (1, Some(Duration::ZERO))
+    );
+    assert_eq!(heads(&mut lanes, 5, NOW), [2]);
+    let siblings = [lane("by-folio")];
+    assert!(
+        lanes.claim(lane("by-id"), DeliveryPos(2), &id("cus_1"), &siblings, NOW),
+        "the other lane is known to be the customer's, and cannot be served now"
+    );
+    lanes.ended(lane("by-id"), None, NOW);
+    lanes.scanned(ScanNumber(1), NOW);
+    assert_eq!(lanes.parked(), 1, "an earlier scan says nothing");
+    lanes.scanned(ScanNumber(3), NOW);
+    assert_eq!((lanes.parked(), heads(&mut lanes, 5, NOW)), (0, vec![1]));
+}
+
+#[test]
+fn whoever_turns_up_frees_the_lanes_that_miss_somebody_and_no_others() {
+    let mut lanes = lanes(&[("parked", 1), ("looking", 2), ("retried", 3), ("flying", 4)]);
+    assert_eq!(heads(&mut lanes, 4, NOW), [1, 2, 3, 4]);
+    lanes.park(lane("parked"), ScanNumber(1), NOW);
+    lanes.later(lane("looking"), NOW + MINUTE, true, NOW);
+    lanes.later(lane("retried"), NOW + MINUTE, false, NOW);
+    for name in ["parked", "looking", "retried", "flying", "unknown"] {
+        lanes.appeared(lane(name), NOW);
+    }
+    assert_eq!(heads(&mut lanes, 5, NOW), [1, 2]);
+    // It turned up after the attempt had looked.
+    lanes.later(lane("flying"), NOW + MINUTE, true, NOW);
+    assert_eq!(heads(&mut lanes, 5, NOW), [4]);
 }
 
 #[test]
@@ -213,6 +251,8 @@ enum Happens {
     IsMissing,
     NeedsLook,
     IsGivenBack,
+    AwaitsScan,
+    AppearsMeanwhile,
 }
 
 fn happens() -> impl Strategy<Value = Happens> {
@@ -222,6 +262,8 @@ fn happens() -> impl Strategy<Value = Happens> {
         1 => Just(Happens::IsMissing),
         1 => Just(Happens::NeedsLook),
         1 => Just(Happens::IsGivenBack),
+        1 => Just(Happens::AwaitsScan),
+        1 => Just(Happens::AppearsMeanwhile),
     ]
 }
 
@@ -266,14 +308,22 @@ proptest! {
                         waiting.remove(0);
                         lanes.ended(lane, waiting.first().map(|pos| DeliveryPos(*pos)), now);
                     }
-                    Happens::IsRetried => lanes.later(lane, now + MINUTE, false),
-                    Happens::IsMissing => lanes.later(lane, now + MINUTE, true),
+                    Happens::IsRetried => lanes.later(lane, now + MINUTE, false, now),
+                    Happens::IsMissing => lanes.later(lane, now + MINUTE, true, now),
                     Happens::NeedsLook => lanes.needs_look(lane),
                     Happens::IsGivenBack => lanes.given_back(lane),
+                    Happens::AwaitsScan => lanes.park(lane, ScanNumber(1), now),
+                    Happens::AppearsMeanwhile => {
+                        lanes.appeared(lane, now);
+                        lanes.park(lane, ScanNumber(1), now);
+                    }
                 }
             } else if arrival.is_none() {
-                let Some(due) = lanes.next_due() else { break };
-                now = now.max(due);
+                match lanes.next_due() {
+                    Some(due) => now = now.max(due),
+                    None if lanes.parked() > 0 => lanes.scanned(ScanNumber(1), now),
+                    None => break,
+                }
             }
         }
         prop_assert!(store.values().all(Vec::is_empty), "left in the store: {store:?}");

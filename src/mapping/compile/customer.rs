@@ -2,7 +2,7 @@
 
 use super::{Compiler, KEYS};
 use crate::{
-    diag::{Diagnostic, Span, did_you_mean},
+    diag::{Diagnostic, did_you_mean},
     mapping::{
         codes,
         compiled::{Customer, Expr, Find, FindKey},
@@ -46,7 +46,7 @@ impl Compiler<'_> {
             self.rule_error(
                 node.span,
                 "`find` is a list of lines, tried in order".to_owned(),
-                "write `- username: …` or `- email: …`",
+                "write `- username: …`, `- email: …` or `- metadata.KEY: …`",
             );
             return None;
         };
@@ -72,7 +72,7 @@ impl Compiler<'_> {
                 if was_cut {
                     "in a one-line `{…}` a comma ends the value: put the whole value in double quotes"
                 } else {
-                    "write `- username: …` or `- email: …`"
+                    "write `- username: …`, `- email: …` or `- metadata.KEY: …`"
                 },
             );
             return None;
@@ -80,32 +80,22 @@ impl Compiler<'_> {
         let by = match entry.key.as_str() {
             "username" => FindKey::Username,
             "email" => FindKey::Email,
-            key => match key.strip_prefix("metadata.").filter(|key| !key.is_empty()) {
-                Some(_) if !self.find_by_metadata => {
-                    self.not_available(
-                        "`find` by metadata",
-                        entry.key_span,
-                        "find customers by `id`, `username` or `email`",
-                    );
-                    return None;
-                }
-                Some(key) => FindKey::Metadata(key.to_owned()),
-                None => {
+            key => {
+                let metadata = key.strip_prefix("metadata.");
+                let Some(metadata) = metadata.filter(|key| !key.is_empty()) else {
                     let known = ["username", "email"];
+                    let unknown = format!("customers are not found by `{key}`");
                     self.error(
-                        Diagnostic::error(
-                            codes::UNKNOWN_KEY,
-                            format!("customers are not found by `{key}`"),
-                        )
-                        .at(entry.key_span, "unknown key")
-                        .help(
-                            did_you_mean(key, known)
-                                .unwrap_or_else(|| "use `username` or `email`".to_owned()),
-                        ),
+                        Diagnostic::error(codes::UNKNOWN_KEY, unknown)
+                            .at(entry.key_span, "unknown key")
+                            .help(did_you_mean(key, known).unwrap_or_else(|| {
+                                "use `username`, `email` or `metadata.KEY`".to_owned()
+                            })),
                     );
                     return None;
-                }
-            },
+                };
+                FindKey::Metadata(metadata.to_owned())
+            }
         };
         let value = self.identifier(&by.name(), &entry.value, level)?;
         Some(Find { by, value })
@@ -122,13 +112,5 @@ impl Compiler<'_> {
         let typed = self.expression(node, level)?;
         self.check_type(&typed, name, Target::Text)?;
         Some(typed.expr)
-    }
-
-    fn not_available(&mut self, what: &str, span: Span, help: &str) {
-        self.error(
-            Diagnostic::error(codes::NOT_AVAILABLE, format!("{what} is not available yet"))
-                .at(span, "not available yet")
-                .help(help),
-        );
     }
 }

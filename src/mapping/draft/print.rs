@@ -77,7 +77,6 @@ fn compile(text: &str) -> Result<Mapping, CannotDraft> {
         read_sample: &|_| Err(std::io::ErrorKind::NotFound.into()),
         unreadable_samples: UnreadableSamples::Refuse,
         secret_headers: &[],
-        find_by_metadata: false,
     };
     let mapping =
         yaml::parse(&mut out).and_then(|root| compile_untested(&root, &options, &mut out));

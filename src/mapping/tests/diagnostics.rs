@@ -139,10 +139,10 @@ fn rules_have_a_form() {
     m.yaml:11:24: error map/unknown-key: customers are not found by `emial` (did you mean `email`?)
 
     customer: {find: email} / set: {name: n}
-    m.yaml:11:22: error map/rule-form: `find` is a list of lines, tried in order (write `- username: …` or `- email: …`)
+    m.yaml:11:22: error map/rule-form: `find` is a list of lines, tried in order (write `- username: …`, `- email: …` or `- metadata.KEY: …`)
 
     customer: {find: [email]} / set: {name: n}
-    m.yaml:11:23: error map/rule-form: a line of `find` has one key (write `- username: …` or `- email: …`)
+    m.yaml:11:23: error map/rule-form: a line of `find` has one key (write `- username: …`, `- email: …` or `- metadata.KEY: …`)
 
     customer: {id: id | bool} / set: {name: n}
     m.yaml:11:20: error map/wrong-type: `customer.id` needs text, but this gives true or false (use `lookup` with a table, or `cases`, to say which text stands for true and false)
@@ -408,7 +408,6 @@ fn a_report_marks_the_place_in_the_source_line() {
         read_sample: &no_samples,
         unreadable_samples: UnreadableSamples::Refuse,
         secret_headers: &[],
-        find_by_metadata: false,
     };
     assert!(compile(&root, &options, &mut out).mapping.is_none());
     let report = crate::diag::render_report(&out.finish(), crate::diag::Style::Plain);

@@ -16,22 +16,6 @@ fn the_examples_compile_without_a_word_and_pass_their_tests() {
 }
 
 #[test]
-fn find_by_metadata_is_refused_until_there_is_an_index() {
-    let mut out = Collector::new(SourceText::new("m.yaml", HUBSPOT));
-    let root = yaml::parse(&mut out).unwrap();
-    let options = CompileOptions {
-        also_known: &[],
-        dedup: &[],
-        read_sample: &no_samples,
-        unreadable_samples: UnreadableSamples::Refuse,
-        secret_headers: &[],
-        find_by_metadata: false,
-    };
-    assert!(compile(&root, &options, &mut out).mapping.is_none());
-    insta::assert_snapshot!(render_lines(&out.finish()).join("\n"), @"m.yaml:27:11: error map/not-available: `find` by metadata is not available yet (find customers by `id`, `username` or `email`)");
-}
-
-#[test]
 fn a_failing_test_tells_each_differing_field_with_the_rule_that_ran() {
     let text = SIS
         .replace("phoneNumber: \"+525550001111\"", "phoneNumber: \"+525550002222\"")

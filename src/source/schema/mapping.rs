@@ -155,7 +155,7 @@ fn template() -> Key {
     )
 }
 
-/// A line such as `username: id`.
+/// A line such as `username: id` or `metadata.folio: id`.
 fn find() -> Value {
     let ways = vec![
         may(
@@ -169,7 +169,12 @@ fn find() -> Value {
             identifier(),
         ),
     ];
+    let by_metadata = identifier().with(
+        "description",
+        json!("The customer whose metadata has exactly this under the key after the dot."),
+    );
     map(ways)
+        .with("patternProperties", json!({"^metadata\\..": by_metadata}))
         .with("minProperties", json!(1))
         .with("maxProperties", json!(1))
 }

@@ -446,10 +446,6 @@ map/metadata-and-meta
 map/unreachable-rule
 -    when: type == 'ping'
 
-map/not-available
--        - username: contact.number
-+        - metadata.number: contact.number
-
 map/test-form
 -    event: {type: ping}
 

@@ -55,6 +55,8 @@ pub enum ApiCall {
     Get,
     Find,
     Create,
+    /// A page of the list of customers.
+    List,
     Probe,
 }
 
@@ -65,6 +67,7 @@ impl ApiCall {
             Self::Get => "get",
             Self::Find => "find",
             Self::Create => "create",
+            Self::List => "list",
             Self::Probe => "probe",
         }
     }
@@ -87,6 +90,41 @@ impl ReloadPart {
         match self {
             Self::Sources => "sources",
             Self::Keys => "keys",
+        }
+    }
+}
+
+/// How far an organisation's directory of customers is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DirectoryState {
+    /// No mapping finds customers by metadata.
+    Unused,
+    /// The list of customers was not read to its end yet, at least not for every key.
+    Building,
+    Ready,
+    /// More customers have the metadata than it may hold.
+    Full,
+    /// The list of customers gives nothing that could be relied on.
+    Unusable,
+}
+
+impl DirectoryState {
+    pub const ALL: [Self; 5] = [
+        Self::Unused,
+        Self::Building,
+        Self::Ready,
+        Self::Full,
+        Self::Unusable,
+    ];
+
+    /// The word used in logs, metrics and pages.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unused => "unused",
+            Self::Building => "building",
+            Self::Ready => "ready",
+            Self::Full => "full",
+            Self::Unusable => "unusable",
         }
     }
 }

@@ -238,9 +238,15 @@ fn fields_and_ways_of_finding_are_those_that_the_compiler_knows() {
             "{way}"
         );
     }
-    for way in ["phone", "metadata.x"] {
+    for (way, is_known) in [
+        ("phone", false),
+        ("metadata.", false),
+        ("metadata.Folio de beca", true),
+    ] {
         let text = FULL.replace("{username: id}", &format!("{{{way}: id}}"));
-        assert!(!complaints(&text).is_empty() && text != FULL, "{way}");
+        let is_unknown = |found: &Diagnostic| found.code == "map/unknown-key";
+        assert_eq!(complaints(&text).is_empty(), is_known, "{way}");
+        assert_eq!(!found(&text).iter().any(is_unknown), is_known, "{way}");
     }
 }
 
