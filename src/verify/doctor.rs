@@ -14,6 +14,7 @@
 
 mod address;
 mod body;
+mod claims;
 mod credentials;
 mod header;
 mod inventory;

@@ -3,13 +3,17 @@
 //! With them the rules of a sender can be tried before there is a source file. `docs/VERIFICATION.md` describes the
 //! form. A line that is broken says where; it never stands for a refusal, which some vectors expect.
 
+mod challenge;
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
+pub use self::challenge::Challenge;
 use super::{
-    Outgoing, PublicKey, SettingsError, SigningSecret, Verifier, VerifySettings, doctor::Settings,
+    KeySet, KeySetHandle, Outgoing, PublicKey, SettingsError, SigningSecret, Verifier,
+    VerifySettings, doctor::Settings,
 };
 use crate::diag::render_lines;
 
@@ -17,26 +21,33 @@ use crate::diag::render_lines;
 pub const MAX_LINE_BYTES: usize = 16 * 1024 * 1024;
 
 /// What a line holds.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum Line {
     Signature(Box<Vector>),
-    /// A registration challenge, by its name.
-    Handshake(String),
+    Handshake(Box<Challenge>),
 }
 
 /// A request with the verdict that a correct check gives.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Vector {
     pub name: String,
     pub is_accepted: bool,
     settings: Settings,
     secrets: Vec<SigningSecret>,
     public_keys: Vec<PublicKey>,
+    /// In place of secrets, for tokens that are signed with a sender's own keys.
+    key_set: Option<KeySetHandle>,
+    request: Request,
+    now: Timestamp,
+}
+
+/// A request as a line has it.
+#[derive(Clone)]
+struct Request {
     method: Method,
     url: String,
     headers: Vec<(HeaderName, String)>,
     body: Vec<u8>,
-    now: Timestamp,
 }
 
 /// Why a line is no vector.
@@ -84,12 +95,10 @@ pub fn read(line: &str) -> Result<Line, Broken> {
     let Value::Object(keys) = value else {
         return Err(Broken::NotObject);
     };
-    if keys.contains_key("verifier") {
-        signature(&keys).map(|vector| Line::Signature(Box::new(vector)))
-    } else if keys.contains_key("kind") {
-        text(&keys, "name").map(|name| Line::Handshake(name.to_owned()))
+    if keys.contains_key("kind") {
+        challenge::read(&keys).map(|challenge| Line::Handshake(Box::new(challenge)))
     } else {
-        Err(Broken::Missing { key: "verifier" })
+        signature(&keys).map(|vector| Line::Signature(Box::new(vector)))
     }
 }
 
@@ -123,15 +132,6 @@ fn signature(keys: &Map<String, Value>) -> Result<Vector, Broken> {
             keys.iter().map(key).collect::<Option<Vec<_>>>()
         }),
     };
-    let header = |pair: &Value| {
-        let name = pair.get(0)?.as_str()?.parse().ok()?;
-        Some((name, pair.get(1)?.as_str()?.to_owned()))
-    };
-    let headers = get(keys, "headers")?
-        .as_array()
-        .and_then(|pairs| pairs.iter().map(header).collect::<Option<Vec<_>>>());
-    let method = Method::from_bytes(text(keys, "method")?.as_bytes());
-    let url = text(keys, "url")?;
     let now = get(keys, "now_unix")?
         .as_i64()
         .and_then(|second| Timestamp::from_second(second).ok());
@@ -144,18 +144,55 @@ fn signature(keys: &Map<String, Value>) -> Result<Vector, Broken> {
         },
         settings,
         secrets: secrets.ok_or(wrong("secrets", "a list of texts"))?,
+        key_set: match keys.get("jwks") {
+            None => None,
+            Some(set) => Some(
+                KeySet::read(set.to_string().as_bytes())
+                    .map(KeySetHandle::holding)
+                    .map_err(|_| wrong("jwks", "a set of keys"))?,
+            ),
+        },
         public_keys: public_keys.ok_or(wrong("public_keys", "a list of texts"))?,
-        method: method.map_err(|_| wrong("method", "a method"))?,
-        url: Some(url)
-            .filter(|url| url.contains("://"))
-            .ok_or(wrong("url", "a whole address"))?
-            .to_owned(),
-        headers: headers.ok_or(wrong("headers", "a list of pairs of name and value"))?,
-        body: STANDARD
-            .decode(text(keys, "body_base64")?)
-            .map_err(|_| wrong("body_base64", "base64"))?,
+        request: Request::read(keys)?,
         now: now.ok_or(wrong("now_unix", "a time in whole seconds"))?,
     })
+}
+
+impl Request {
+    fn read(keys: &Map<String, Value>) -> Result<Self, Broken> {
+        let wrong = |key, expected| Broken::Value { key, expected };
+        let header = |pair: &Value| {
+            let name = pair.get(0)?.as_str()?.parse().ok()?;
+            Some((name, pair.get(1)?.as_str()?.to_owned()))
+        };
+        let headers = get(keys, "headers")?
+            .as_array()
+            .and_then(|pairs| pairs.iter().map(header).collect());
+        let url = Some(text(keys, "url")?).filter(|url| url.contains("://"));
+        Ok(Self {
+            method: Method::from_bytes(text(keys, "method")?.as_bytes())
+                .map_err(|_| wrong("method", "a method"))?,
+            url: url.ok_or(wrong("url", "a whole address"))?.to_owned(),
+            headers: headers.ok_or(wrong("headers", "a list of pairs of name and value"))?,
+            body: STANDARD
+                .decode(text(keys, "body_base64")?)
+                .map_err(|_| wrong("body_base64", "base64"))?,
+        })
+    }
+
+    /// `bytes` says how the text of a header becomes bytes; `None` where a value cannot stand in one.
+    fn outgoing(&self, bytes: impl Fn(&str) -> Option<Vec<u8>>) -> Option<Outgoing> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in &self.headers {
+            headers.append(name, HeaderValue::from_bytes(&bytes(value)?).ok()?);
+        }
+        Some(Outgoing {
+            method: self.method.clone(),
+            url: self.url.clone(),
+            headers,
+            body: self.body.clone().into(),
+        })
+    }
 }
 
 fn get<'a>(keys: &'a Map<String, Value>, key: &'static str) -> Result<&'a Value, Broken> {
@@ -187,31 +224,21 @@ impl Vector {
     /// The request. Header values are texts here: where one has characters beyond ASCII, there are two requests, with
     /// its bytes in UTF-8 and in ISO-8859-1, and both are to be judged the same.
     pub fn requests(&self) -> Vec<Outgoing> {
-        let is_ascii = self.headers.iter().all(|(_, value)| value.is_ascii());
+        let is_ascii = self
+            .request
+            .headers
+            .iter()
+            .all(|(_, value)| value.is_ascii());
         let latin = |text: &str| {
             let bytes = text.chars().map(|c| u8::try_from(c).ok());
             bytes.collect::<Option<Vec<u8>>>()
         };
         let mut requests = Vec::new();
-        requests.extend(self.request(|text| Some(text.as_bytes().to_vec())));
+        requests.extend(self.request.outgoing(|text| Some(text.as_bytes().to_vec())));
         if !is_ascii {
-            requests.extend(self.request(latin));
+            requests.extend(self.request.outgoing(latin));
         }
         requests
-    }
-
-    /// `None` where a value cannot stand in a header.
-    fn request(&self, bytes: impl Fn(&str) -> Option<Vec<u8>>) -> Option<Outgoing> {
-        let mut headers = HeaderMap::new();
-        for (name, value) in &self.headers {
-            headers.append(name, HeaderValue::from_bytes(&bytes(value)?).ok()?);
-        }
-        Some(Outgoing {
-            method: self.method.clone(),
-            url: self.url.clone(),
-            headers,
-            body: self.body.clone().into(),
-        })
     }
 
     /// Settings with what they take.
@@ -221,10 +248,13 @@ impl Vector {
     /// Those that make no check: some vectors expect a refusal for that.
     pub fn verifier(&self, settings: VerifySettings) -> Result<Verifier, SettingsError> {
         if settings.takes_public_keys() {
-            Verifier::with_public_keys(settings, &self.public_keys)
-        } else {
-            Verifier::new(settings, &self.secrets)
+            return Verifier::with_public_keys(settings, &self.public_keys);
         }
+        let verifier = Verifier::new(settings, &self.secrets)?;
+        if let Some(keys) = &self.key_set {
+            verifier.use_keys(keys.clone());
+        }
+        Ok(verifier)
     }
 
     /// Judges the request; where there are two, the one that differs from what is expected.
@@ -276,9 +306,9 @@ mod tests {
     #[test]
     fn a_broken_line_is_named_and_never_a_refusal() {
         let mut found = vec![
-            read("{\"name\": }").unwrap_err().to_string(),
-            read("[]").unwrap_err().to_string(),
-            read("{}").unwrap_err().to_string(),
+            read("{\"name\": }").err().unwrap().to_string(),
+            read("[]").err().unwrap().to_string(),
+            read("{\"a\": 1}").err().unwrap().to_string(),
         ];
         for (key, value) in [
             ("headers", json!([["a b", "c"]])),
@@ -293,10 +323,10 @@ mod tests {
         ] {
             let mut line = line();
             line[key] = value;
-            found.push(read(&line.to_string()).unwrap_err().to_string());
+            found.push(read(&line.to_string()).err().unwrap().to_string());
             line.as_object_mut().unwrap().remove(key);
             if key != "verifier" {
-                let missing = read(&line.to_string()).unwrap_err();
+                let missing = read(&line.to_string()).err().unwrap();
                 assert_eq!(missing, Broken::Missing { key });
             }
         }
@@ -330,9 +360,37 @@ mod tests {
     }
 
     #[test]
-    fn a_handshake_is_known_by_its_name() {
-        let line =
-            r#"{"name": "zoom", "kind": "hmac-token", "request": {}, "secret": "x", "expect": {}}"#;
-        assert!(matches!(read(line), Ok(Line::Handshake(name)) if name == "zoom"));
+    fn what_a_handshake_answers_otherwise_is_said_and_not_shown() {
+        let line = |expect: Value| {
+            let line = json!({
+                "name": "meta", "kind": "echo-query-param", "secret": "hush", "expect": expect,
+                "request": {
+                    "method": "GET", "url": "https://gw.example/a?hub.challenge=4711&hub.mode=subscribe&hub.verify_token=hush",
+                    "headers": [], "body_base64": "",
+                },
+            });
+            match read(&line.to_string()) {
+                Ok(Line::Handshake(challenge)) => challenge.differences(),
+                Ok(Line::Signature(_)) => panic!("a handshake"),
+                Err(error) => Err(error),
+            }
+        };
+        let right = json!({"status": 200, "headers": [["content-type", "text/plain"]], "body": "4711", "body_match": "exact"});
+        assert_eq!(line(right), Ok(Vec::new()));
+        let wrong = json!({"status": 403, "headers": [["content-type", "a/b"], ["x-a", "b"]], "body": "", "body_match": "must-not-contain:4711"});
+        insta::assert_snapshot!(line(wrong).unwrap().join("\n"), @r"
+        the status is to be 403, but it is 200
+        the header `content-type` has another value
+        the header `x-a` is missing
+        the body is another
+        ");
+        let broken = json!({"status": 200, "headers": [], "body_match": "nearly"});
+        assert!(matches!(
+            line(broken),
+            Err(Broken::Value {
+                key: "body_match",
+                ..
+            })
+        ));
     }
 }

@@ -21,7 +21,6 @@ struct Counts {
     agree: usize,
     differ: usize,
     broken: usize,
-    not_judged: usize,
 }
 
 /// Something to say about a line.
@@ -37,8 +36,8 @@ enum What {
         code: String,
         reason: String,
     },
+    Answers(Vec<String>),
     Broken(String),
-    NotJudged,
 }
 
 pub(super) fn run(file: &Path, format: Format, style: Style) -> Exit {
@@ -72,12 +71,12 @@ pub(super) fn run(file: &Path, format: Format, style: Style) -> Exit {
             let findings: Vec<Value> = findings.iter().map(Finding::json).collect();
             let all = json!({
                 "file": name, "findings": findings, "agree": counts.agree, "differ": counts.differ,
-                "broken": counts.broken, "notJudged": counts.not_judged,
+                "broken": counts.broken,
             });
             output::line(&format!("{all:#}"));
         }
     }
-    if counts.agree + counts.not_judged == 0 && counts.differ + counts.broken == 0 {
+    if counts.agree + counts.differ + counts.broken == 0 {
         output::error(&format!("{name} holds no vector"));
         return Exit::Bad;
     }
@@ -117,10 +116,20 @@ fn judge(reader: &mut dyn BufRead) -> io::Result<(Vec<Finding>, Counts)> {
                 counts.broken += 1;
                 (None, What::Broken(error.to_string()))
             }
-            Ok(Line::Handshake(name)) => {
-                counts.not_judged += 1;
-                (Some(name), What::NotJudged)
-            }
+            Ok(Line::Handshake(challenge)) => match challenge.differences() {
+                Ok(differences) if differences.is_empty() => {
+                    counts.agree += 1;
+                    continue;
+                }
+                Ok(differences) => {
+                    counts.differ += 1;
+                    (Some(challenge.name), What::Answers(differences))
+                }
+                Err(error) => {
+                    counts.broken += 1;
+                    (Some(challenge.name), What::Broken(error.to_string()))
+                }
+            },
             Ok(Line::Signature(vector)) => {
                 let judged = vector.judge();
                 if judged.is_accepted == vector.is_accepted {
@@ -162,11 +171,11 @@ impl Finding {
                 format!("{place}expected to be genuine, but it is refused ({code}): {reason}"),
                 Tone::Bad,
             ),
-            What::Broken(why) => (format!("{place}broken: {why}"), Tone::Bad),
-            What::NotJudged => (
-                format!("{place}not judged: it is a registration challenge"),
-                Tone::Doubtful,
+            What::Answers(differences) => (
+                format!("{place}expected another answer: {}", differences.join("; ")),
+                Tone::Bad,
             ),
+            What::Broken(why) => (format!("{place}broken: {why}"), Tone::Bad),
         }
     }
 
@@ -179,10 +188,10 @@ impl Finding {
             } => (
                 if *is_accepted { "genuine" } else { "refused" },
                 Some(code),
-                Some(reason),
+                Some(reason.clone()),
             ),
-            What::Broken(why) => ("broken", None, Some(why)),
-            What::NotJudged => ("not-judged", None, None),
+            What::Answers(differences) => ("answers", None, Some(differences.join("; "))),
+            What::Broken(why) => ("broken", None, Some(why.clone())),
         };
         json!({"line": self.line, "name": self.name, "verdict": what, "reason": code, "message": reason})
     }
@@ -190,13 +199,9 @@ impl Finding {
 
 impl Counts {
     fn said(&self) -> String {
-        let all = self.agree + self.differ + self.broken + self.not_judged;
+        let all = self.agree + self.differ + self.broken;
         let mut text = format!("{}: {} agree", counted(all, "vector"), self.agree);
-        for (count, what) in [
-            (self.differ, "differ"),
-            (self.broken, "broken"),
-            (self.not_judged, "not judged"),
-        ] {
+        for (count, what) in [(self.differ, "differ"), (self.broken, "broken")] {
             if count > 0 {
                 text = format!("{text}, {count} {what}");
             }

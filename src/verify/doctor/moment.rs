@@ -1,5 +1,6 @@
 //! The times that a request names: one of them is when it was signed.
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::{Timestamp, fmt::rfc2822};
 
 use crate::verify::Received;
@@ -48,6 +49,35 @@ pub(super) fn read(text: &str) -> Option<(Timestamp, Written)> {
     Some((time, Written::Rfc3339))
 }
 
+/// The moments at which a JSON web token in a header says that it is valid.
+fn claimed(request: &Received) -> Vec<Timestamp> {
+    let mut found = Vec::new();
+    for text in request
+        .headers
+        .values()
+        .filter_map(|value| value.to_str().ok())
+    {
+        let token = text.rsplit(' ').next().unwrap_or_default();
+        let Some(claims) = token
+            .split('.')
+            .nth(1)
+            .and_then(|part| URL_SAFE_NO_PAD.decode(part).ok())
+            .and_then(|bytes| serde_json::from_slice::<serde_json::Value>(&bytes).ok())
+        else {
+            continue;
+        };
+        // A token is over at its `exp`.
+        for (claim, shift) in [("iat", 0), ("nbf", 0), ("exp", -1)] {
+            let second = claims.get(claim).and_then(serde_json::Value::as_i64);
+            let moment =
+                second.and_then(|second| Timestamp::from_second(second.saturating_add(shift)).ok());
+            found.extend(moment);
+        }
+    }
+    found.truncate(MOST);
+    found
+}
+
 /// The moments named in headers, each once, in their order.
 pub(super) fn named(request: &Received) -> Vec<Timestamp> {
     let mut found = Vec::new();
@@ -68,5 +98,6 @@ pub(super) fn named(request: &Received) -> Vec<Timestamp> {
             add(time.timestamp());
         }
     }
+    found.extend(claimed(request));
     found
 }

@@ -111,7 +111,7 @@ fn changed(before: &str, after: &str) -> Option<String> {
 
 pub(super) fn changes(case: &Case<'_>) -> Vec<Change> {
     let mut changes = Vec::new();
-    if matches!(case.settings.text("type"), Some("hmac" | "digest")) {
+    if matches!(case.settings.text("type"), Some("hmac" | "digest" | "jwt")) {
         changes.extend(encodings(case));
     }
     changes.extend(ended(case));
