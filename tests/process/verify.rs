@@ -76,11 +76,13 @@ fn signed_by_school() -> Outgoing {
 /// The request as a raw file.
 fn raw(request: &Outgoing) -> String {
     let path = request.url.splitn(4, '/').nth(3).unwrap();
-    let mut text = format!("POST /{path} HTTP/1.1\nHost: gw.example\n");
-    for (name, value) in &request.headers {
-        text.push_str(&format!("{name}: {}\n", value.to_str().unwrap()));
-    }
-    text + "\n" + std::str::from_utf8(&request.body).unwrap()
+    let headers: String = request
+        .headers
+        .iter()
+        .map(|(name, value)| format!("{name}: {}\n", value.to_str().unwrap()))
+        .collect();
+    let body = std::str::from_utf8(&request.body).unwrap();
+    format!("POST /{path} HTTP/1.1\nHost: gw.example\n{headers}\n{body}")
 }
 
 fn run(setup: &Setup, name: &str, request: &str, more: &[&str]) -> Output {

@@ -64,8 +64,7 @@ fn hash(text: &str) -> Option<(&'static str, usize, bool)> {
         (43, 0 | 1) => 32,
         (86, 0 | 2) => 64,
         // Signatures of private keys: ECDSA in DER, RSA of 2048 to 4096 bits.
-        (bare @ 92..=96, 0..=2) => bare * 3 / 4,
-        (bare @ (342 | 512 | 683), 0..=2) => bare * 3 / 4,
+        (bare @ (92..=96 | 342 | 512 | 683), 0..=2) => bare * 3 / 4,
         _ => return None,
     };
     let of = |extra: &[u8]| {
@@ -73,7 +72,7 @@ fn hash(text: &str) -> Option<(&'static str, usize, bool)> {
             .all(|byte| byte.is_ascii_alphanumeric() || extra.contains(&byte))
     };
     let is_padded = text.len() > bare.len();
-    if of(b"+/") && (is_padded || bare.len() % 4 == 0) {
+    if of(b"+/") && (is_padded || bare.len().is_multiple_of(4)) {
         Some(("base64", bytes, false))
     } else if of(b"-_") {
         Some(("base64url", bytes, false))
