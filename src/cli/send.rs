@@ -13,8 +13,9 @@ use super::{Exit, output, request};
 use crate::{
     clock::Clock,
     config::Environment,
-    sender::{Sender, TestEvent},
+    sender::{self, Sender, TestEvent},
     source::{SourceFile, UnreadableSamples},
+    verify::{CannotSign, PrivateKey},
 };
 
 #[derive(Debug, clap::Args)]
@@ -40,6 +41,9 @@ pub(super) struct Arguments {
     /// The sender's number of the event; send it again with the same to see a duplicate [default: a new one]
     #[arg(long, value_name = "ID")]
     id: Option<String>,
+    /// The private key to sign with, in PEM, where the source has public keys: one that you made for trying it out
+    #[arg(long, value_name = "FILE")]
+    private_key: Option<PathBuf>,
 }
 
 pub(super) async fn run(arguments: Arguments, environment: Environment) -> Exit {
@@ -71,6 +75,14 @@ pub(super) async fn run(arguments: Arguments, environment: Environment) -> Exit 
             return Exit::Unavailable;
         }
     };
+    let private = match arguments.private_key.as_deref().map(read_private_key) {
+        None => None,
+        Some(Ok(private)) => Some(private),
+        Some(Err((exit, message))) => {
+            output::error(&message);
+            return exit;
+        }
+    };
     let clock = Clock::system();
     let event = TestEvent {
         id: arguments.id.clone().unwrap_or_else(|| {
@@ -93,12 +105,24 @@ pub(super) async fn run(arguments: Arguments, environment: Environment) -> Exit 
         .clone()
         .or_else(from_environment)
         .unwrap_or_else(|| arguments.url.clone());
-    let sent = match Sender::new() {
-        Ok(sender) => {
-            sender
-                .send(&source, &event, &arguments.url, &public, clock.now())
-                .await
+    let now = clock.now();
+    let signed = match &private {
+        Some(private) => sender::sign_with(&source, &event, &public, now, private),
+        None => sender::sign(&source, &event, &public, now),
+    };
+    let outgoing = match signed {
+        Ok(outgoing) => outgoing,
+        Err(error) => {
+            let help = match error {
+                CannotSign::NeedsPrivateKey => "; give it with `--private-key FILE`",
+                _ => "",
+            };
+            output::error(&format!("cannot sign the event: {error}{help}"));
+            return Exit::Bad;
         }
+    };
+    let sent = match Sender::new() {
+        Ok(sender) => sender.post(outgoing, &arguments.url).await,
         Err(error) => Err(error),
     };
     match sent {
@@ -116,4 +140,15 @@ pub(super) async fn run(arguments: Arguments, environment: Environment) -> Exit 
             Exit::Unavailable
         }
     }
+}
+
+fn read_private_key(path: &Path) -> Result<PrivateKey, (Exit, String)> {
+    let shown = path.display();
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        (
+            Exit::Unavailable,
+            format!("{shown} cannot be read: {error}"),
+        )
+    })?;
+    PrivateKey::read(&text.into()).map_err(|error| (Exit::Usage, format!("{shown}: {error}")))
 }
