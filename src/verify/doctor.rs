@@ -14,7 +14,6 @@
 
 mod address;
 mod body;
-mod claims;
 mod credentials;
 mod header;
 mod inventory;

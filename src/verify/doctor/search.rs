@@ -5,8 +5,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::{
-    Aspect, Case, Change, Explanation, Settings, Verdict, address, body, claims, credentials,
-    header, moment, secrets, signed,
+    Aspect, Case, Change, Explanation, Settings, Verdict, address, body, credentials, header,
+    moment, secrets, signed,
 };
 use crate::verify::{
     PublicKey, Received, Refusal, SettingsError, SigningSecret, Verifier, VerifySettings,
@@ -77,7 +77,6 @@ pub(super) fn search(case: &Case<'_>, bounds: Bounds) -> Found {
 fn changes(case: &Case<'_>) -> Vec<Change> {
     let mut changes = Vec::new();
     changes.extend(header::changes(case));
-    changes.extend(claims::changes(case));
     changes.extend(secrets::changes(case));
     changes.extend(body::changes(case));
     changes.extend(address::changes(case));
