@@ -107,6 +107,8 @@ pub struct Diagnostic {
     pub also: Vec<(Span, String)>,
     /// What to do about it.
     pub help: Option<String>,
+    /// Whether the line it is about is left out of what people are shown: a secret stands there.
+    pub is_unshown: bool,
 }
 
 impl Diagnostic {
@@ -119,6 +121,7 @@ impl Diagnostic {
             label: String::new(),
             also: Vec::new(),
             help: None,
+            is_unshown: false,
         }
     }
 
@@ -141,6 +144,13 @@ impl Diagnostic {
     #[must_use]
     pub fn also(mut self, span: Span, label: impl Into<String>) -> Self {
         self.also.push((span, label.into()));
+        self
+    }
+
+    /// Leaves out the line it is about, which holds a secret.
+    #[must_use]
+    pub fn unshown(mut self) -> Self {
+        self.is_unshown = true;
         self
     }
 

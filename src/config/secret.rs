@@ -57,6 +57,7 @@ impl SecretReference {
             out.add(
                 Diagnostic::error(code, "this looks like a secret itself, not like the name of one")
                     .at(node.span, "expected a name")
+                    .unshown()
                     .help(
                         "write the name of the variable or file, such as `{env: CRM_SECRET}`, not its value; \
                          if it is the name, choose another",
@@ -70,6 +71,7 @@ impl SecretReference {
                 out.add(
                     Diagnostic::error(code, "this is not the name of an environment variable")
                         .at(node.span, "expected a name")
+                        .unshown()
                         .help(
                             "write the variable's name, such as `{env: CRM_SECRET}`, not its value",
                         ),
@@ -89,6 +91,7 @@ impl SecretReference {
     pub fn misshapen(node: &Node, code: &'static str) -> Diagnostic {
         Diagnostic::error(code, "a secret is a reference, never the secret itself")
             .at(node.span, "expected a reference")
+            .unshown()
             .help("write `{env: NAME}` for an environment variable or `{file: /path}` for a file")
     }
 

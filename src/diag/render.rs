@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use serde_json::json;
 
 use super::{Diagnostic, Findings, Severity, SourceText, Span, visible};
@@ -26,6 +26,20 @@ pub fn render_report(findings: &Findings, style: Style) -> String {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
         };
+        let title = level.primary_title(visible(&found.message)).id(found.code);
+        if found.is_unshown {
+            let (line, column) = findings.file.line_column(found.span.start);
+            let place = Origin::path(findings.file.name())
+                .line(line)
+                .char_column(column);
+            let mut group = Group::with_title(title).element(place);
+            if let Some(help) = &found.help {
+                group = group.element(Level::HELP.message(visible(help)));
+            }
+            report.push_str(&renderer.render(&[group]));
+            report.push_str("\n\n");
+            continue;
+        }
         let excerpt = Excerpt::around(&findings.file, found);
         let mut snippet = Snippet::source(excerpt.text)
             .line_start(excerpt.first_line)
@@ -42,10 +56,7 @@ pub fn render_report(findings: &Findings, style: Style) -> String {
                     .label(label.as_str()),
             );
         }
-        let mut group: Group<'_> = level
-            .primary_title(visible(&found.message))
-            .id(found.code)
-            .element(snippet);
+        let mut group: Group<'_> = title.element(snippet);
         if let Some(help) = &found.help {
             group = group.element(Level::HELP.message(visible(help)));
         }
@@ -165,6 +176,23 @@ mod tests {
                 .help("did you mean `phoneNumber`?"),
         );
         found.finish()
+    }
+
+    #[test]
+    fn a_line_that_holds_a_secret_is_not_quoted() {
+        let mut found = Collector::new(SourceText::new("crm.yaml", "a: 1\nsecrets: [hush-hush]\n"));
+        found.add(
+            Diagnostic::error("recv/literal-secret", "a secret stands here")
+                .at(Span::new(15, 24), "expected a name")
+                .unshown()
+                .help("write its name"),
+        );
+        let report = render_report(&found.finish(), Style::Plain);
+        insta::assert_snapshot!(report.trim_end(), @r"
+        error[recv/literal-secret]: a secret stands here
+        --> crm.yaml:2:11
+         = help: write its name
+        ");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use super::{
     file::SourceFile,
-    receive::written::{claims, secret_variable, verify_token_variable},
+    receive::written::{claims, public_key_variable, secret_variable, verify_token_variable},
     watch::MAX_SAMPLE_BYTES,
 };
 use crate::{
@@ -162,7 +162,14 @@ fn check(source: &SourceName, text: &str, samples: &[Sample<'_>]) -> Result<(), 
 /// The comments at the top: what editors read, and what a person does next.
 fn head(options: &Settled<'_>, count: usize) -> String {
     let source = &options.source;
-    let variable = secret_variable(source.as_str());
+    let is_public = options
+        .preset
+        .is_some_and(|preset| preset.verify_settings().takes_public_keys());
+    let (key, variable) = if is_public {
+        ("public key", public_key_variable(source.as_str()))
+    } else {
+        ("secret", secret_variable(source.as_str()))
+    };
     let samples = if count == 1 {
         "a sample event".to_owned()
     } else {
@@ -182,7 +189,7 @@ fn head(options: &Settled<'_>, count: usize) -> String {
 # What to do next; docs/MAPPING.md explains the language:
 #   1. Read `rules`: is it the right customer, and does each field get the right value?
 #   2. Add what is missing. A list of everything in the samples stands below the rules.
-#   3. Say under `receive` how requests prove that they are genuine, and put the secret into the environment variable
+#   3. Say under `receive` how requests prove that they are genuine, and put the {key} into the environment variable
 #      {variable} of the gateway.
 #   4. Compare the tests at the end with what you want. Add an event of each kind. After each change run
 #      quentli-gateway check {path}
@@ -197,6 +204,7 @@ fn receive(options: &Settled<'_>, draft: &Draft<'_>, samples: &[Sample<'_>]) -> 
         Some(preset) => verify_by_preset(preset),
         None => verify_by_hash(lookalike),
     };
+    let source = options.source.as_str();
     let settings = options.preset.map(Preset::verify_settings);
     let form = match settings.as_ref().map(VerifySettings::type_name) {
         Some("basic") => "         # user:password",
@@ -208,14 +216,15 @@ fn receive(options: &Settled<'_>, draft: &Draft<'_>, samples: &[Sample<'_>]) -> 
         (Some(settings), _) if settings.needs_key_set() => {
             claims(settings, &|place| value_at(samples, place))
         }
-        _ => format!(
-            "  secrets:\n    - env: {}{form}\n",
-            secret_variable(options.source.as_str())
+        (Some(settings), _) if settings.takes_public_keys() => format!(
+            "  public_keys:\n    - env: {}         # or the key itself\n",
+            public_key_variable(source)
         ),
+        _ => format!("  secrets:\n    - env: {}{form}\n", secret_variable(source)),
     };
     let handshake = match &handshake {
         Some(settings) if settings.needs_token() => {
-            let variable = verify_token_variable(options.source.as_str());
+            let variable = verify_token_variable(source);
             format!(
                 "  # Make up a text, put it into this variable, and give it to the sender when it asks for a verify token.\n  \
                  handshake: {{verify_token: {{env: {variable}}}}}\n"

@@ -72,11 +72,12 @@ pub enum ArmError {
     #[error("source `{source_name}`: {}", describe(failed))]
     Secrets {
         source_name: SourceName,
+        /// Each with what it is, such as `the secret env:NAME of receive.secrets`.
         failed: Vec<(String, SecretError)>,
     },
     #[error(
         "source `{source_name}`: {}",
-        describe_one(reference, "receive.handshake.verify_token", error)
+        describe_one(&format!("the secret {reference} of `receive.handshake.verify_token`"), error)
     )]
     VerifyToken {
         source_name: SourceName,
@@ -104,25 +105,24 @@ pub enum ArmError {
     },
     #[error(
         "source `{source_name}`: all its secrets have passed their `until`, the last at {until}; add one that is in use \
-         to `receive.secrets`"
+         to `receive.{keys_name}`"
     )]
     Expired {
         source_name: SourceName,
+        keys_name: &'static str,
         until: Timestamp,
     },
 }
 
 fn describe(failed: &[(String, SecretError)]) -> String {
-    let one = |(reference, error): &(String, SecretError)| {
-        describe_one(reference, "receive.secrets", error)
-    };
+    let one = |(secret, error): &(String, SecretError)| describe_one(secret, error);
     failed.iter().map(one).collect::<Vec<_>>().join("; ")
 }
 
-fn describe_one(reference: &str, of: &str, error: &SecretError) -> String {
+fn describe_one(secret: &str, error: &SecretError) -> String {
     match std::error::Error::source(error) {
-        Some(cause) => format!("the secret {reference} of `{of}`: {error}: {cause}"),
-        None => format!("the secret {reference} of `{of}`: {error}"),
+        Some(cause) => format!("{secret}: {error}: {cause}"),
+        None => format!("{secret}: {error}"),
     }
 }
 
@@ -388,24 +388,38 @@ impl CheckedSource {
         self,
         mut read: impl FnMut(&ReceiveSecret) -> Result<Option<SecretString>, SecretError>,
     ) -> Result<Source, ArmError> {
+        let receive = &self.receive;
+        let is_public = receive.verify.takes_public_keys();
+        let what = if is_public { "public key" } else { "secret" };
+        let keys_name = receive.keys_name();
         let named = |secret: &ReceiveSecret| {
-            read(secret).map_err(|error| (secret.reference.to_string(), error))
+            read(secret).map_err(|error| {
+                let reference = &secret.reference;
+                let named = format!("the {what} {reference} of `receive.{keys_name}`");
+                (named, error)
+            })
         };
-        let secrets = self
-            .receive
-            .signing_secrets(named)
-            .map_err(|failed| ArmError::Secrets {
-                source_name: self.name.clone(),
-                failed: failed.into_iter().map(|(_, failed)| failed).collect(),
-            })?;
+        let unreadable = |failed: Vec<(Span, _)>| ArmError::Secrets {
+            source_name: self.name.clone(),
+            failed: failed.into_iter().map(|(_, failed)| failed).collect(),
+        };
         let unfit = |error| ArmError::Settings {
             source_name: self.name.clone(),
             error,
         };
+        let mut secrets = Vec::new();
+        let mut public_keys = Vec::new();
+        if is_public {
+            public_keys = receive.public_keys(named).map_err(unreadable)?;
+        } else {
+            secrets = receive.signing_secrets(named).map_err(unreadable)?;
+        }
         let handshake = self.handshake(&secrets, read)?;
-        let settings = self.receive.verify.clone();
+        let settings = receive.verify.clone();
         let is_learned = handshake.as_ref().is_some_and(Handshake::learns);
-        let verifier = if is_learned && self.receive.secrets.is_empty() {
+        let verifier = if is_public {
+            Verifier::with_public_keys(settings, &public_keys)
+        } else if is_learned && receive.secrets.is_empty() {
             Verifier::awaiting(settings)
         } else {
             Verifier::new(settings, &secrets)

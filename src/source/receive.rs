@@ -7,6 +7,7 @@
 //!   secrets: [{env: HUBSPOT_CLIENT_SECRET}, {file: /run/secrets/hubspot-old, until: 2026-12-31}]
 //!   jwks: {url: https://…}    # for tokens that are signed with a key pair: the public keys, unless the preset knows
 //!   claims: {NAME: value}     # what such a token must say
+//!   public_keys: []           # for signatures that are made with a private key: the public ones
 //!   handshake: none        # or a kind, see `verify::handshake`; absent, it is the preset's
 //!   dedup: [portalId, eventId]  # expressions on an item; or {header: webhook-id}; or body
 //!   answer: {status: 200}
@@ -20,24 +21,26 @@ mod answer;
 mod dedup;
 mod handshake;
 mod keep;
+mod public_keys;
 mod published;
 pub mod written;
 
 use std::time::Duration;
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
 pub use self::{
     answer::Answer,
     dedup::{DedupExpression, DedupRule, MAX_DEDUP_EXPRESSIONS},
     handshake::ReceiveHandshake,
+    public_keys::ReceivePublicKey,
 };
 use crate::{
     config::SecretReference,
     diag::{Collector, Diagnostic, Span, did_you_mean},
     verify::{
-        BAD_VALUE, CODES, MAX_SECRETS, SigningSecret, VerifySettings,
+        BAD_VALUE, CODES, MAX_SECRETS, PublicKey, SigningSecret, VerifySettings,
         presets::{self, Preset},
     },
     yaml::{Entry, KeyReader, Node},
@@ -51,6 +54,8 @@ pub struct Receive {
     pub preset: Option<&'static Preset>,
     /// Empty when sender and gateway share no secret; it may be empty where the secret is learned by the handshake.
     pub secrets: Vec<ReceiveSecret>,
+    /// There exactly when the sender signs with a private key.
+    pub public_keys: Vec<ReceivePublicKey>,
     /// How the sender registers the address, where that needs an answer.
     pub handshake: Option<ReceiveHandshake>,
     pub dedup: DedupRule,
@@ -79,8 +84,10 @@ impl Receive {
         }
         let secrets_entry = keys.take("secrets");
         let secrets = secrets_entry.map_or_else(Vec::new, |entry| secrets(&entry.value, out));
+        let keys_entry = keys.take("public_keys");
         let preset = verify.as_ref().and_then(|(_, preset)| *preset);
         let settings = verify.as_ref().map(|(settings, _)| settings);
+        let public_keys = public_keys::read(keys_entry, settings, out);
         let handshake = handshake::read(keys.take("handshake"), preset, settings, node, out);
         let dedup = dedup::read(keys.take("dedup"), preset, node.span, out);
         let answer = answer::read(keys.take("answer"), out);
@@ -92,10 +99,12 @@ impl Receive {
         if !(is_learned && secrets_entry.is_none()) {
             check_secrets(&verify, secrets_entry, &secrets, node, out);
         }
+        public_keys::check(&verify, keys_entry, node, out);
         (!out.has_errors()).then_some(Self {
             verify,
             preset,
             secrets,
+            public_keys,
             handshake: handshake.ok()?,
             dedup: dedup?,
             answer: answer?,
@@ -103,10 +112,22 @@ impl Receive {
         })
     }
 
-    /// From when on none of the secrets is accepted; `None` where one is without an end, or nothing is verified.
+    /// From when on none of the secrets or public keys is accepted; `None` where one is without an end, or nothing is
+    /// verified.
     pub fn until(&self) -> Option<Timestamp> {
-        let ends: Option<Vec<_>> = self.secrets.iter().map(|secret| secret.until).collect();
+        let secrets = self.secrets.iter().map(|secret| secret.until);
+        let keys = self.public_keys.iter().map(ReceivePublicKey::until);
+        let ends: Option<Vec<_>> = secrets.chain(keys).collect();
         ends?.into_iter().max()
+    }
+
+    /// The key of the section under which the secrets or public keys stand.
+    pub fn keys_name(&self) -> &'static str {
+        if self.verify.takes_public_keys() {
+            "public_keys"
+        } else {
+            "secrets"
+        }
     }
 
     /// The secrets with their values, which `resolve` reads or leaves out; all that cannot be read are returned, with
@@ -126,6 +147,45 @@ impl Receive {
                 }),
                 Ok(None) => {}
                 Err(error) => failed.push((secret.span, error)),
+            }
+        }
+        if failed.is_empty() {
+            Ok(found)
+        } else {
+            Err(failed)
+        }
+    }
+
+    /// The public keys with their texts, as [`Receive::signing_secrets`]. One that stands in the file is called after
+    /// its place in the list.
+    pub fn public_keys<E>(
+        &self,
+        mut resolve: impl FnMut(&ReceiveSecret) -> Result<Option<SecretString>, E>,
+    ) -> Result<Vec<PublicKey>, Vec<(Span, E)>> {
+        let mut found = Vec::new();
+        let mut failed = Vec::new();
+        for (place, key) in self.public_keys.iter().enumerate() {
+            let (name, text) = match key {
+                ReceivePublicKey::Literal { text, .. } => {
+                    (format!("public key {}", place + 1), Ok(Some(text.clone())))
+                }
+                ReceivePublicKey::Reference(reference) => {
+                    let text = resolve(reference);
+                    let text = text.map(|text| text.map(|text| text.expose_secret().to_owned()));
+                    (
+                        reference.reference.to_string(),
+                        text.map_err(|error| (reference.span, error)),
+                    )
+                }
+            };
+            match text {
+                Ok(Some(text)) => found.push(PublicKey {
+                    name,
+                    text,
+                    until: key.until(),
+                }),
+                Ok(None) => {}
+                Err(error) => failed.push(error),
             }
         }
         if failed.is_empty() {

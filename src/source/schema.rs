@@ -13,6 +13,7 @@ mod examples;
 mod handshake;
 mod mapping;
 mod receive;
+mod signature;
 
 use serde_json::{Map, Value, json};
 
@@ -31,6 +32,7 @@ pub fn schema() -> Value {
     let definitions: Map<String, Value> = receive::definitions()
         .into_iter()
         .chain(handshake::definitions())
+        .chain(signature::definitions())
         .chain(mapping::definitions())
         .chain(examples::definitions())
         .map(|(name, definition)| (name.to_owned(), definition))

@@ -165,18 +165,26 @@ impl Set {
     ) -> Result<Source, ArmError> {
         let name = checked.name().clone();
         let until = checked.receive().until();
+        let keys_name = checked.receive().keys_name();
+        // The text of a public key may have lines and spaces.
+        let is_public = checked.receive().verify.takes_public_keys();
         // They are read also where none is accepted any more, so that the set sees when they change.
         let armed = checked.arm_with(|secret| {
             let read = seen.secret(&secret.reference, environment, base);
             if read.is_err() && secret.until.is_some_and(|until| until <= self.at) {
                 self.warnings.push(format!(
                     "source `{name}`: the secret {} is gone, and has passed its `until`; take it out of \
-                     `receive.secrets`",
+                     `receive.{keys_name}`",
                     secret.reference
                 ));
                 return Ok(None);
             }
-            if let Some(oddity) = read.as_ref().ok().and_then(oddity) {
+            if let Some(oddity) = read
+                .as_ref()
+                .ok()
+                .filter(|_| !is_public)
+                .and_then(oddity)
+            {
                 self.warnings.push(format!(
                     "source `{name}`: the secret {} {oddity}; that counts as part of it, so take it out unless the sender \
                      has it, too",
@@ -190,12 +198,13 @@ impl Set {
         match until {
             Some(until) if until <= self.at => Err(ArmError::Expired {
                 source_name: name,
+                keys_name,
                 until,
             }),
             Some(until) if armed.is_ok() => {
                 self.warnings.push(format!(
                     "source `{name}`: every secret has an `until`, so that from {until} on each request is refused; add \
-                     one that has none to `receive.secrets`"
+                     one that has none to `receive.{keys_name}`"
                 ));
                 armed
             }

@@ -4,8 +4,15 @@
 //! the public page or code it was taken from. A sender whose requests prove nothing about their body says so in its
 //! description.
 
+mod crm;
 mod handshakes;
+mod payments;
+mod relays;
+mod school;
+mod services;
 mod table;
+
+use std::sync::LazyLock;
 
 use super::{VerifySettings, handshake::HandshakeSettings};
 use crate::{
@@ -65,8 +72,21 @@ impl Preset {
 }
 
 /// All presets, by name.
-pub const fn all() -> &'static [Preset] {
-    table::PRESETS
+pub fn all() -> &'static [Preset] {
+    static ALL: LazyLock<Vec<Preset>> = LazyLock::new(|| {
+        let mut all = [
+            table::PRESETS,
+            crm::PRESETS,
+            payments::PRESETS,
+            relays::PRESETS,
+            school::PRESETS,
+            services::PRESETS,
+        ]
+        .concat();
+        all.sort_unstable_by_key(|preset| preset.name);
+        all
+    });
+    &ALL
 }
 
 /// The preset of a name.

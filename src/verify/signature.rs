@@ -30,7 +30,7 @@ use super::{
 
 /// A key, ready to check with.
 pub(super) enum Key {
-    Shared(SharedKey),
+    Shared(Box<SharedKey>),
     Public(VerifyingKey),
 }
 
@@ -65,11 +65,11 @@ impl Key {
         } else {
             (algorithm.plain(), Some(bytes))
         };
-        Ok(Self::Shared(SharedKey {
+        Ok(Self::Shared(Box::new(SharedKey {
             algorithm,
             begun,
             secret,
-        }))
+        })))
     }
 }
 

@@ -129,6 +129,7 @@ impl<'a> KeyReader<'a> {
                 out.add(
                     Diagnostic::error(self.codes.unknown, format!("{} has no such key", self.what))
                         .at(entry.key_span, "unknown key")
+                        .unshown()
                         .help(format!("{} knows: {}", self.what, self.asked.join(", "))),
                 );
             }

@@ -2,7 +2,7 @@ use secrecy::ExposeSecret as _;
 
 use super::*;
 use crate::{
-    diag::{SourceText, render_lines},
+    diag::{SourceText, Style, render_lines, render_report},
     verify::Verifier,
     yaml,
 };
@@ -405,5 +405,93 @@ fn a_source_says_which_of_the_senders_customers_it_is() {
         let own = format!("verify: {preset}\nclaims: {claims}\njwks: {{file: keys.json}}\n");
         let place = good(&own).verify.key_set().unwrap().to_string();
         assert_eq!(place, "keys.json");
+    }
+}
+
+const ED25519: &str =
+    "verify: {type: public-key, algorithm: ed25519, signature_header: X-Sig, encoding: hex}\n";
+const WHPK: &str = "whpk_11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
+const PRIVATE: &str = "MC4CAQAwBQYDK2VwBCIEIKMQwKWP0jgrejmjuAC2q0ghQnvYr8SrgHElAduxKXe3";
+
+#[test]
+fn public_keys_stand_in_the_file_or_elsewhere() {
+    let text = format!(
+        "{ED25519}public_keys:
+  - {WHPK}
+  - {{text: {WHPK}, until: 2026-12-31}}
+  - {{env: NEW_KEY}}
+  - {{file: /run/key.pem, until: 2027-12-31}}
+"
+    );
+    let receive = good(&text);
+    let keys = receive
+        .public_keys(|key| Ok::<_, ()>(key.until.is_none().then(|| WHPK.into())))
+        .unwrap();
+    let names: Vec<_> = keys.iter().map(|key| key.name.as_str()).collect();
+    // The one in the file is left out, as one that is gone after its end.
+    assert_eq!(names, ["public key 1", "public key 2", "env:NEW_KEY"]);
+    assert_eq!(keys[1].until, Some("2027-01-01T00:00:00Z".parse().unwrap()));
+    assert_eq!(receive.until(), None);
+    assert!(Verifier::with_public_keys(receive.verify.clone(), &keys).is_ok());
+
+    let one = good(&format!(
+        "{ED25519}public_keys: {{text: {WHPK}, until: 2026-12-31}}\n"
+    ));
+    assert_eq!(one.until(), Some("2027-01-01T00:00:00Z".parse().unwrap()));
+    let failed = receive.public_keys(|_| Err("gone")).unwrap_err();
+    assert_eq!(failed.len(), 2);
+}
+
+#[test]
+fn public_keys_that_cannot_be_used_are_refused_with_the_reason() {
+    for (keys, expected) in [
+        (
+            "public_keys: hunter2",
+            "recv/public-key: this cannot be used as the public key: it is not a public key",
+        ),
+        ("public_keys: [{text: hunter2}]", "recv/public-key"),
+        ("public_keys: [whsec_AAEC]", "it is a shared secret"),
+        ("public_keys: [{file: a, text: b}]", "recv/unknown-key"),
+        ("public_keys: [[a]]", "recv/wrong-shape"),
+        ("public_keys: [{until: 2026-12-31}]", "recv/literal-secret"),
+        ("public_keys: []", "recv/no-keys"),
+        ("", "recv/no-keys"),
+        ("secrets: [{env: A}]", "recv/unused-secrets"),
+    ] {
+        let found = bad(&format!("{ED25519}{keys}\n"));
+        assert!(found.contains(expected), "{keys}: {found}");
+    }
+    let rsa = ED25519.replace("ed25519", "rsa-pkcs1-sha256");
+    let found = bad(&format!("{rsa}public_keys: [{WHPK}]\n"));
+    assert!(
+        found.contains("a key for Ed25519, but the signatures are rsa-pkcs1-sha256"),
+        "{found}"
+    );
+    let found = bad(&format!("verify: github\n{SECRETS}public_keys: [{WHPK}]\n"));
+    assert!(found.contains("recv/unused-keys"), "{found}");
+    let many = format!("{WHPK}, ").repeat(MAX_SECRETS + 1);
+    assert!(bad(&format!("{ED25519}public_keys: [{many}]\n")).contains("more than 8 public keys"));
+}
+
+#[test]
+fn a_private_key_pasted_by_mistake_is_shown_nowhere() {
+    for keys in [
+        format!("public_keys: [{PRIVATE}]"),
+        format!("public_keys: [{{text: {PRIVATE}}}]"),
+        format!(
+            "public_keys: [\"-----BEGIN PRIVATE KEY-----\\n{PRIVATE}\\n-----END PRIVATE KEY-----\"]"
+        ),
+        format!(
+            "public_keys:\n  - |\n    -----BEGIN PRIVATE KEY-----\n    {PRIVATE}\n    -----END PRIVATE KEY-----"
+        ),
+    ] {
+        let mut out = Collector::new(SourceText::new("crm.yaml", format!("{ED25519}{keys}\n")));
+        let node = yaml::parse(&mut out).unwrap();
+        assert_eq!(Receive::read(&node, &mut out), None);
+        let findings = out.finish();
+        let shown = render_report(&findings, Style::Plain) + &render_lines(&findings).join("\n");
+        assert!(shown.contains("it is a private key"), "{shown}");
+        assert!(shown.contains("crm.yaml:"), "{shown}");
+        assert!(!shown.contains("MC4C"), "{shown}");
     }
 }

@@ -39,6 +39,11 @@ pub fn written_out(preset: &Preset) -> String {
     }
     let value = |_: &str| None;
     lines.extend(claims(&settings, &value).lines().map(str::to_owned));
+    if settings.takes_public_keys() {
+        lines.push("  public_keys:".to_owned());
+        lines.push("    # or the key itself, as the sender shows it".to_owned());
+        lines.push(format!("    - env: {}", public_key_variable(preset.name)));
+    }
     if let Some(text) = preset.handshake() {
         let needs_token = handshake.is_some_and(|settings| settings.needs_token());
         lines.push(match text.strip_suffix('}').filter(|_| needs_token) {
@@ -106,6 +111,11 @@ pub fn secret_variable(source: &str) -> String {
     variable(source, "SECRET")
 }
 
+/// The variable that holds the public key of a source: `my-crm` gives `MY_CRM_PUBLIC_KEY`.
+pub fn public_key_variable(source: &str) -> String {
+    variable(source, "PUBLIC_KEY")
+}
+
 /// The variable that holds the text which the sender repeats in its handshake.
 pub fn verify_token_variable(source: &str) -> String {
     variable(source, "VERIFY_TOKEN")
@@ -146,7 +156,10 @@ mod tests {
             let long = read(&written_out(preset));
             let variable = secret_variable(preset.name);
             let settings = preset.verify_settings();
-            let secrets = if settings.needs_secret() {
+            let keys = if settings.takes_public_keys() {
+                let variable = public_key_variable(preset.name);
+                format!("  public_keys: [{{env: {variable}}}]\n")
+            } else if settings.needs_secret() {
                 format!("  secrets: [{{env: {variable}}}]\n")
             } else {
                 String::new()
@@ -159,7 +172,7 @@ mod tests {
                 _ => String::new(),
             };
             let short = read(&format!(
-                "receive:\n  verify: {}\n{secrets}{claims}{handshake}",
+                "receive:\n  verify: {}\n{keys}{claims}{handshake}",
                 preset.name
             ));
             let settings = |receive: &Receive| {
@@ -169,9 +182,10 @@ mod tests {
             assert_eq!(settings(&long), settings(&short), "{}", preset.name);
             let is_learned = settings(&long).is_some_and(|settings| settings.learns());
             assert_eq!(long.verify, short.verify, "{}", preset.name);
+            let has_keys = long.verify.needs_secret() || long.verify.takes_public_keys();
             assert_eq!(
-                long.secrets.len(),
-                usize::from(!is_learned && long.verify.needs_secret()),
+                long.secrets.len() + long.public_keys.len(),
+                usize::from(!is_learned && has_keys),
                 "{}",
                 preset.name
             );

@@ -15,12 +15,7 @@ use crate::{
 pub(super) fn definitions() -> Vec<(&'static str, Value)> {
     vec![
         ("receive", map(receive())),
-        ("signature", map(signature())),
-        ("plain", map(vec![style("plain")])),
-        ("prefix", map(prefix())),
-        ("pairs", map(pairs())),
-        ("list", map(versions())),
-        ("timestamp", map(timestamp())),
+        ("public_key", map(public_key())),
         ("token", map(token())),
         ("basic", map(basic())),
         ("jwt", map(jwt())),
@@ -43,6 +38,7 @@ fn receive() -> Vec<Key> {
             any(&[
                 preset(),
                 reference("signature"),
+                reference("public_key_signature"),
                 reference("token"),
                 reference("basic"),
                 reference("jwt"),
@@ -63,6 +59,15 @@ fn receive() -> Vec<Key> {
             "For `type: jwt`: what a token must say besides, such as {email: push@school.iam.gserviceaccount.com}; some \
              presets ask for it.",
             map_of(&constant()),
+        ),
+        may(
+            "public_keys",
+            "Instead of `secrets`, where the sender signs with a private key: its public keys, as it shows them, or where \
+             they stand. All of them are tried.",
+            any(&[
+                public_key_form(),
+                list(&public_key_form()).at_most(MAX_SECRETS),
+            ]),
         ),
         may(
             "handshake",
@@ -107,7 +112,26 @@ fn preset() -> Value {
     one_of(&names).with("enumDescriptions", json!(about))
 }
 
-fn required_headers() -> Key {
+fn public_key_form() -> Value {
+    any(&[text(), reference("public_key"), reference("secret")])
+}
+
+fn public_key() -> Vec<Key> {
+    vec![
+        must(
+            "text",
+            "The key: `whpk_…`, PEM, base64 or hexadecimal.",
+            text(),
+        ),
+        may(
+            "until",
+            "The last day on which it is accepted, such as 2026-12-31.",
+            text(),
+        ),
+    ]
+}
+
+pub(super) fn required_headers() -> Key {
     may(
         "require_headers",
         "Headers that every request must carry, with these values.",
@@ -119,159 +143,6 @@ fn required_header() -> Vec<Key> {
     vec![
         must("name", "The header.", text()),
         must("value", "Its value, exactly.", text()),
-    ]
-}
-
-fn signature() -> Vec<Key> {
-    vec![
-        must(
-            "type",
-            "`hmac` is a keyed hash, `digest` a plain one with the secret inside the text.",
-            one_of(&["hmac", "digest"]),
-        ),
-        may(
-            "algorithm",
-            "`sha256` unless you say otherwise.",
-            one_of(&["sha1", "sha256", "sha512"]),
-        ),
-        may(
-            "signature_header",
-            "The header that carries the signature.",
-            text(),
-        ),
-        may(
-            "signature_json_path",
-            "Instead of `signature_header`: the field of the JSON body that carries it.",
-            text(),
-        ),
-        may(
-            "signature_format",
-            "How the signature is written: alone (`plain`), after a prefix, in pairs such as t=…,v1=…, or in a list \
-             such as v1,… v1,….",
-            any(&[
-                one_of(&["plain"]),
-                reference("plain"),
-                reference("prefix"),
-                reference("pairs"),
-                reference("list"),
-            ]),
-        ),
-        must(
-            "encoding",
-            "How the bytes of the signature are written.",
-            one_of(&["hex", "base64", "base64url"]),
-        ),
-        may(
-            "signed",
-            "The text that is signed, made of {body}, {timestamp}, {id}, {method}, {url}, {url_decoded}, {secret}, \
-             {form_sorted}, {header:NAME}, {query:NAME} and {json:PATH}; otherwise {body}.",
-            text(),
-        ),
-        may(
-            "secret_encoding",
-            "How the secret is written; `utf8`, as it is, unless you say otherwise.",
-            one_of(&["utf8", "hex", "base64", "base64url", "whsec"]),
-        ),
-        may(
-            "timestamp",
-            "Where the time of signing stands, where `signed` has {timestamp}.",
-            reference("timestamp"),
-        ),
-        may("id_header", "The header for {id}.", text()),
-        may(
-            "url_port_variants",
-            "Where {url} is signed: also try the address without its port, and with the usual one.",
-            yes_or_no(),
-        ),
-        may(
-            "body_digest_query",
-            "With {url} and {form_sorted}: a parameter of the address that may hold the SHA-256 of the body.",
-            text(),
-        ),
-        required_headers(),
-    ]
-}
-
-fn style(style: &'static str) -> Key {
-    must("style", "How the signature is written.", one_of(&[style]))
-}
-
-fn prefix() -> Vec<Key> {
-    vec![
-        style("prefix"),
-        must("prefix", "The text in front, such as `sha256=`.", text()),
-        may(
-            "item_sep",
-            "What stands between several signatures.",
-            text(),
-        ),
-    ]
-}
-
-fn pairs() -> Vec<Key> {
-    vec![
-        style("pairs"),
-        must("key", "The key of the signature, such as `v1`.", text()),
-        may(
-            "item_sep",
-            "What stands between pairs; otherwise a comma.",
-            text(),
-        ),
-        may(
-            "kv_sep",
-            "What stands between key and value; otherwise `=`.",
-            text(),
-        ),
-    ]
-}
-
-fn versions() -> Vec<Key> {
-    vec![
-        style("list"),
-        must("version", "The version that counts, such as `v1`.", text()),
-        may(
-            "item_sep",
-            "What stands between signatures; otherwise a space.",
-            text(),
-        ),
-        may(
-            "version_sep",
-            "What stands between version and signature; otherwise a comma.",
-            text(),
-        ),
-    ]
-}
-
-fn timestamp() -> Vec<Key> {
-    let duration = || text().matching("^[0-9]+[smhd]$");
-    let seconds = || json!({"type": ["integer", "string"], "minimum": 0});
-    vec![
-        must(
-            "source",
-            "`header:NAME`, or `pair:KEY` for a key beside the signature.",
-            text().matching("^(header|pair):."),
-        ),
-        must(
-            "format",
-            "How the time is written.",
-            one_of(&["unix_s", "unix_ms", "unix_any", "rfc3339", "opaque"]),
-        ),
-        may(
-            "tolerance",
-            "How old a request may be; 5m unless you say otherwise.",
-            duration(),
-        ),
-        may("tolerance_s", "`tolerance`, in seconds.", seconds()),
-        may(
-            "future_tolerance",
-            "How far ahead of our clock it may be; otherwise as `tolerance`.",
-            duration(),
-        ),
-        may(
-            "future_tolerance_s",
-            "`future_tolerance`, in seconds.",
-            seconds(),
-        ),
     ]
 }
 

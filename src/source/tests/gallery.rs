@@ -212,6 +212,43 @@ recv/missing-claim
 -  secrets: [{env: CRM_SECRET}]
 +  verify: google-pubsub
 
+recv/no-keys
+-    type: hmac
+-    signature_header: X-Signature
+-    encoding: hex
+-  secrets: [{env: CRM_SECRET}]
++    type: public-key
++    algorithm: ed25519
++    signature_header: X-Signature
++    encoding: hex
+
+recv/unused-keys
+-  secrets: [{env: CRM_SECRET}]
++  secrets: [{env: CRM_SECRET}]
++  public_keys: [whpk_AAEC]
+
+recv/public-key
+-    type: hmac
+-    signature_header: X-Signature
+-    encoding: hex
+-  secrets: [{env: CRM_SECRET}]
++    type: public-key
++    algorithm: ed25519
++    signature_header: X-Signature
++    encoding: hex
++  public_keys: [whpk_AAEC]
+
+recv/public-key
+-    type: hmac
+-    signature_header: X-Signature
+-    encoding: hex
+-  secrets: [{env: CRM_SECRET}]
++    type: public-key
++    algorithm: ed25519
++    signature_header: X-Signature
++    encoding: hex
++  public_keys: [MC4CAQAwBQYDK2VwBCIEIKMQwKWP0jgrejmjuAC2q0ghQnvYr8SrgHElAduxKXe3]
+
 recv/bad-value
 -  secrets: [{env: CRM_SECRET}]
 +  handshake: echo-jason

@@ -170,7 +170,8 @@ fn private_keys_sign_in_every_form_that_openssl_writes() {
         let signature = private.sign(algorithm, b"text").unwrap();
         let public = algorithm.read(&private.public_key()).unwrap();
         assert!(public.signed(b"text", &signature), "{text}");
-        assert!(!format!("{private:?}").contains(&inside(text)[..8]));
+        let shown = format!("{private:?}");
+        assert!(!shown.contains("MC4C") && shown.len() < 30, "{shown}");
     }
     for text in ["", RSA_KEY_ENCRYPTED, RSA, "whsk_AAEC"] {
         assert!(PrivateKey::read(&text.into()).is_err(), "{text}");

@@ -47,7 +47,9 @@ impl HeaderList {
             .split(self.name_separator.as_str())
             .take(MAX_HEADERS + 1)
             .collect();
-        if names.len() > MAX_HEADERS {
+        // Senders write names in small letters, and sign them so.
+        let is_capital = |name: &&str| name.bytes().any(|byte| byte.is_ascii_uppercase());
+        if names.len() > MAX_HEADERS || names.iter().any(is_capital) {
             return Err(Refusal::MalformedSignature);
         }
         let names: Vec<HeaderName> = names

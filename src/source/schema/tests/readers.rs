@@ -10,7 +10,7 @@ const STRANGER: &str = "qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq";
 
 /// Where the map of each definition stands: a text in `FULL`, or one to be put in its place, and the same with a key
 /// that nobody knows, `§`.
-const PLACES: [(&str, &str, &str); 22] = [
+const PLACES: [(&str, &str, &str); 23] = [
     ("", "quentli: default", "quentli: default\n§: 1"),
     ("receive", "  handshake: none", "  handshake: none\n  §: 1"),
     (
@@ -41,6 +41,11 @@ const PLACES: [(&str, &str, &str); 22] = [
         "{§: 1, name: X-Version,",
     ),
     ("secret", "{env: CRM_SECRET,", "{§: 1, env: CRM_SECRET,"),
+    (
+        "public_key",
+        "  handshake: none",
+        "  public_keys: [{text: whpk_, §: 1}]\n  handshake: none",
+    ),
     (
         "dedup_header",
         "dedup: [eventId, \"a | text\"]",
@@ -103,7 +108,15 @@ const HANDSHAKES: [(&str, &str); 10] = [
 ];
 
 /// Settings of verification that `FULL` does not have.
-const OTHER_SETTINGS: [(&str, &str); 5] = [
+const OTHER_SETTINGS: [(&str, &str); 7] = [
+    (
+        "public_key_signature",
+        "{type: public-key, algorithm: ed25519, signature_header: a, encoding: hex, §: 1}",
+    ),
+    (
+        "signed_headers",
+        "{type: hmac, signature_header: a, encoding: hex, signed_headers: {source: 'pair:h', §: 1}}",
+    ),
     (
         "token",
         "{type: token, token_source: 'header:X-Token', §: 1}",
@@ -337,13 +350,21 @@ fn the_words_of_each_key_are_those_that_its_reader_takes() {
 
 #[test]
 fn the_kinds_and_styles_are_those_that_the_readers_take() {
-    let kinds = ["hmac", "digest", "token", "basic", "jwt"];
+    let kinds = ["hmac", "digest", "public-key", "token", "basic", "jwt"];
     let text = FULL.replace("type: hmac", &format!("type: {STRANGER}"));
     assert_eq!(words_of_reader(&text), kinds.map(str::to_owned).into());
+    let algorithms = ["ed25519", "ecdsa-p256-sha256-der", "rsa-pkcs1-sha256"];
+    let text = FULL
+        .replace("type: hmac", "type: public-key")
+        .replace("algorithm: sha256", &format!("algorithm: {STRANGER}"));
+    let words = words_of_reader(&text);
+    assert_eq!(words, algorithms.map(str::to_owned).into());
+    let schema = schema();
+    let of_schema = &schema["definitions"]["public_key_signature"]["properties"]["algorithm"];
+    assert_eq!(of_schema["enum"], serde_json::json!(algorithms));
     let styles = ["plain", "prefix", "pairs", "list"];
     let text = FULL.replace("style: list", &format!("style: {STRANGER}"));
     assert_eq!(words_of_reader(&text), styles.map(str::to_owned).into());
-    let schema = schema();
     let verify = schema["definitions"]["receive"]["properties"]["verify"].to_string();
     for preset in presets::all() {
         assert!(
