@@ -15,6 +15,7 @@ mod hostile;
 mod hubspot;
 mod journey;
 mod limits;
+mod public_keys;
 mod refusals;
 mod rejected;
 mod reload;

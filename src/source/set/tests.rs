@@ -1,4 +1,5 @@
 use super::*;
+use crate::verify::PrivateKey;
 
 const FILE: &str = r"
 mapping: 1
@@ -87,6 +88,55 @@ fn a_secret_with_white_space_around_it_is_warned_of_without_being_shown() {
         shown.contains(expected) && !shown.contains("s3cret"),
         "{shown}"
     );
+}
+
+#[test]
+fn a_public_key_in_a_file_is_seen_to_change_and_told_of_by_its_own_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = FILE.replace(
+        "verify: github, secrets: [{env: SECRET}]",
+        "verify: sendgrid, public_keys: [{file: key.pem}]",
+    );
+    std::fs::write(folder.path().join("school.yaml"), file).unwrap();
+    let now = "2026-03-02T12:00:00Z".parse().unwrap();
+    let load = || {
+        let mut seen = Seen::default();
+        let environment = Environment::default();
+        let set = Set::load(folder.path(), &environment, folder.path(), now, &mut seen).unwrap();
+        let troubles = set.troubles().collect::<Vec<_>>().join("\n");
+        let warnings = set.warnings().iter();
+        let warnings = warnings.filter(|line| line.starts_with("source")).count();
+        (seen, set.ready().count(), troubles, warnings)
+    };
+    let (missing, ready, troubles, _) = load();
+    let expected = "the public key file:key.pem of `receive.public_keys`: cannot read";
+    assert!(ready == 0 && troubles.contains(expected), "{troubles}");
+
+    let key = include_str!("../../verify/keys/p384.pub.pem");
+    std::fs::write(folder.path().join("key.pem"), key).unwrap();
+    let (wrong, ready, troubles, _) = load();
+    let expected =
+        "the public key `file:key.pem` cannot be used: it is a key for another elliptic curve";
+    assert!(ready == 0 && troubles.contains(expected), "{troubles}");
+    assert_ne!(missing, wrong);
+
+    let private = include_str!("../../verify/keys/p256.pem");
+    std::fs::write(folder.path().join("key.pem"), private).unwrap();
+    let (_, ready, troubles, _) = load();
+    let expected = "it is a private key";
+    assert!(ready == 0 && troubles.contains(expected), "{troubles}");
+    assert!(!troubles.contains("MIGHAg"), "{troubles}");
+
+    let private = PrivateKey::read(&private.into()).unwrap();
+    let pem = format!(
+        "-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n",
+        private.public_key()
+    );
+    std::fs::write(folder.path().join("key.pem"), pem).unwrap();
+    // Its lines are nothing to warn of.
+    let (right, ready, troubles, warnings) = load();
+    assert_eq!((ready, troubles.as_str(), warnings), (1, "", 0));
+    assert_ne!(wrong, right);
 }
 
 #[test]
