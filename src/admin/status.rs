@@ -181,24 +181,16 @@ impl From<DeliveryRecord> for DeadDelivery {
     }
 }
 
+/// Nothing where customers are not found by metadata.
 fn show_directory(status: DirectoryStatus) -> Option<DirectoryShown> {
-    let DirectoryStatus {
-        state,
-        keys,
-        entries,
-        ambiguous,
-        waiting,
-        reading,
-        complete,
-    } = status;
-    (state != DirectoryState::Unused).then_some(DirectoryShown {
-        state: state.as_str(),
-        keys,
-        entries,
-        ambiguous,
-        waiting,
-        reading,
-        complete,
+    (status.state != DirectoryState::Unused).then(|| DirectoryShown {
+        state: status.state.as_str(),
+        keys: status.keys,
+        entries: status.entries,
+        ambiguous: status.ambiguous,
+        waiting: status.waiting,
+        reading: status.reading,
+        complete: status.complete,
     })
 }
 

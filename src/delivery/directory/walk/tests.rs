@@ -134,14 +134,62 @@ enum Change {
     Swap(prop::sample::Index),
 }
 
-fn changes(with_swaps: bool) -> impl Strategy<Value = Vec<Vec<Change>>> {
-    let remove = any::<prop::sample::Index>().prop_map(Change::Remove);
-    let swap = any::<prop::sample::Index>().prop_map(Change::Swap);
-    let change = prop_oneof![
-        4 => remove,
-        4 => Just(Change::Create),
-        u32::from(with_swaps) * 8 => swap,
-    ];
+/// Where the list shows whoever is created.
+#[derive(Clone, Copy)]
+enum Newest {
+    Last,
+    First,
+}
+
+/// A list of so many customers that is walked through while it changes; gives those who are there all the time and were
+/// missed, and how the walk ended.
+fn walk_while(customers: u32, changes: Vec<Vec<Change>>, newest: Newest) -> (Vec<u32>, Walked) {
+    let mut list = List::of(customers);
+    let before: BTreeSet<u32> = list.0.iter().copied().collect();
+    let mut created = customers..;
+    let mut changes = changes.into_iter();
+    let (walk, end, _) = walk(&mut list, |list, _| {
+        for change in changes.next().unwrap_or_default() {
+            let length = list.0.len();
+            match change {
+                Change::Remove(at) if length > 0 => {
+                    list.0.remove(at.index(length));
+                }
+                Change::Swap(at) if length > 1 => {
+                    let place = at.index(length - 1);
+                    list.0.swap(place, place + 1);
+                }
+                Change::Create => {
+                    let place = match newest {
+                        Newest::Last => length,
+                        Newest::First => 0,
+                    };
+                    list.0.insert(place, created.next().unwrap());
+                }
+                Change::Remove(_) | Change::Swap(_) => {}
+            }
+        }
+    });
+    let still = list
+        .0
+        .into_iter()
+        .filter(|customer| before.contains(customer));
+    (missed(&walk, still), end)
+}
+
+fn removed_and_created() -> impl Strategy<Value = Vec<Vec<Change>>> {
+    several(prop_oneof![
+        any::<prop::sample::Index>().prop_map(Change::Remove),
+        Just(Change::Create),
+    ])
+}
+
+fn swapped() -> impl Strategy<Value = Vec<Vec<Change>>> {
+    several(any::<prop::sample::Index>().prop_map(Change::Swap))
+}
+
+/// What happens after each page.
+fn several(change: impl Strategy<Value = Change>) -> impl Strategy<Value = Vec<Vec<Change>>> {
     prop::collection::vec(prop::collection::vec(change, 0..12), 0..20)
 }
 
@@ -149,57 +197,20 @@ proptest! {
     #[test]
     fn nobody_who_is_there_all_the_time_is_missed(
         customers in 0_u32..900,
-        changes in changes(false),
+        changes in removed_and_created(),
     ) {
-        let mut list = List::of(customers);
-        let before: BTreeSet<u32> = list.0.iter().copied().collect();
-        let mut next = customers;
-        let mut changes = changes.into_iter();
-        let (walk, end, _) = walk(&mut list, |list, _| {
-            for change in changes.next().unwrap_or_default() {
-                match change {
-                    Change::Remove(at) if !list.0.is_empty() => {
-                        list.0.remove(at.index(list.0.len()));
-                    }
-                    Change::Create => {
-                        list.0.push(next);
-                        next += 1;
-                    }
-                    Change::Remove(_) | Change::Swap(_) => {}
-                }
-            }
-        });
-        prop_assert_eq!(end, Walked::Through);
-        let still = list.0.iter().copied().filter(|customer| before.contains(customer));
-        prop_assert_eq!(missed(&walk, still), Vec::<u32>::new());
+        let walked = walk_while(customers, changes, Newest::Last);
+        prop_assert_eq!(walked, (Vec::new(), Walked::Through));
     }
 
     /// As if the order were ignored, and the newest came first.
     #[test]
     fn whoever_is_created_before_the_others_pushes_nobody_out(
         customers in 0_u32..900,
-        changes in changes(false),
+        changes in removed_and_created(),
     ) {
-        let mut list = List::of(customers);
-        let before: BTreeSet<u32> = list.0.iter().copied().collect();
-        let mut next = customers;
-        let mut changes = changes.into_iter();
-        let (walk, end, _) = walk(&mut list, |list, _| {
-            for change in changes.next().unwrap_or_default() {
-                match change {
-                    Change::Remove(at) if !list.0.is_empty() => {
-                        list.0.remove(at.index(list.0.len()));
-                    }
-                    Change::Create => {
-                        list.0.insert(0, next);
-                        next += 1;
-                    }
-                    Change::Remove(_) | Change::Swap(_) => {}
-                }
-            }
-        });
-        let still = list.0.iter().copied().filter(|customer| before.contains(customer));
-        prop_assert!(end == Walked::Lost || missed(&walk, still).is_empty());
+        let (missed, end) = walk_while(customers, changes, Newest::First);
+        prop_assert!(end == Walked::Lost || missed.is_empty(), "{end:?} without {missed:?}");
     }
 
     /// Without removals the count at the end is exact, so that not even an unsteady order lets a walk be through
@@ -207,19 +218,9 @@ proptest! {
     #[test]
     fn customers_of_one_moment_in_any_order_are_never_missed_in_silence(
         customers in 0_u32..900,
-        changes in changes(true),
+        changes in swapped(),
     ) {
-        let mut list = List::of(customers);
-        let mut changes = changes.into_iter();
-        let (walk, end, _) = walk(&mut list, |list, _| {
-            for change in changes.next().unwrap_or_default() {
-                if let Change::Swap(at) = change && list.0.len() > 1 {
-                    let place = at.index(list.0.len() - 1);
-                    list.0.swap(place, place + 1);
-                }
-            }
-        });
-        let missed = missed(&walk, list.0);
+        let (missed, end) = walk_while(customers, changes, Newest::Last);
         prop_assert!(end == Walked::Lost || missed.is_empty(), "{end:?} without {missed:?}");
     }
 }
