@@ -8,12 +8,14 @@
 //! heads, bodies, requests under way, and the time that each of them may take.
 
 mod accepted;
+mod admission;
 mod body;
 mod confirm;
 mod handshake;
 mod late;
 mod pages;
 mod rejected;
+mod rotation;
 mod server;
 mod verified;
 mod webhook;
@@ -38,10 +40,11 @@ pub use late::{Late, LateCounts, NotTried};
 pub use rejected::meaning;
 pub use server::{ServerLimits, listen, serve};
 
-use self::{confirm::Confirmer, rejected::Recorder};
+use self::{admission::Admission, confirm::Confirmer, rejected::Recorder, rotation::Rotation};
 use crate::{
     clock::Clock,
     jwks::KeySets,
+    network::Networks,
     problem::Problem,
     source::{LearnedSecrets, Sources},
     store::{RefusedRequests, Store},
@@ -64,6 +67,10 @@ pub struct Parts {
     pub clock: Clock,
     pub metrics: Metrics,
     pub public_url: Option<Url>,
+    /// The proxies whose word counts for whom they speak.
+    pub trusted_proxies: Networks,
+    /// How long before the end of a secret that is still in use the log says so.
+    pub warn_before_end: Duration,
     /// The largest body that is taken, in bytes.
     pub body_limit: usize,
     /// What the bodies of all requests under way may take together, in bytes.
@@ -87,6 +94,8 @@ pub struct Ingress {
     clock: Clock,
     metrics: Metrics,
     public_url: Option<Url>,
+    admission: Admission,
+    rotation: Rotation,
     body_limit: usize,
     body_budget: Semaphore,
     body_timeout: Duration,
@@ -118,6 +127,8 @@ impl Ingress {
             clock: parts.clock,
             metrics: parts.metrics,
             public_url: parts.public_url,
+            admission: Admission::new(parts.trusted_proxies),
+            rotation: Rotation::new(parts.warn_before_end),
             body_limit: parts.body_limit,
             body_budget: Semaphore::new(parts.body_budget.min(Semaphore::MAX_PERMITS)),
             trouble_told_at: AtomicU64::new(0),

@@ -10,6 +10,7 @@ pub mod clock;
 pub mod customer;
 pub mod diag;
 pub mod event;
+pub mod network;
 pub mod yaml;
 
 // The way of an event.

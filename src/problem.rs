@@ -18,6 +18,10 @@ pub enum Problem {
     NotFound,
     /// Webhooks are posted.
     MethodNotAllowed,
+    /// The source takes no requests from where this one comes.
+    NotAllowed,
+    /// The source has taken as many requests as it takes in a time.
+    TooManyRequests,
     /// The request is not genuine, whatever the reason.
     NotVerified,
     /// A registration handshake is not as the source wants it.
@@ -43,10 +47,12 @@ pub enum Problem {
 }
 
 impl Problem {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::UnknownSource,
         Self::NotFound,
         Self::MethodNotAllowed,
+        Self::NotAllowed,
+        Self::TooManyRequests,
         Self::NotVerified,
         Self::HandshakeRefused,
         Self::Unreadable,
@@ -66,6 +72,8 @@ impl Problem {
             Self::UnknownSource => "unknown-source",
             Self::NotFound => "not-found",
             Self::MethodNotAllowed => "method-not-allowed",
+            Self::NotAllowed => "not-allowed",
+            Self::TooManyRequests => "too-many-requests",
             Self::NotVerified => "not-verified",
             Self::HandshakeRefused => "handshake-refused",
             Self::Unreadable => "unreadable",
@@ -84,6 +92,8 @@ impl Problem {
         match self {
             Self::UnknownSource | Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::NotAllowed => StatusCode::FORBIDDEN,
+            Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
             Self::NotVerified => StatusCode::UNAUTHORIZED,
             Self::HandshakeRefused => StatusCode::FORBIDDEN,
             Self::Unreadable => StatusCode::BAD_REQUEST,
@@ -103,6 +113,8 @@ impl Problem {
             Self::UnknownSource => "No source of this name receives webhooks here",
             Self::NotFound => "There is nothing at this address",
             Self::MethodNotAllowed => "This address takes another method",
+            Self::NotAllowed => "The source takes no requests from this address",
+            Self::TooManyRequests => "The source has taken as many requests as it may for now",
             Self::NotVerified => "The request could not be verified as genuine",
             Self::HandshakeRefused => "The address is not confirmed for this request",
             Self::Unreadable => "The request cannot be read far enough to be verified",
@@ -117,12 +129,13 @@ impl Problem {
         }
     }
 
-    /// How long a sender should wait before it sends the same again, for refusals that pass.
+    /// How long a sender should wait before it sends the same again, for refusals that pass, unless the case says it more
+    /// exactly.
     pub const fn retry_after(self) -> Option<Duration> {
         match self {
             Self::Busy | Self::NotReady => Some(Duration::from_secs(5)),
             Self::StoreUnavailable => Some(Duration::from_secs(30)),
-            Self::SourceUnavailable => Some(Duration::from_mins(1)),
+            Self::SourceUnavailable | Self::TooManyRequests => Some(Duration::from_mins(1)),
             _ => None,
         }
     }
@@ -133,6 +146,8 @@ impl Problem {
             Self::UnknownSource => include_str!("../docs/problems/unknown-source.md"),
             Self::NotFound => include_str!("../docs/problems/not-found.md"),
             Self::MethodNotAllowed => include_str!("../docs/problems/method-not-allowed.md"),
+            Self::NotAllowed => include_str!("../docs/problems/not-allowed.md"),
+            Self::TooManyRequests => include_str!("../docs/problems/too-many-requests.md"),
             Self::NotVerified => include_str!("../docs/problems/not-verified.md"),
             Self::HandshakeRefused => include_str!("../docs/problems/handshake-refused.md"),
             Self::Unreadable => include_str!("../docs/problems/unreadable.md"),

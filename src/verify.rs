@@ -19,6 +19,7 @@
 //! nor the store. It says nothing to the sender: a refusal is for our log and metric.
 
 mod basic;
+mod certificate;
 mod code;
 mod coverage;
 pub mod doctor;
@@ -47,12 +48,13 @@ pub use coverage::{AddressCoverage, BodyCoverage, Coverage};
 pub use jwt::{KeySet, KeySetError, KeySetHandle, KeySetPlace};
 pub use private_key::{InvalidPrivateKey, PrivateKey};
 pub use public_key::{InvalidPublicKey, PublicKey};
-pub use read::{BAD_VALUE, CODES};
-pub use received::{Received, Verified};
+pub use read::{BAD_VALUE, CODES, until};
+pub use received::{Peer, Received, Verified};
 pub use refusal::Refusal;
 pub use secret::{MAX_SECRETS, SecretEncoding, SettingsError, SigningSecret};
 pub use settings::VerifySettings;
 pub use sign::{CannotSign, Outgoing};
+pub use timestamp::MAX_REPLAY_WINDOW;
 pub use verifier::Verifier;
 
 #[cfg(test)]

@@ -74,9 +74,22 @@ struct SourceStatus {
     /// The hash of the file that its events are mapped by.
     #[serde(skip_serializing_if = "Option::is_none")]
     mapping: Option<String>,
+    /// What proves its requests.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    secrets: Vec<SecretStatus>,
     /// What is wrong with its file or its secrets, one line each.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     trouble: Vec<String>,
+}
+
+/// A secret or certificate, by the name that logs and metrics have for it.
+#[derive(Serialize)]
+struct SecretStatus {
+    secret: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<String>,
+    /// Whether it is still accepted.
+    accepted: bool,
 }
 
 #[derive(Serialize)]
@@ -136,6 +149,7 @@ pub(super) async fn page(State(admin): State<Arc<Admin>>) -> Response {
         .await
         .unwrap_or_default();
     let reload = admin.reloads.last();
+    let now = admin.clock.now();
     let status = Status {
         reload: Reload::from(&*reload),
         dead: dead.into_iter().map(DeadDelivery::from).collect(),
@@ -153,6 +167,7 @@ pub(super) async fn page(State(admin): State<Arc<Admin>>) -> Response {
                 source: standing.source,
                 receives: standing.trouble.is_empty(),
                 mapping: standing.mapping.map(|mapping| mapping.to_string()),
+                secrets: secrets(standing.secrets, now),
                 trouble: standing.trouble,
             })
             .collect(),
@@ -192,6 +207,15 @@ fn show_directory(status: DirectoryStatus) -> Option<DirectoryShown> {
         reading: status.reading,
         complete: status.complete,
     })
+}
+
+fn secrets(secrets: Vec<(String, Option<Timestamp>)>, now: Timestamp) -> Vec<SecretStatus> {
+    let show = |(secret, until): (String, Option<Timestamp>)| SecretStatus {
+        secret,
+        until: until.map(|until| until.to_string()),
+        accepted: until.is_none_or(|until| now < until),
+    };
+    secrets.into_iter().map(show).collect()
 }
 
 fn show(totals: &Totals) -> TotalsStatus {

@@ -26,6 +26,7 @@ pub(super) struct Reading {
     keys: Vec<(OrganisationName, SecretReference)>,
     organisations: BTreeSet<OrganisationName>,
     has_public_url: bool,
+    has_trusted_proxies: bool,
 }
 
 /// What was read.
@@ -52,6 +53,7 @@ impl Reading {
             keys: keys.collect(),
             organisations: config.organisations.keys().cloned().collect(),
             has_public_url: config.public_url.is_some(),
+            has_trusted_proxies: !config.trusted_proxies.is_empty(),
         }
     }
 
@@ -82,6 +84,12 @@ impl Reading {
             return Some(format!(
                 "source `{name}`: its signatures cover the public address; set `public_url` in gateway.yaml \
                  or GATEWAY_PUBLIC_URL to what senders were given, such as `https://hooks.school.mx`"
+            ));
+        }
+        if source.receive().verify.needs_trusted_proxy() && !self.has_trusted_proxies {
+            return Some(format!(
+                "source `{name}`: client certificates are what a proxy says in a header, and anybody could write that \
+                 header; set `trusted_proxies` in gateway.yaml or GATEWAY_TRUSTED_PROXIES to the addresses of yours"
             ));
         }
         None

@@ -148,6 +148,7 @@ impl Reloader {
             Verdict::Take(changes) => {
                 let report = SourcesReport::loaded(&set, changes);
                 self.metrics.sources(set.sources(), self.clock.now());
+                self.metrics.secret_ends(set.secret_ends());
                 self.key_sets.adopt(&set);
                 // All organisations have a key.
                 for (organisation, key) in &self.keys {

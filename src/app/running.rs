@@ -72,6 +72,7 @@ pub async fn start(
     reading.keep_start(&config, &mut seen);
     say(&set, strictness)?;
     metrics.sources(set.sources(), clock.now());
+    metrics.secret_ends(set.secret_ends());
     let (reloads, desk) = Reloads::new(start_report(&set, &clock));
     let key_sets = KeySets::new(clock.clone(), metrics.clone());
     key_sets.adopt(&set);
@@ -93,6 +94,8 @@ pub async fn start(
         clock: clock.clone(),
         metrics: metrics.clone(),
         public_url: config.public_url.clone(),
+        trusted_proxies: config.trusted_proxies.clone(),
+        warn_before_end: config.rotation_warn_before,
         body_limit: config.limits.body.as_usize(),
         body_budget: config.limits.memory.as_usize(),
         body_timeout: config.limits.body_timeout,

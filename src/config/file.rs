@@ -41,6 +41,7 @@ impl FileSettings {
         for key in ["listen", "public_url", "mappings", "data"] {
             settings.take(key, key, &mut keys, out);
         }
+        settings.take_list("trusted_proxies", &mut keys, out);
         settings.section(
             "admin",
             &["listen"],
@@ -69,6 +70,7 @@ impl FileSettings {
         settings.section("retry", &retry, &mut keys, out, |_, _, _| {});
         settings.section("unchanged", &["max_age"], &mut keys, out, |_, _, _| {});
         settings.section("directory", &["refresh"], &mut keys, out, |_, _, _| {});
+        settings.section("rotation", &["warn_before"], &mut keys, out, |_, _, _| {});
         settings.section("reload", &["poll"], &mut keys, out, |_, _, _| {});
         settings.section("log", &["format", "level"], &mut keys, out, |_, _, _| {});
         settings.section(
@@ -139,6 +141,33 @@ impl FileSettings {
         }
     }
 
+    /// A list of texts, as one text with commas between them. A single text is a list of one.
+    fn take_list(&mut self, key: &'static str, keys: &mut KeyReader<'_>, out: &mut Collector) {
+        let Some(entry) = keys.take(key) else { return };
+        let node = &entry.value;
+        let nodes = node.as_list().unwrap_or(std::slice::from_ref(node));
+        let texts: Option<Vec<&str>> = nodes.iter().map(Node::as_text).collect();
+        let Some(texts) = texts.filter(|_| !node.is_null()) else {
+            out.add(
+                Diagnostic::error(CODES.shape, format!("`{key}` takes a list of texts"))
+                    .at(node.span, "expected a list such as [10.0.0.0/8]"),
+            );
+            return;
+        };
+        self.put(key, texts.join(","), node.span, out);
+    }
+
+    fn put(&mut self, dotted: &str, text: String, span: Span, out: &Collector) {
+        let (line, _) = out.file().line_column(span.start);
+        let origin = Origin::File(out.file().name().to_owned(), line);
+        let written = Written {
+            text,
+            origin,
+            span: Some(span),
+        };
+        self.values.insert(dotted.to_owned(), written);
+    }
+
     fn take(
         &mut self,
         key: &'static str,
@@ -147,14 +176,7 @@ impl FileSettings {
         out: &mut Collector,
     ) {
         if let Some((text, node)) = keys.take_text(key, out) {
-            let (line, _) = out.file().line_column(node.span.start);
-            let origin = Origin::File(out.file().name().to_owned(), line);
-            let written = Written {
-                text: text.to_owned(),
-                origin,
-                span: Some(node.span),
-            };
-            self.values.insert(dotted.to_owned(), written);
+            self.put(dotted, text.to_owned(), node.span, out);
         }
     }
 }

@@ -1,5 +1,8 @@
 //! All layers to one checked configuration.
 
+mod limits;
+mod proxies;
+
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
@@ -13,7 +16,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::{
-    Admin, ByteCount, Config, Environment, Flags, Limits, Organisation, Receiving, RetrySettings,
+    Admin, ByteCount, Config, Environment, Flags, Organisation, Receiving, RetrySettings,
     SecretReference, ShutdownSettings,
     file::FileSettings,
     layers::{Layers, Origin, Shown, Written},
@@ -28,9 +31,6 @@ use crate::{
 
 /// The file that is read when no other is named, where it exists.
 pub const DEFAULT_FILE: &str = "gateway.yaml";
-
-/// The most refused requests of a source that can be looked at: more than anybody reads.
-const MOST_REJECTED: u32 = 10_000;
 
 /// What is wrong with the configuration, all of it.
 #[derive(Debug, thiserror::Error)]
@@ -188,39 +188,11 @@ impl Reader<'_> {
         );
         let admin = self.admin();
         let public_url = self.public_url();
+        let trusted_proxies = self.trusted_proxies();
         let mappings = self.mappings();
         let data = self.path("data", self.flags.data.clone(), "--data", "GATEWAY_DATA");
         let organisations = self.organisations();
-        let limits = Limits {
-            body: self.bytes("limits.body", ByteCount(1 << 20)),
-            memory: self.bytes("limits.memory", ByteCount(64 << 20)),
-            requests: self.count("limits.requests", 256),
-            connections: self.count("limits.connections", 1024),
-            header_timeout: self.duration("limits.header_timeout", Duration::from_secs(10)),
-            body_timeout: self.duration("limits.body_timeout", Duration::from_secs(30)),
-            directory: self.count("limits.directory", 500_000),
-            disk_reserve: self.bytes("limits.disk_reserve", ByteCount(256 << 20)),
-            rejected: self.rejected(),
-        };
-        if limits.memory < limits.body {
-            let diagnostic = Diagnostic::error(
-                "config/value",
-                format!(
-                    "`limits.memory` ({}) is less than `limits.body` ({})",
-                    limits.memory, limits.body
-                ),
-            )
-            .help(
-                "no body of the largest size could ever be taken; raise the one or lower the other",
-            );
-            let written = self
-                .settings
-                .get("limits.memory")
-                .or_else(|| self.settings.get("limits.body"));
-            if let Some(written) = written {
-                self.layers.report(diagnostic, &written);
-            }
-        }
+        let limits = self.limits();
         let retry = RetrySettings {
             budget: self.duration("retry.for", Duration::from_hours(72)),
             first_wait: self.duration("retry.first_wait", Duration::from_secs(1)),
@@ -233,6 +205,8 @@ impl Reader<'_> {
             drain: self.duration("shutdown.drain", Duration::ZERO),
             grace: self.duration("shutdown.grace", Duration::from_secs(25)),
         };
+        let rotation_warn_before =
+            self.duration("rotation.warn_before", Duration::from_hours(7 * 24));
         let reload_poll = self.duration("reload.poll", Duration::from_secs(5));
         let log = self.log();
         let (findings, shown) = self.layers.finish();
@@ -240,6 +214,7 @@ impl Reader<'_> {
             listen,
             admin,
             public_url,
+            trusted_proxies,
             mappings,
             data,
             organisations,
@@ -249,6 +224,7 @@ impl Reader<'_> {
             directory_refresh,
             shutdown,
             log,
+            rotation_warn_before,
             reload_poll,
             file: self.file,
             base: self.base,
@@ -336,19 +312,6 @@ impl Reader<'_> {
         let written = self.settings.get(key);
         self.layers
             .settle(key, written, default, str::parse, ToString::to_string)
-    }
-
-    fn rejected(&mut self) -> u32 {
-        let key = "limits.rejected";
-        let written = self.settings.get(key);
-        let read = |text: &str| {
-            let number = text.trim().parse().ok();
-            number
-                .filter(|number| *number <= MOST_REJECTED)
-                .ok_or("a whole number from 0 to 10000")
-        };
-        self.layers
-            .settle(key, written, 100, read, ToString::to_string)
     }
 
     fn count(&mut self, key: &str, default: u32) -> NonZeroU32 {

@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::{ByteCount, SecretReference, Shown};
-use crate::{event::OrganisationName, quentli::BaseUrl, telemetry::LogSettings};
+use crate::{event::OrganisationName, network::Networks, quentli::BaseUrl, telemetry::LogSettings};
 
 /// Flags of the command line that override everything else.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +26,8 @@ pub struct Config {
     /// Where senders address the gateway, without a path, such as `https://hooks.school.mx`; needed by schemes that
     /// sign the address.
     pub public_url: Option<Url>,
+    /// The proxies and balancers in front of us, whose word counts for whom they speak.
+    pub trusted_proxies: Networks,
     pub mappings: PathBuf,
     pub data: PathBuf,
     /// At least one.
@@ -38,6 +40,8 @@ pub struct Config {
     pub directory_refresh: Duration,
     pub shutdown: ShutdownSettings,
     pub log: LogSettings,
+    /// How long before a secret ends that a sender still uses the log says so.
+    pub rotation_warn_before: Duration,
     /// How often the source files, and the secrets and keys in files, are looked at for changes; zero is never.
     pub reload_poll: Duration,
     /// `gateway.yaml`, which need not be there.

@@ -6,8 +6,13 @@
 //! for ever; nothing is accepted that would not have been accepted had the settings been right at once; and requests
 //! are kept for a week at most. Whoever sends something twice meets the same dedup keys as with live requests.
 //!
+//! Who called is not kept. Whether it was a proxy of ours, which client certificates ask, shows in the reason of the refusal:
+//! some reasons exist only behind that question.
+//!
 //! What passes goes the way of every event ([`Ingress::take_in`]), and loses its kept request after that. A crash in
 //! between leaves both, and the next try finds a duplicate.
+
+use std::net::{IpAddr, Ipv4Addr};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
@@ -21,7 +26,7 @@ use crate::{
     source::Lookup,
     store::{Acceptance, KeptRequest, RefusedId, StoreError},
     telemetry::RequestResult,
-    verify::{self, Received},
+    verify::{self, Peer, Received},
 };
 
 /// What became of a request that was to be accepted later.
@@ -79,10 +84,14 @@ impl Ingress {
         let Lookup::Ready(source) = self.sources.get(&record.source) else {
             return Err(NotTried::NoSource);
         };
-        let received = self.received(kept).ok_or(NotTried::NotKept)?;
         let Ok(turn) = self.turns.acquire().await else {
             return Err(NotTried::Busy);
         };
+        let peer = Peer {
+            client: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            through_trusted_proxy: verify::Refusal::is_after_trusted_proxy(&record.reason),
+        };
+        let received = self.received(kept, peer).ok_or(NotTried::NotKept)?;
         let late = match self.take_in(&source, received, turn).await {
             // Nobody waits for the answer any more.
             Ok(Done::Handshake(_)) => {
@@ -91,7 +100,7 @@ impl Ingress {
                 self.refused.refused_again(id, reason, status).await?;
                 Late::Refused(reason)
             }
-            Ok(Done::Stored(acceptance)) => {
+            Ok(Done::Stored(acceptance, _)) => {
                 self.count(source.name(), &acceptance);
                 let (late, event) = match acceptance {
                     Acceptance::Accepted { event, .. } => (Late::Accepted(event), event),
@@ -166,7 +175,7 @@ impl Ingress {
     }
 
     /// The request as it came. `None` for what no request can be, which is not kept.
-    fn received(&self, kept: KeptRequest) -> Option<Received> {
+    fn received(&self, kept: KeptRequest, peer: Peer) -> Option<Received> {
         let mut headers = HeaderMap::with_capacity(kept.headers.len());
         for (name, value) in &kept.headers {
             let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
@@ -179,6 +188,7 @@ impl Ingress {
             headers,
             body: kept.body,
             received_at: kept.received_at,
+            peer,
         })
     }
 }

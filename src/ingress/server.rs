@@ -3,23 +3,33 @@
 //! Written on hyper, because axum's own loop cuts off neither a client that sends nothing nor one that sends half a
 //! head (`tokio-rs/axum#3478`).
 
-use std::{net::SocketAddr, num::NonZeroU32, sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    num::NonZeroU32,
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::Router;
+use http::Request;
+use hyper::{
+    body::Incoming,
+    service::{Service as _, service_fn},
+};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
     service::TowerToHyperService,
 };
 use tokio::{
-    net::{TcpListener, TcpSocket},
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
 };
 use tokio_util::task::TaskTracker;
 
 use crate::lifecycle::Shutdown;
 
-/// The largest head of a request, in bytes; header fields are at most hyper's 100.
+/// Heads of requests up to this size are taken, in bytes, and none of twice the size; header fields are at most hyper's 100.
 const MAX_HEAD_BYTES: usize = 32 * 1024;
 /// Connections that wait for the accept loop.
 const BACKLOG: u32 = 1024;
@@ -32,6 +42,10 @@ pub struct ServerLimits {
     /// From the first byte, or from the last answer, to the end of the next head. Also ends idle connections.
     pub header_timeout: Duration,
 }
+
+/// Whose connection a request came by; every request has it as an extension.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ConnectedFrom(pub(super) IpAddr);
 
 /// Opens a port; port 0 picks a free one.
 ///
@@ -66,8 +80,12 @@ pub async fn serve(
         .header_read_timeout(limits.header_timeout)
         .max_buf_size(MAX_HEAD_BYTES);
 
-    while let Some((stream, slot)) = next_connection(&listener, &slots, &shutdown).await {
-        let service = TowerToHyperService::new(router.clone());
+    while let Some((stream, from, slot)) = next_connection(&listener, &slots, &shutdown).await {
+        let router = TowerToHyperService::new(router.clone());
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(ConnectedFrom(from));
+            router.call(request)
+        });
         let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
         let hard = shutdown.hard().clone();
         connections.spawn(async move {
@@ -92,7 +110,7 @@ async fn next_connection(
     listener: &TcpListener,
     slots: &Arc<Semaphore>,
     shutdown: &Shutdown,
-) -> Option<(tokio::net::TcpStream, OwnedSemaphorePermit)> {
+) -> Option<(TcpStream, IpAddr, OwnedSemaphorePermit)> {
     loop {
         let next = async {
             let slot = Arc::clone(slots)
@@ -107,12 +125,12 @@ async fn next_connection(
             next = next => next,
         };
         match accepted {
-            Ok((stream, _)) => {
+            Ok((stream, from)) => {
                 if let Err(error) = stream.set_nodelay(true) {
                     tracing::debug!(error.chain = %error, "a connection broke before it was served");
                     continue;
                 }
-                return Some((stream, slot));
+                return Some((stream, from.ip(), slot));
             }
             // Out of file descriptors, or the client is gone already: wait a little rather than spin.
             Err(error) => {

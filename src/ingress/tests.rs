@@ -92,6 +92,8 @@ impl World {
             clock: clock.clone(),
             metrics: metrics.clone(),
             public_url: None,
+            trusted_proxies: crate::network::Networks::default(),
+            warn_before_end: std::time::Duration::ZERO,
             body_limit: 2 << 20,
             body_budget: 64 << 20,
             body_timeout: Duration::from_secs(30),
@@ -133,7 +135,11 @@ impl World {
         self.answer(request).await
     }
 
-    async fn answer(&self, request: Request<Body>) -> u16 {
+    async fn answer(&self, mut request: Request<Body>) -> u16 {
+        let from = std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+        request
+            .extensions_mut()
+            .insert(super::server::ConnectedFrom(from));
         let response = self.ingress.router().oneshot(request).await.unwrap();
         response.status().as_u16()
     }

@@ -42,9 +42,18 @@ impl Ingress {
             Ok(verified) => {
                 self.metrics
                     .verified(source.name(), verified.secret_name().unwrap_or("none"));
+                if let Some(secret) = verified.secret_name() {
+                    let now = verified.received().received_at;
+                    self.rotation.matched(source, secret, now);
+                }
                 Ok((verified, turn))
             }
-            Err((received, refusal)) => Err(Refusal::of_event(refusal, received)),
+            Err((received, refusal)) => {
+                if refusal == verify::Refusal::NoSecret {
+                    self.rotation.none_left(source, received.received_at);
+                }
+                Err(Refusal::of_event(refusal, received))
+            }
         }
     }
 

@@ -1,24 +1,29 @@
 //! The webhook handler: handshake or event; verify, map, accept, answer.
 
 use std::{
+    net::IpAddr,
     panic::AssertUnwindSafe,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use axum::{
     body::Body,
-    extract::{Path, State, rejection::PathRejection},
+    extract::{Extension, Path, State, rejection::PathRejection},
 };
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header, request::Parts};
 use tokio::sync::SemaphorePermit;
 
 use super::{
-    Ingress, accepted, body,
+    Ingress, accepted,
+    admission::Denied,
+    body,
     handshake::{self, Answered, Asked},
     rejected::{Rejection, Seen},
+    server::ConnectedFrom,
 };
 use crate::{
     event::{End, Failure, ItemOutcome, Mapped, MappedItem, SourceName},
@@ -26,7 +31,7 @@ use crate::{
     source::{Lookup, Source, receive::Answer},
     store::{Acceptance, StoreError},
     telemetry::RequestResult,
-    verify::{self, Received, Verified},
+    verify::{self, Peer, Received, Verified},
 };
 
 /// Bodies above this size are mapped off the network threads.
@@ -43,6 +48,10 @@ pub(super) struct Refusal {
     seen: Option<Seen>,
     /// Whether it may be an event whose check failed, so that it can be tried again.
     may_be_event: bool,
+    /// When to come back, where that is known more exactly than for all problems of the kind.
+    retry_after: Option<Duration>,
+    /// Only where the address is the reason.
+    client: Option<IpAddr>,
 }
 
 impl From<Problem> for Refusal {
@@ -52,6 +61,8 @@ impl From<Problem> for Refusal {
             reason: problem.name(),
             seen: None,
             may_be_event: false,
+            retry_after: None,
+            client: None,
         }
     }
 }
@@ -62,6 +73,20 @@ impl Refusal {
         Self {
             seen: Some(Seen::Head(Box::new(head))),
             ..problem.into()
+        }
+    }
+
+    /// Refuses who may not call, or not now.
+    fn of_caller(denied: Denied, head: Parts) -> Self {
+        match denied {
+            Denied::NotAllowed(client) => Self {
+                client: Some(client),
+                ..Self::of_head(Problem::NotAllowed, head)
+            },
+            Denied::TooMany(wait) => Self {
+                retry_after: Some(wait),
+                ..Self::of_head(Problem::TooManyRequests, head)
+            },
         }
     }
 
@@ -89,14 +114,15 @@ impl Refusal {
             problem,
             reason: refusal.as_str(),
             seen: Some(Seen::Whole(Box::new(received))),
-            may_be_event: false,
+            ..problem.into()
         }
     }
 }
 
 /// What became of a request that is not refused.
 pub(super) enum Done {
-    Stored(Acceptance),
+    /// With the name of the secret that proved it.
+    Stored(Acceptance, Option<String>),
     /// The sender registered the address.
     Handshake(Answered),
 }
@@ -105,6 +131,7 @@ pub(super) enum Done {
 pub(super) async fn receive(
     State(ingress): State<Arc<Ingress>>,
     name: Result<Path<String>, PathRejection>,
+    Extension(ConnectedFrom(from)): Extension<ConnectedFrom>,
     request: Request<Body>,
 ) -> Response<Body> {
     let started = ingress.clock.elapsed();
@@ -115,7 +142,7 @@ pub(super) async fn receive(
         .as_ref()
         .map_or(Lookup::Unknown, |name| ingress.sources.get(name));
     let known = name.filter(|_| !matches!(found, Lookup::Unknown));
-    let result = ingress.handle(&found, request).await;
+    let result = ingress.handle(&found, from, request).await;
 
     let took = ingress.clock.elapsed().saturating_sub(started);
     let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
@@ -134,7 +161,7 @@ pub(super) async fn receive(
             );
             handshake::response(answered)
         }
-        Ok((stored, Done::Stored(acceptance))) => {
+        Ok((stored, Done::Stored(acceptance, secret))) => {
             let (word, event, counts) = match acceptance {
                 Acceptance::Accepted {
                     event,
@@ -152,6 +179,7 @@ pub(super) async fn receive(
             tracing::info!(
                 request.id = request_id,
                 source,
+                secret.name = secret,
                 event.id = event.0,
                 result = word.as_str(),
                 items.new = new,
@@ -174,10 +202,18 @@ pub(super) async fn receive(
                 result = "refused",
                 reason = refusal.reason,
                 http.status = status,
+                client.address = refusal.client.map(tracing::field::display),
                 duration_ms,
                 "webhook"
             );
             let mut response: Response<Body> = refusal.problem.response(&request_id, None);
+            if let Some(wait) = refusal.retry_after {
+                let seconds = wait.as_millis().div_ceil(1000).max(1);
+                let seconds = u64::try_from(seconds).unwrap_or(u64::MAX);
+                response
+                    .headers_mut()
+                    .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            }
             if refusal.problem == Problem::MethodNotAllowed {
                 response
                     .headers_mut()
@@ -192,6 +228,7 @@ impl Ingress {
     async fn handle(
         &self,
         found: &Lookup,
+        from: IpAddr,
         request: Request<Body>,
     ) -> Result<(Arc<Source>, Done), Refusal> {
         let source = match found {
@@ -199,7 +236,7 @@ impl Ingress {
             Lookup::Broken => return Err(Problem::SourceUnavailable.into()),
             Lookup::Ready(source) => source,
         };
-        match self.receive(source, request).await {
+        match self.receive(source, from, request).await {
             Ok(done) => Ok((Arc::clone(source), done)),
             Err(refusal) => {
                 self.write_down(source, &refusal);
@@ -208,15 +245,31 @@ impl Ingress {
         }
     }
 
-    async fn receive(&self, source: &Arc<Source>, request: Request<Body>) -> Result<Done, Refusal> {
+    async fn receive(
+        &self,
+        source: &Arc<Source>,
+        from: IpAddr,
+        request: Request<Body>,
+    ) -> Result<Done, Refusal> {
         let (head, body) = request.into_parts();
+        let peer = self.admission.peer(from, &head.headers);
+        let now = self.clock.elapsed();
+        if let Err(denied) = self.admission.admit(source, peer, &head.headers, now) {
+            return Err(Refusal::of_caller(denied, head));
+        }
         if !handshake::takes(source, &head.method) {
             return Err(Refusal::of_head(Problem::MethodNotAllowed, head));
         }
-        let (received, _share) = self.read(head, body).await?;
+        let (received, _share) = self.read(head, body, peer).await?;
         let turn = self.turn().await?;
         match self.ask(source, received).await? {
-            Asked::Event(received) => self.take_in(source, received, turn).await,
+            Asked::Event(received) => {
+                let done = self.take_in(source, received, turn).await?;
+                if let Done::Stored(..) = done {
+                    self.admission.count(source, self.clock.elapsed());
+                }
+                Ok(done)
+            }
             Asked::Handshake(answered) => Ok(Done::Handshake(answered)),
         }
     }
@@ -234,11 +287,12 @@ impl Ingress {
             Asked::Event(verified) => verified,
             Asked::Handshake(answered) => return Ok(Done::Handshake(answered)),
         };
+        let secret = verified.secret_name().map(str::to_owned);
         let (verified, mapped) = map(source, verified).await;
         let event = accepted::new_event(source, verified, mapped);
         let stored = self.store.accept(event).await;
         stored
-            .map(Done::Stored)
+            .map(|acceptance| Done::Stored(acceptance, secret))
             .map_err(|error| self.not_stored(&error))
     }
 
@@ -271,6 +325,7 @@ impl Ingress {
         &self,
         head: Parts,
         body: Body,
+        peer: Peer,
     ) -> Result<(Received, Option<SemaphorePermit<'_>>), Refusal> {
         let read = body::read(
             &head.headers,
@@ -295,6 +350,7 @@ impl Ingress {
             headers: head.headers,
             body,
             received_at: self.clock.now(),
+            peer,
         };
         Ok((received, share))
     }

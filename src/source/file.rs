@@ -64,6 +64,8 @@ pub struct Source {
     checked: CheckedSource,
     verifier: Verifier,
     handshake: Option<Handshake>,
+    /// Of secrets and certificates that have one, by name.
+    ends: Vec<(String, Timestamp)>,
 }
 
 /// Why a checked source cannot receive.
@@ -105,12 +107,13 @@ pub enum ArmError {
     },
     #[error(
         "source `{source_name}`: all its secrets have passed their `until`, the last at {until}; add one that is in use \
-         to `receive.{keys_name}`"
+         to {place}"
     )]
     Expired {
         source_name: SourceName,
-        keys_name: &'static str,
         until: Timestamp,
+        /// Where in the file.
+        place: &'static str,
     },
 }
 
@@ -391,11 +394,11 @@ impl CheckedSource {
         let receive = &self.receive;
         let is_public = receive.verify.takes_public_keys();
         let what = if is_public { "public key" } else { "secret" };
-        let keys_name = receive.keys_name();
+        let place = receive.place_of_ends();
         let named = |secret: &ReceiveSecret| {
             read(secret).map_err(|error| {
                 let reference = &secret.reference;
-                let named = format!("the {what} {reference} of `receive.{keys_name}`");
+                let named = format!("the {what} {reference} of {place}");
                 (named, error)
             })
         };
@@ -425,10 +428,15 @@ impl CheckedSource {
             Verifier::new(settings, &secrets)
         };
         let verifier = verifier.map_err(unfit)?;
+        let ends = self.receive.ends();
+        let ends = ends
+            .filter_map(|(name, until)| Some((name, until?)))
+            .collect();
         Ok(Source {
             checked: self,
             verifier,
             handshake,
+            ends,
         })
     }
 }
@@ -453,6 +461,12 @@ impl Source {
     /// The keys of metadata by which customers are looked for.
     pub fn metadata_looked_for(&self) -> impl Iterator<Item = &str> {
         self.checked.mapping.metadata_looked_for()
+    }
+
+    /// Until when those secrets and certificates are accepted that have an end, by the names that
+    /// [`Verified::secret_name`] has for them.
+    pub fn ends(&self) -> &[(String, Timestamp)] {
+        &self.ends
     }
 
     /// Which text of the file mapped an event.

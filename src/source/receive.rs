@@ -12,11 +12,14 @@
 //!   dedup: [portalId, eventId]  # expressions on an item; or {header: webhook-id}; or body
 //!   answer: {status: 200}
 //!   keep_rejected: {bodies_for: 24h}  # off unless it is written
+//!   allow_from: [192.0.2.0/24]  # who may call; otherwise everybody
+//!   rate_limit: {per_minute: 600, burst: 100}  # otherwise none
 //! ```
 //!
 //! Reading gives checked values or findings, never both a value and an error. Secrets are references here; their
 //! values come in through [`Receive::signing_secrets`], and the expressions of `dedup` are compiled elsewhere.
 
+mod admission;
 mod answer;
 mod dedup;
 mod handshake;
@@ -27,10 +30,11 @@ pub mod written;
 
 use std::time::Duration;
 
-use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
 
 pub use self::{
+    admission::RateLimit,
     answer::Answer,
     dedup::{DedupExpression, DedupRule, MAX_DEDUP_EXPRESSIONS},
     handshake::ReceiveHandshake,
@@ -39,9 +43,11 @@ pub use self::{
 use crate::{
     config::SecretReference,
     diag::{Collector, Diagnostic, Span, did_you_mean},
+    network::Networks,
     verify::{
         BAD_VALUE, CODES, MAX_SECRETS, PublicKey, SigningSecret, VerifySettings,
         presets::{self, Preset},
+        until,
     },
     yaml::{Entry, KeyReader, Node},
 };
@@ -62,6 +68,10 @@ pub struct Receive {
     pub answer: Answer,
     /// How long requests whose check failed are kept whole, so that they can be accepted later.
     pub keep_rejected: Option<Duration>,
+    /// From where requests are taken; `None` for everywhere.
+    pub allow_from: Option<Networks>,
+    /// How many genuine requests are taken; `None` for all.
+    pub rate_limit: Option<RateLimit>,
 }
 
 /// Where a signing secret stands, and until when it is accepted.
@@ -89,12 +99,16 @@ impl Receive {
         let settings = verify.as_ref().map(|(settings, _)| settings);
         let public_keys = public_keys::read(keys_entry, settings, out);
         let handshake = handshake::read(keys.take("handshake"), preset, settings, node, out);
-        let dedup = dedup::read(keys.take("dedup"), preset, node.span, out);
+        let dedup_entry = keys.take("dedup");
+        let dedup = dedup::read(dedup_entry, preset, node.span, out);
         let answer = answer::read(keys.take("answer"), out);
         let keep_rejected = keys.take("keep_rejected");
         let keep_rejected = keep_rejected.and_then(|entry| keep::read(entry, out));
+        let allow_from = admission::allow_from(keys.take("allow_from"), out);
+        let rate_limit = admission::rate_limit(keys.take("rate_limit"), out);
         keys.finish(out);
         let (verify, _) = verify?;
+        dedup::judge(dedup_entry, preset, &verify, node, out);
         let is_learned = matches!(&handshake, Ok(Some(handshake)) if handshake.settings.learns());
         if !(is_learned && secrets_entry.is_none()) {
             check_secrets(&verify, secrets_entry, &secrets, node, out);
@@ -109,24 +123,37 @@ impl Receive {
             dedup: dedup?,
             answer: answer?,
             keep_rejected,
+            allow_from,
+            rate_limit,
         })
     }
 
-    /// From when on none of the secrets or public keys is accepted; `None` where one is without an end, or nothing is
-    /// verified.
+    /// What is accepted as a proof (secrets, public keys and certificates), by the names that logs and metrics have for
+    /// them, and until when.
+    pub fn ends(&self) -> impl Iterator<Item = (String, Option<Timestamp>)> {
+        let secrets = self.secrets.iter();
+        let secrets = secrets.map(|secret| (secret.reference.to_string(), secret.until));
+        let keys = self.public_keys.iter().enumerate();
+        let keys = keys.map(|(place, key)| (key.name(place), key.until()));
+        let certificates = self.verify.certificates();
+        let certificates = certificates.map(|(name, until)| (name.to_owned(), until));
+        secrets.chain(keys).chain(certificates)
+    }
+
+    /// From when on none of these is accepted; `None` where one is without an end, or nothing is verified.
     pub fn until(&self) -> Option<Timestamp> {
-        let secrets = self.secrets.iter().map(|secret| secret.until);
-        let keys = self.public_keys.iter().map(ReceivePublicKey::until);
-        let ends: Option<Vec<_>> = secrets.chain(keys).collect();
+        let ends: Option<Vec<_>> = self.ends().map(|(_, until)| until).collect();
         ends?.into_iter().max()
     }
 
-    /// The key of the section under which the secrets or public keys stand.
-    pub fn keys_name(&self) -> &'static str {
+    /// Where these stand in a source file.
+    pub fn place_of_ends(&self) -> &'static str {
         if self.verify.takes_public_keys() {
-            "public_keys"
+            "`receive.public_keys`"
+        } else if self.verify.needs_secret() {
+            "`receive.secrets`"
         } else {
-            "secrets"
+            "`receive.verify.allowed`"
         }
     }
 
@@ -165,17 +192,13 @@ impl Receive {
         let mut found = Vec::new();
         let mut failed = Vec::new();
         for (place, key) in self.public_keys.iter().enumerate() {
-            let (name, text) = match key {
-                ReceivePublicKey::Literal { text, .. } => {
-                    (format!("public key {}", place + 1), Ok(Some(text.clone())))
-                }
+            let name = key.name(place);
+            let text = match key {
+                ReceivePublicKey::Literal { text, .. } => Ok(Some(text.clone())),
                 ReceivePublicKey::Reference(reference) => {
                     let text = resolve(reference);
                     let text = text.map(|text| text.map(|text| text.expose_secret().to_owned()));
-                    (
-                        reference.reference.to_string(),
-                        text.map_err(|error| (reference.span, error)),
-                    )
+                    text.map_err(|error| (reference.span, error))
                 }
             };
             match text {
@@ -282,29 +305,6 @@ fn secret(node: &Node, out: &mut Collector) -> Option<ReceiveSecret> {
     })
 }
 
-/// A moment, or a day, at whose end (in UTC) the secret ends.
-fn until(node: &Node, out: &mut Collector) -> Option<Timestamp> {
-    let moment = node.as_text().and_then(|text| {
-        if let Ok(moment) = text.parse() {
-            return Some(moment);
-        }
-        let day: Date = text
-            .parse()
-            .ok()
-            .filter(|_| text.len() == "2026-12-31".len())?;
-        let end = day.tomorrow().ok()?.to_zoned(TimeZone::UTC).ok()?;
-        Some(end.timestamp())
-    });
-    if moment.is_none() {
-        out.add(
-            Diagnostic::error(BAD_VALUE, "this is not a day")
-                .at(node.span, "expected a date")
-                .help("write the last day, such as 2026-12-31, or a moment, such as 2026-12-31T18:00:00Z"),
-        );
-    }
-    moment
-}
-
 /// Whether settings and secrets fit together.
 fn check_secrets(
     verify: &VerifySettings,
@@ -322,7 +322,7 @@ fn check_secrets(
                 if verify.is_none() {
                     "nothing is verified, so no secret is used"
                 } else {
-                    "the sender signs with a key of its own, so no secret is used"
+                    "the sender has a key of its own, so no secret is used"
                 },
             )
             .at(entry.key_span, "not used")

@@ -165,16 +165,16 @@ impl Set {
     ) -> Result<Source, ArmError> {
         let name = checked.name().clone();
         let until = checked.receive().until();
-        let keys_name = checked.receive().keys_name();
         // The text of a public key may have lines and spaces.
         let is_public = checked.receive().verify.takes_public_keys();
+        let place = checked.receive().place_of_ends();
         // They are read also where none is accepted any more, so that the set sees when they change.
         let armed = checked.arm_with(|secret| {
             let read = seen.secret(&secret.reference, environment, base);
             if read.is_err() && secret.until.is_some_and(|until| until <= self.at) {
                 self.warnings.push(format!(
                     "source `{name}`: the secret {} is gone, and has passed its `until`; take it out of \
-                     `receive.{keys_name}`",
+                     {place}",
                     secret.reference
                 ));
                 return Ok(None);
@@ -198,13 +198,13 @@ impl Set {
         match until {
             Some(until) if until <= self.at => Err(ArmError::Expired {
                 source_name: name,
-                keys_name,
                 until,
+                place,
             }),
             Some(until) if armed.is_ok() => {
                 self.warnings.push(format!(
                     "source `{name}`: every secret has an `until`, so that from {until} on each request is refused; add \
-                     one that has none to `receive.{keys_name}`"
+                     one that has none to {place}"
                 ));
                 armed
             }
@@ -286,6 +286,14 @@ impl Set {
             .collect()
     }
 
+    /// Until when those secrets and certificates are accepted that have an end.
+    pub fn secret_ends(&self) -> impl Iterator<Item = (SourceName, String, Timestamp)> {
+        self.ready().flat_map(|source| {
+            let ends = source.ends().iter();
+            ends.map(|(name, until)| (source.name().clone(), name.clone(), *until))
+        })
+    }
+
     /// What was found in files that receive all the same, one line each, without any text of the file.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
@@ -346,16 +354,17 @@ impl Sources {
     pub fn all(&self) -> Vec<Standing> {
         let set = self.0.load();
         let standing = |file: &SetFile| {
-            let (source, mapping) = match &file.address {
+            let (source, ready) = match &file.address {
                 Address::Of(name) => match set.sources.get(name) {
-                    Some(Entry::Ready(source)) => (name.to_string(), Some(source.mapping_hash())),
+                    Some(Entry::Ready(source)) => (name.to_string(), Some(source)),
                     Some(Entry::Broken(_)) | None => (name.to_string(), None),
                 },
                 Address::None(_) => ("(no name)".to_owned(), None),
             };
             Standing {
                 source,
-                mapping,
+                mapping: ready.map(|source| source.mapping_hash()),
+                secrets: ready.map_or_else(Vec::new, |source| source.receive().ends().collect()),
                 trouble: set.trouble(file).map(Trouble::lines).unwrap_or_default(),
             }
         };
@@ -369,6 +378,8 @@ pub struct Standing {
     pub source: String,
     /// Of a source that receives.
     pub mapping: Option<MappingHash>,
+    /// What proves requests of a source that receives, by name, and until when.
+    pub secrets: Vec<(String, Option<Timestamp>)>,
     /// Nothing for a source that receives.
     pub trouble: Vec<String>,
 }

@@ -7,6 +7,7 @@ mod directory;
 mod handshakes;
 mod labels;
 mod rejected;
+mod secrets;
 mod words;
 
 use std::{
@@ -27,6 +28,7 @@ use self::labels::{
     OrganisationLabels, OrganisationStateLabels, PartLabels, ReloadLabels, RequestLabels,
     SecretLabels, SourceLabels, StateLabels, Word,
 };
+use self::secrets::SecretEnds;
 pub use self::words::{
     ApiCall, DirectoryState, HandshakeOutcome, LeftOut, OrganisationState, ReloadPart,
     RequestResult,
@@ -45,6 +47,7 @@ pub struct Metrics {
     secrets: Family<SecretLabels, Counter>,
     rejected: Rejected,
     handshakes: Handshakes,
+    secret_ends: SecretEnds,
     sources: Family<SourceLabels, Gauge>,
     mappings: Family<MappingLabels, Gauge>,
     /// The sources that those two show.
@@ -98,6 +101,7 @@ impl Metrics {
         );
         let rejected = Rejected::new(&mut registry);
         let handshakes = Handshakes::new(&mut registry);
+        let secret_ends = SecretEnds::register(&mut registry);
         let sources = Family::default();
         registry.register(
             "source_loaded",
@@ -207,6 +211,7 @@ impl Metrics {
             secrets,
             rejected,
             handshakes,
+            secret_ends,
             sources,
             mappings,
             sources_shown: Arc::default(),
@@ -258,6 +263,11 @@ impl Metrics {
                 secret: Word::Secret(secret.to_owned()),
             })
             .inc();
+    }
+
+    /// All secrets and certificates that have an end, by the names that [`Metrics::verified`] has for them.
+    pub fn secret_ends(&self, ends: impl IntoIterator<Item = (SourceName, String, Timestamp)>) {
+        self.secret_ends.set(ends);
     }
 
     /// All sources there are since `at`, each with the hash of its mapping, or none where it does not receive. Those
@@ -495,6 +505,8 @@ mod tests {
         metrics.rejected_left_out(&source, LeftOut::Flood, 1);
         metrics.rejected_tried_again(&source, RequestResult::Accepted);
         metrics.handshake(&source, "echo-query", HandshakeOutcome::Answered);
+        let until = "2026-12-31T00:00:00Z".parse().unwrap();
+        metrics.secret_ends([(source.clone(), "CRM_SECRET".to_owned(), until)]);
         let mapping = MappingHash::of(b"the text of the file");
         let at = "2026-03-02T12:00:00Z".parse().unwrap();
         metrics.sources([(source.clone(), Some(mapping))], at);

@@ -51,7 +51,7 @@ impl VerifySettings {
     /// What the proof of a request covers.
     pub fn coverage(&self) -> Coverage {
         match &self.kind {
-            Kind::None | Kind::Basic | Kind::Token(_) => Coverage::default(),
+            Kind::None | Kind::Basic | Kind::Token(_) | Kind::Certificate(_) => Coverage::default(),
             Kind::Signature(settings) => of_signature(settings),
             Kind::Jwt(settings) => of_token(settings),
         }

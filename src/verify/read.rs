@@ -4,7 +4,7 @@
 //!
 //! | key | `type` | value |
 //! | --- | --- | --- |
-//! | `type` | all | `hmac`, `digest`, `public-key`, `token`, `basic`, `jwt` |
+//! | `type` | all | `hmac`, `digest`, `public-key`, `token`, `basic`, `jwt`, `client-certificate` (also `mtls`) |
 //! | `require_headers` | all | list of `{name, value}`: headers that must be there with this value |
 //! | `algorithm` | `hmac`, `digest` | `sha1`, `sha256` (default), `sha384`, `sha512` |
 //! | `algorithm` | `public-key` | `ed25519`, `ecdsa-p256-sha256-der`, `rsa-pkcs1-sha256` |
@@ -30,6 +30,9 @@
 //! | `claims` | `jwt` | `{iss, aud, require, equal, of_source, url_sha256_claim, body_sha256_claim, hash_encoding}` |
 //! | `check_exp` | `jwt` | `false`: a token need not say when it expires |
 //! | `leeway` | `jwt` | how far clocks may differ, default none (`leeway_s: 1` says the same) |
+//! | `header` | `client-certificate` | the header that a trusted proxy puts the certificate into |
+//! | `format` | `client-certificate` | `pem`, `base64`, `rfc9440`, `xfcc`, `sha256` or `subject` |
+//! | `allowed` | `client-certificate` | one or a list of fingerprints or subjects, or `{text, until}` |
 //!
 //! In `claims`, `iss` and `aud` are a text or a list of which one must be met, and `{url}` in `aud` stands for the
 //! address that the sender was given; `equal` is a map of places and values; `of_source` lists places whose value the
@@ -46,6 +49,7 @@
 //! directions unless `future_tolerance` is given. `signed_headers.source` is `pair:KEY`; between names stands `name_sep`
 //! (default a space), between values `value_sep` (default `.`).
 
+mod certificate;
 mod handshake;
 mod jwt;
 mod signature;
@@ -53,7 +57,7 @@ mod value;
 
 use http::HeaderName;
 
-pub use self::value::BAD_VALUE;
+pub use self::value::{BAD_VALUE, until};
 use self::value::{
     Read, Reported, header_name, json_path, optional_text, report, required_text, unknown_word,
 };
@@ -83,6 +87,7 @@ impl VerifySettings {
             Type::Jwt => {
                 jwt::read(&mut keys, node, out).map(|settings| Kind::Jwt(Box::new(settings)))
             }
+            Type::Certificate => certificate::read(&mut keys, out).map(Kind::Certificate),
             Type::Signature(kind) => signature::read(kind, &mut keys, node, out)
                 .map(|settings| Kind::Signature(Box::new(settings))),
         };
@@ -99,6 +104,7 @@ impl VerifySettings {
 enum Type {
     Basic,
     Token,
+    Certificate,
     Signature(SignatureType),
     Jwt,
 }
@@ -111,11 +117,19 @@ enum SignatureType {
 }
 
 fn type_of(keys: &mut KeyReader<'_>, out: &mut Collector) -> Read<Type> {
-    const TYPES: [&str; 6] = ["hmac", "digest", "public-key", "token", "basic", "jwt"];
+    const TYPES: [&str; 7] = [
+        "hmac",
+        "digest",
+        "public-key",
+        "token",
+        "basic",
+        "jwt",
+        "client-certificate",
+    ];
     let (text, place) = keys
         .require_text(
             "type",
-            "write `type: hmac`, `digest`, `public-key`, `token`, `basic` or `jwt`",
+            "write `type: hmac`, `digest`, `public-key`, `token`, `basic`, `jwt` or `client-certificate`",
             out,
         )
         .ok_or(Reported)?;
@@ -126,20 +140,12 @@ fn type_of(keys: &mut KeyReader<'_>, out: &mut Collector) -> Read<Type> {
         "token" => Ok(Type::Token),
         "basic" => Ok(Type::Basic),
         "jwt" => Ok(Type::Jwt),
+        "client-certificate" | "mtls" => Ok(Type::Certificate),
         "none" => report(
             out,
             Diagnostic::error(BAD_VALUE, "`none` has no settings")
                 .at(place.span, "settings of nothing")
                 .help("to take every request unverified, write `verify: none`"),
-        ),
-        "mtls" => report(
-            out,
-            Diagnostic::error(
-                "recv/not-available",
-                format!("verification by `{text}` is not available yet"),
-            )
-            .at(place.span, "not available")
-            .help(format!("available are {}", TYPES.join(", "))),
         ),
         _ => report(
             out,
@@ -218,7 +224,7 @@ fn required_headers(
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(in crate::verify) mod tests {
     use super::*;
     use crate::{
         diag::{SourceText, render_lines},

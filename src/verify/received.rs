@@ -1,6 +1,6 @@
 //! A request before and after its check.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, net::IpAddr, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, header::CONTENT_TYPE};
@@ -20,6 +20,26 @@ pub struct Received {
     /// The raw bytes, whole.
     pub body: Bytes,
     pub received_at: Timestamp,
+    pub peer: Peer,
+}
+
+/// Who is at the other end, as far as the network shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// That of the connection, or what trusted proxies say of it. Never what the client itself says.
+    pub client: IpAddr,
+    /// Whether the connection is one of our own proxies', so that what it says in headers counts.
+    pub through_trusted_proxy: bool,
+}
+
+impl Peer {
+    /// Whoever called us without one of our proxies between.
+    pub const fn direct(client: IpAddr) -> Self {
+        Self {
+            client,
+            through_trusted_proxy: false,
+        }
+    }
 }
 
 impl fmt::Debug for Received {

@@ -47,6 +47,16 @@ pub enum Refusal {
     MissingCredentials,
     #[error("the user name or the password is wrong, or not written as Basic authentication is")]
     WrongCredentials,
+    #[error(
+        "the request did not come by way of a trusted proxy, so what it says of a certificate counts for nothing"
+    )]
+    UntrustedProxy,
+    #[error("the client showed no certificate")]
+    MissingCertificate,
+    #[error("the header is not written as the configured format of certificates")]
+    MalformedCertificate,
+    #[error("the certificate is none of those that are allowed")]
+    WrongCertificate,
     #[error("the signature or token is inside the body, and the body cannot be read")]
     UnreadableBody,
     #[error("the handshake is not written as this source writes it, or is too long")]
@@ -88,7 +98,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 41] = [
         Self::NoSecret,
         Self::RequiredHeader,
         Self::MissingSignature,
@@ -108,6 +118,10 @@ impl Refusal {
         Self::WrongToken,
         Self::MissingCredentials,
         Self::WrongCredentials,
+        Self::UntrustedProxy,
+        Self::MissingCertificate,
+        Self::MalformedCertificate,
+        Self::WrongCertificate,
         Self::UnreadableBody,
         Self::HandshakeMalformed,
         Self::HandshakeToken,
@@ -150,6 +164,10 @@ impl Refusal {
             Self::WrongToken => "wrong-token",
             Self::MissingCredentials => "missing-credentials",
             Self::WrongCredentials => "wrong-credentials",
+            Self::UntrustedProxy => "untrusted-proxy",
+            Self::MissingCertificate => "missing-certificate",
+            Self::MalformedCertificate => "malformed-certificate",
+            Self::WrongCertificate => "wrong-certificate",
             Self::UnreadableBody => "unreadable-body",
             Self::HandshakeMalformed => "handshake-malformed",
             Self::HandshakeToken => "handshake-token",
@@ -174,6 +192,16 @@ impl Refusal {
     /// Whether keys that the sender has published since may change the verdict.
     pub const fn may_need_new_keys(self) -> bool {
         matches!(self, Self::UnknownKey | Self::NoKeySet)
+    }
+
+    /// Whether a refusal with this code is only for requests that came by way of a trusted proxy.
+    pub fn is_after_trusted_proxy(code: &str) -> bool {
+        let after = [
+            Self::MissingCertificate,
+            Self::MalformedCertificate,
+            Self::WrongCertificate,
+        ];
+        after.iter().any(|refusal| refusal.as_str() == code)
     }
 
     /// Whether the request could not even be checked, which is a bad request (400) rather than an unauthorised one

@@ -16,6 +16,8 @@ pub(super) struct Request<'a> {
     query: &'a str,
     pub(super) headers: &'a HeaderMap,
     pub(super) body: &'a [u8],
+    /// Whether a proxy of ours handed it on, so that what it says in headers counts.
+    pub(super) through_trusted_proxy: bool,
     json: OnceCell<Option<Value>>,
 }
 
@@ -33,6 +35,7 @@ impl<'a> Request<'a> {
             query: query_of(path_and_query),
             headers,
             body,
+            through_trusted_proxy: false,
             json: OnceCell::new(),
         }
     }
@@ -68,13 +71,17 @@ impl<'a> Request<'a> {
 
 impl<'a> From<&'a Received> for Request<'a> {
     fn from(received: &'a Received) -> Self {
-        Self::new(
+        let request = Self::new(
             &received.method,
             &received.public_url,
             &received.path_and_query,
             &received.headers,
             &received.body,
-        )
+        );
+        Self {
+            through_trusted_proxy: received.peer.through_trusted_proxy,
+            ..request
+        }
     }
 }
 

@@ -1,9 +1,11 @@
 //! How a source proves that it sent a request. Checked: whatever exists here makes sense.
 
 use http::HeaderName;
+use jiff::Timestamp;
 
 use super::{
     SecretEncoding,
+    certificate::CertificateSettings,
     code::{Algorithm, Encoding},
     format::SignatureFormat,
     json_path::JsonPath,
@@ -31,6 +33,7 @@ pub(super) enum Kind {
     None,
     Basic,
     Token(TokenSettings),
+    Certificate(CertificateSettings),
     Signature(Box<SignatureSettings>),
     Jwt(Box<JwtSettings>),
 }
@@ -123,7 +126,7 @@ impl VerifySettings {
     /// request or the token can write any body.
     pub fn covers_body(&self) -> bool {
         match &self.kind {
-            Kind::None | Kind::Basic | Kind::Token(_) => false,
+            Kind::None | Kind::Basic | Kind::Token(_) | Kind::Certificate(_) => false,
             Kind::Signature(settings) => settings
                 .signed
                 .has(|part| matches!(part, Segment::Body | Segment::FormSorted)),
@@ -140,7 +143,7 @@ impl VerifySettings {
                 Scheme::Hmac(shared) | Scheme::Digest(shared) => Some(shared.secret_encoding),
                 Scheme::PublicKey(_) => None,
             },
-            Kind::None | Kind::Basic | Kind::Token(_) | Kind::Jwt(_) => None,
+            Kind::None | Kind::Basic | Kind::Token(_) | Kind::Certificate(_) | Kind::Jwt(_) => None,
         }
     }
 
@@ -152,7 +155,7 @@ impl VerifySettings {
     /// Whether the public address is part of what is signed, so that the gateway must be told how senders address it.
     pub fn signs_url(&self) -> bool {
         match &self.kind {
-            Kind::None | Kind::Basic | Kind::Token(_) => false,
+            Kind::None | Kind::Basic | Kind::Token(_) | Kind::Certificate(_) => false,
             Kind::Signature(settings) => settings
                 .signed
                 .has(|part| matches!(part, Segment::Url | Segment::UrlDecoded)),
@@ -161,6 +164,22 @@ impl VerifySettings {
                 claims.url_sha256.is_some() || claims.audiences.contains(&Audience::Url)
             }
         }
+    }
+
+    /// Whether what proves a request is the word of a proxy of ours.
+    pub const fn needs_trusted_proxy(&self) -> bool {
+        matches!(self.kind, Kind::Certificate(_))
+    }
+
+    /// The certificates that a request may show, by name, and until when.
+    pub fn certificates(&self) -> impl Iterator<Item = (&str, Option<Timestamp>)> {
+        let allowed = match &self.kind {
+            Kind::Certificate(settings) => settings.allowed.as_slice(),
+            Kind::None | Kind::Basic | Kind::Token(_) | Kind::Jwt(_) | Kind::Signature(_) => &[],
+        };
+        allowed
+            .iter()
+            .map(|allowed| (&*allowed.name, allowed.until))
     }
 
     /// The headers that hold what proves a request: signatures or a token.
@@ -172,6 +191,7 @@ impl VerifySettings {
                 TokenPlace::Header(name) => std::slice::from_ref(name),
                 TokenPlace::Query(_) | TokenPlace::Form(_) | TokenPlace::Json(_) => &[],
             },
+            Kind::Certificate(settings) => std::slice::from_ref(&settings.header),
             Kind::Signature(settings) => settings.place.headers(),
             Kind::Jwt(settings) => match &settings.place {
                 TokenAt::Place(TokenPlace::Header(name)) => std::slice::from_ref(name),
@@ -194,7 +214,7 @@ impl VerifySettings {
     /// The headers that hold signatures: no secrets, unlike tokens.
     pub fn signature_headers(&self) -> &[HeaderName] {
         match &self.kind {
-            Kind::None | Kind::Basic | Kind::Token(_) | Kind::Jwt(_) => &[],
+            Kind::None | Kind::Basic | Kind::Token(_) | Kind::Certificate(_) | Kind::Jwt(_) => &[],
             Kind::Signature(settings) => settings.place.headers(),
         }
     }
@@ -202,7 +222,7 @@ impl VerifySettings {
     /// The header that holds the sender's event id, where it is signed.
     pub fn id_header(&self) -> Option<&HeaderName> {
         match &self.kind {
-            Kind::None | Kind::Basic | Kind::Token(_) | Kind::Jwt(_) => None,
+            Kind::None | Kind::Basic | Kind::Token(_) | Kind::Certificate(_) | Kind::Jwt(_) => None,
             Kind::Signature(settings) => settings.id_header.as_ref(),
         }
     }
@@ -210,7 +230,7 @@ impl VerifySettings {
     /// How the secret is written, in words; `None` where there is none.
     pub fn secret_form(&self) -> Option<String> {
         match &self.kind {
-            Kind::None => None,
+            Kind::None | Kind::Certificate(_) => None,
             Kind::Basic => Some("the secret is `user:password`".to_owned()),
             Kind::Token(settings) if settings.prefix.is_empty() => {
                 Some("the secret is the token".to_owned())
@@ -241,7 +261,9 @@ impl VerifySettings {
 
     /// Whether the sender and we share a secret.
     pub fn needs_secret(&self) -> bool {
-        !self.is_none() && !self.needs_key_set() && !self.takes_public_keys()
+        !matches!(self.kind, Kind::None | Kind::Certificate(_))
+            && !self.needs_key_set()
+            && !self.takes_public_keys()
     }
 
     /// Whether the sender signs with a key pair, and publishes the other half.
@@ -286,6 +308,7 @@ impl VerifySettings {
             Kind::None => "none",
             Kind::Basic => "basic",
             Kind::Token(_) => "token",
+            Kind::Certificate(_) => "client-certificate",
             Kind::Signature(settings) => match settings.scheme {
                 Scheme::Hmac(_) => "hmac",
                 Scheme::Digest(_) => "digest",
@@ -302,7 +325,7 @@ impl VerifySettings {
                 Scheme::PublicKey(algorithm) => Some(algorithm),
                 Scheme::Hmac(_) | Scheme::Digest(_) => None,
             },
-            Kind::None | Kind::Basic | Kind::Token(_) | Kind::Jwt(_) => None,
+            Kind::None | Kind::Basic | Kind::Token(_) | Kind::Certificate(_) | Kind::Jwt(_) => None,
         }
     }
 

@@ -4,6 +4,8 @@
 
 mod write;
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method,
@@ -15,7 +17,7 @@ use sha2::{Digest as _, Sha256};
 
 use self::write::{add_to_form, add_to_query, is_form, set_header, write_json};
 use super::{
-    PrivateKey, Received, Refusal, Verifier, basic,
+    Peer, PrivateKey, Received, Refusal, Verifier, basic,
     jwt::{self, EventPlace, JwtSettings, Keys, TokenAt},
     request::Request,
     secret::{Prepared, valid},
@@ -45,6 +47,8 @@ pub enum CannotSign {
     MissingPart(&'static str),
     #[error("the value for the header `{0}` cannot stand in a header")]
     NotHeaderText(HeaderName),
+    #[error("only the real sender can show its certificate, to the proxy in front of the gateway")]
+    OnlyThroughProxy,
     #[error("the body must be JSON with room for `{0}`")]
     NoRoomInBody(String),
     #[error("this source has public keys, and only the private key of one of them can sign")]
@@ -107,6 +111,7 @@ impl Verifier {
             Check::Token(settings, secrets) => {
                 write_token(settings, &first(secrets, now)?.key, &mut request)?;
             }
+            Check::Certificate(_) => return Err(CannotSign::OnlyThroughProxy),
             Check::Signature(settings, keys) => {
                 let signer = Signer {
                     settings,
@@ -140,6 +145,7 @@ impl Outgoing {
             headers: self.headers,
             body: self.body,
             received_at,
+            peer: Peer::direct(IpAddr::V4(Ipv4Addr::LOCALHOST)),
         }
     }
 }

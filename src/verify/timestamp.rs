@@ -45,6 +45,11 @@ pub(super) const DEFAULT_TOLERANCE: SignedDuration = SignedDuration::from_secs(3
 /// A signature that is older than this proves little.
 pub(super) const MAX_TOLERANCE: SignedDuration = SignedDuration::from_hours(7 * 24);
 
+/// The longest time for which a captured request can stay genuine: from the earliest moment at which it is taken, ahead
+/// of its timestamp by the one tolerance, to the latest, behind it by the other. What tells repeated requests from new
+/// ones must be remembered for longer than this.
+pub const MAX_REPLAY_WINDOW: SignedDuration = SignedDuration::from_hours(2 * 7 * 24);
+
 /// Longer than any timestamp that somebody sends; ours may be written at any length.
 const MAX_LENGTH: usize = 64;
 
@@ -150,6 +155,28 @@ mod tests {
                 TimestampFormat::UnixMilliseconds,
                 &(NOW * 1000 - 300_001).to_string()
             ),
+            Err(Refusal::TimestampTooOld)
+        );
+    }
+
+    #[test]
+    fn no_request_stays_genuine_for_longer_than_what_repetitions_are_remembered_for() {
+        let settings = TimestampSettings {
+            place: TimestampPlace::Pair("t".into()),
+            format: TimestampFormat::UnixSeconds,
+            tolerance: Some(Tolerance {
+                past: MAX_TOLERANCE,
+                future: MAX_TOLERANCE,
+            }),
+        };
+        let check = |now: Timestamp| settings.check(&NOW.to_string(), now);
+        let earliest = Timestamp::from_second(NOW).unwrap() - MAX_TOLERANCE;
+        let second = SignedDuration::from_secs(1);
+        assert_eq!(check(earliest - second), Err(Refusal::TimestampTooNew));
+        assert_eq!(check(earliest), Ok(()));
+        assert_eq!(check(earliest + MAX_REPLAY_WINDOW), Ok(()));
+        assert_eq!(
+            check(earliest + MAX_REPLAY_WINDOW + second),
             Err(Refusal::TimestampTooOld)
         );
     }

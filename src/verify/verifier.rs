@@ -12,6 +12,7 @@ use secrecy::SecretString;
 use super::{
     KeySetHandle, PublicKey, Received, Refusal, SettingsError, SigningSecret, Verified,
     VerifySettings, basic,
+    certificate::{self, CertificateSettings},
     jwt::{self, Algorithms, JwtSettings, Keys, SharedKey},
     request::Request,
     secret::{Prepared, prepare, prepare_public, valid},
@@ -31,6 +32,7 @@ pub(super) enum Check {
     None,
     Basic(Vec<Prepared<SecretString>>),
     Token(TokenSettings, Vec<Prepared<SecretString>>),
+    Certificate(CertificateSettings),
     Signature(Box<SignatureSettings>, Vec<Prepared<Key>>),
     Jwt(Box<JwtSettings>, Keys),
 }
@@ -41,8 +43,8 @@ impl Verifier {
     /// # Errors
     ///
     /// No secret, an empty one, one that is not written as the settings say, or more than
-    /// [`MAX_SECRETS`](super::MAX_SECRETS); any secret at all where nothing is verified, or where the settings want
-    /// public keys: see [`Verifier::with_public_keys`].
+    /// [`MAX_SECRETS`](super::MAX_SECRETS); any secret at all where none is used. Where the settings want public
+    /// keys: see [`Verifier::with_public_keys`].
     pub fn new(settings: VerifySettings, secrets: &[SigningSecret]) -> Result<Self, SettingsError> {
         if settings.takes_public_keys() {
             return Err(match secrets.first() {
@@ -50,11 +52,14 @@ impl Verifier {
                 None => SettingsError::NoPublicKey,
             });
         }
+        if !settings.needs_secret()
+            && let Some(secret) = secrets.first()
+        {
+            return Err(SettingsError::UnusedSecret(secret.name.clone()));
+        }
         let check = match &settings.kind {
-            Kind::None => match secrets.first() {
-                Some(secret) => return Err(SettingsError::UnusedSecret(secret.name.clone())),
-                None => Check::None,
-            },
+            Kind::None => Check::None,
+            Kind::Certificate(certificate) => Check::Certificate(certificate.clone()),
             Kind::Basic => Check::Basic(prepare(secrets, basic::prepare)?),
             Kind::Token(token) => Check::Token(
                 token.clone(),
@@ -179,6 +184,9 @@ impl Verifier {
                 Ok(Match::of(
                     token::check(settings, secrets, request, now)?.name(),
                 ))
+            }
+            Check::Certificate(settings) => {
+                certificate::check(settings, request, now).map(Match::of)
             }
             Check::Signature(settings, secrets) => {
                 any_valid(secrets, now)?;

@@ -152,3 +152,103 @@ async fn a_body_that_dribbles_in_takes_nobodys_turn() {
     world.gateway.settled().await;
     world.end().await;
 }
+
+/// Sends all of a text, as far as the gateway lets us, and gives what it says.
+async fn say(world: &World, text: &str) -> String {
+    let mut stream = TcpStream::connect(world.gateway.listen).await.unwrap();
+    // The gateway may answer and close while we still write.
+    stream.write_all(text.as_bytes()).await.ok();
+    let mut said = [0; 4096];
+    let count = timeout(PATIENCE, stream.read(&mut said)).await.unwrap();
+    String::from_utf8_lossy(&said[..count.unwrap_or(0)]).into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn heads_that_no_honest_sender_makes_are_answered_431_and_the_next_request_is_served() {
+    let world = World::new().await;
+    let fields: String = (0..101)
+        .map(|number| format!("X-Field-{number}: 1\r\n"))
+        .collect();
+    let large = format!("X-Large: {}\r\n", "x".repeat(100_000));
+    for more in [fields, large] {
+        let head = format!("POST /webhooks/school HTTP/1.1\r\nHost: x\r\n{more}\r\n");
+        let said = say(&world, &head).await;
+        assert!(said.starts_with("HTTP/1.1 431"), "{said}");
+    }
+    let url = world.gateway.url();
+    let answer = world.school.rename(&url, "1", &world.customer, "A").await;
+    assert_eq!(answer.unwrap().status, 200);
+    world.gateway.settled().await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_in_a_row_on_one_connection_are_answered_in_order() {
+    let world = World::new().await;
+    let mut stream = TcpStream::connect(world.gateway.listen).await.unwrap();
+    let get = |path: &str, last: &str| format!("GET {path} HTTP/1.1\r\nHost: x\r\n{last}\r\n");
+    let row = [
+        get("/live", ""),
+        get("/elsewhere", ""),
+        get("/ready", "Connection: close\r\n"),
+    ];
+    stream.write_all(row.concat().as_bytes()).await.unwrap();
+    let said = until_closed(stream).await;
+    let statuses: Vec<&str> = said
+        .lines()
+        .filter_map(|line| line.split_once("HTTP/1.1 "))
+        .map(|(_, status)| status.get(..3).unwrap())
+        .collect();
+    assert_eq!(statuses, ["200", "404", "200"], "{said}");
+    world.end().await;
+}
+
+/// Writes one byte now and then until the gateway closes the connection.
+async fn dribble(world_listen: std::net::SocketAddr, beginning: &str) {
+    let mut stream = TcpStream::connect(world_listen).await.unwrap();
+    stream.write_all(beginning.as_bytes()).await.unwrap();
+    let (mut from, mut to) = stream.split();
+    let mut said = Vec::new();
+    let dribbles = async {
+        loop {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            if to.write_all(b"x").await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    };
+    let closed = async { from.read_to_end(&mut said).await.ok() };
+    let ended = timeout(PATIENCE, async {
+        tokio::select! { () = dribbles => {}, _ = closed => {} }
+    });
+    ended
+        .await
+        .expect("a client that dribbles is cut off, however long it goes on");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_slow_clients_of_every_kind_keep_no_honest_one_out() {
+    let settings = "limits: {header_timeout: 400ms, body_timeout: 400ms, connections: 40}\n";
+    let world = World::with(|setup| setup.settings(settings)).await;
+    let listen = world.gateway.listen;
+    let mut slow = tokio::task::JoinSet::new();
+    // Three times as many as there is room for.
+    for _ in 0..40 {
+        slow.spawn(dribble(listen, ""));
+        slow.spawn(dribble(
+            listen,
+            "POST /webhooks/school HTTP/1.1\r\nHost: x\r\nX-Half",
+        ));
+        let body = "POST /webhooks/school HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n";
+        slow.spawn(dribble(listen, body));
+    }
+    let url = world.gateway.url();
+    for number in 0..5 {
+        let id = number.to_string();
+        let answer = world.school.rename(&url, &id, &world.customer, &id).await;
+        assert_eq!(answer.unwrap().status, 200, "{number}");
+    }
+    slow.join_all().await;
+    world.gateway.settled().await;
+    world.end().await;
+}

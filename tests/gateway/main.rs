@@ -6,9 +6,11 @@
     reason = "tests: a surprise ends the test"
 )]
 
+mod admission;
 mod answers;
 mod creation;
 mod directory;
+mod driven;
 mod handshakes;
 mod headers;
 mod hostile;

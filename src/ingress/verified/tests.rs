@@ -53,6 +53,8 @@ impl World {
             clock: clock.clone(),
             metrics,
             public_url: None,
+            trusted_proxies: crate::network::Networks::default(),
+            warn_before_end: std::time::Duration::ZERO,
             body_limit: 1 << 20,
             body_budget: 1 << 20,
             body_timeout: Duration::from_secs(1),

@@ -79,7 +79,7 @@ fn attributes_of_a_cloud_event_are_kept_but_for_a_secret_among_them() {
 
 #[test]
 fn no_rule_reads_the_header_of_the_token() {
-    let text = "mapping: 1\nsource: s\nreceive:\n  verify: {type: token, token_source: 'header:X-Token'}\n  secrets: [{env: TOKEN}]\notherwise: drop\nrules:\n  - {name: r, when: exists(header('x-token')), drop: x}\ntests:\n  - {name: t, event: {a: 1}, headers: {X-Token: a}, expect: [{drop: x}]}\n";
+    let text = "mapping: 1\nsource: s\nreceive:\n  verify: {type: token, token_source: 'header:X-Token'}\n  secrets: [{env: TOKEN}]\n  dedup: body\notherwise: drop\nrules:\n  - {name: r, when: exists(header('x-token')), drop: x}\ntests:\n  - {name: t, event: {a: 1}, headers: {X-Token: a}, expect: [{drop: x}]}\n";
     let no_samples = |_: &str| Err(io::ErrorKind::NotFound.into());
     let file = SourceFile::check(
         "s.yaml",

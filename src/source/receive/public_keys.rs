@@ -20,6 +20,15 @@ pub enum ReceivePublicKey {
 }
 
 impl ReceivePublicKey {
+    /// What logs and metrics call it: where it stands, or the 0-based `place` of one that stands in the file, counted
+    /// from 1.
+    pub fn name(&self, place: usize) -> String {
+        match self {
+            Self::Literal { .. } => format!("public key {}", place + 1),
+            Self::Reference(reference) => reference.reference.to_string(),
+        }
+    }
+
     /// From when on it is not accepted.
     pub const fn until(&self) -> Option<Timestamp> {
         match self {

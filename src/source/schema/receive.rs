@@ -8,6 +8,7 @@ use super::build::{
 };
 use super::handshake::handshake;
 use crate::{
+    network::MAX_NETWORKS,
     source::receive::MAX_DEDUP_EXPRESSIONS,
     verify::{MAX_SECRETS, presets},
 };
@@ -21,9 +22,12 @@ pub(super) fn definitions() -> Vec<(&'static str, Value)> {
         ("jwt", map(jwt())),
         ("claims", map(claims())),
         ("jwks", map_with_one_of(&["url", "file"], jwks())),
+        ("client_certificate", map(client_certificate())),
+        ("certificate", map(certificate())),
         ("required_header", map(required_header())),
         ("secret", map_with_one_of(&["env", "file"], secret())),
         ("dedup_header", map(dedup_header())),
+        ("rate_limit", map(rate_limit())),
         ("answer", map(answer())),
         ("keep_rejected", map(keep_rejected())),
     ]
@@ -42,6 +46,7 @@ fn receive() -> Vec<Key> {
                 reference("token"),
                 reference("basic"),
                 reference("jwt"),
+                reference("client_certificate"),
             ]),
         ),
         may(
@@ -86,6 +91,18 @@ fn receive() -> Vec<Key> {
                     .at_most(MAX_DEDUP_EXPRESSIONS),
                 reference("dedup_header"),
             ]),
+        ),
+        may(
+            "allow_from",
+            "From which addresses requests are taken, such as [192.0.2.0/24]; otherwise from everywhere. Behind a proxy \
+             this needs `trusted_proxies` in gateway.yaml.",
+            any(&[text(), list(&text()).not_empty().at_most(MAX_NETWORKS)]),
+        ),
+        may(
+            "rate_limit",
+            "How many genuine requests are taken; otherwise all. What is above is answered 429, and many senders do not \
+             send it again.",
+            reference("rate_limit"),
         ),
         may(
             "answer",
@@ -294,6 +311,47 @@ fn jwks() -> Vec<Key> {
     ]
 }
 
+fn client_certificate() -> Vec<Key> {
+    vec![
+        must(
+            "type",
+            "A client certificate, which a proxy of yours hands on in a header; needs `trusted_proxies` in gateway.yaml. \
+             It does not cover the body.",
+            one_of(&["client-certificate", "mtls"]),
+        ),
+        must("header", "The header that the proxy sets.", text()),
+        must(
+            "format",
+            "What the proxy writes there.",
+            one_of(&["pem", "base64", "rfc9440", "xfcc", "sha256", "subject"]),
+        ),
+        must(
+            "allowed",
+            "The certificates that may be shown, by their SHA-256 fingerprints (with the format `subject`, by their \
+             subjects).",
+            any(&[
+                text(),
+                reference("certificate"),
+                list(&any(&[text(), reference("certificate")]))
+                    .not_empty()
+                    .at_most(MAX_SECRETS),
+            ]),
+        ),
+        required_headers(),
+    ]
+}
+
+fn certificate() -> Vec<Key> {
+    vec![
+        must("text", "The fingerprint or subject.", text()),
+        may(
+            "until",
+            "The last day on which it is accepted, such as 2026-12-31.",
+            text(),
+        ),
+    ]
+}
+
 fn secret() -> Vec<Key> {
     vec![
         may(
@@ -316,6 +374,22 @@ fn dedup_header() -> Vec<Key> {
         "The header with the number of the event.",
         text(),
     )]
+}
+
+fn rate_limit() -> Vec<Key> {
+    let number = || json!({"type": ["integer", "string"], "minimum": 1});
+    vec![
+        must(
+            "per_minute",
+            "So many in a minute, in the long run.",
+            number(),
+        ),
+        may(
+            "burst",
+            "So many at once after a rest; as many as in a minute unless you say otherwise.",
+            number(),
+        ),
+    ]
 }
 
 fn answer() -> Vec<Key> {

@@ -21,6 +21,7 @@ receive:
     signature_header: X-Signature
     encoding: hex
   secrets: [{env: CRM_SECRET}]
+  dedup: body
 otherwise: drop
 tables:
   level: {PRI: Primaria, SEC: Secundaria}
@@ -141,6 +142,14 @@ recv/no-verification
 -    signature_header: X-Signature
 -    encoding: hex
 
+recv/body-dedup
+-  dedup: body
++  answer: {status: 202}
+
+recv/unsigned-dedup-header
+-  dedup: body
++  dedup: {header: X-Event-Id}
+
 recv/unverified
 -  verify:
 -    type: hmac
@@ -253,10 +262,6 @@ recv/bad-value
 -  secrets: [{env: CRM_SECRET}]
 +  handshake: echo-jason
 +  secrets: [{env: CRM_SECRET}]
-
-recv/not-available
--    type: hmac
-+    type: mtls
 
 map/unknown-key
 -    drop: connection test

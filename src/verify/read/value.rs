@@ -1,7 +1,7 @@
 //! Reads single values: words, texts, header names, paths, durations.
 
 use http::HeaderName;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
 
 use super::CODES;
 use crate::{
@@ -143,6 +143,29 @@ pub(super) fn json_path(text: &str, node: &Node, out: &mut Collector) -> Read<Js
                 .at(node.span, "not a path"),
         )
     })
+}
+
+/// A moment, or a day, at whose end (in UTC) something ends.
+pub fn until(node: &Node, out: &mut Collector) -> Option<Timestamp> {
+    let moment = node.as_text().and_then(|text| {
+        if let Ok(moment) = text.parse() {
+            return Some(moment);
+        }
+        let day: Date = text
+            .parse()
+            .ok()
+            .filter(|_| text.len() == "2026-12-31".len())?;
+        let end = day.tomorrow().ok()?.to_zoned(TimeZone::UTC).ok()?;
+        Some(end.timestamp())
+    });
+    if moment.is_none() {
+        out.add(
+            Diagnostic::error(BAD_VALUE, "this is not a day")
+                .at(node.span, "expected a date")
+                .help("write the last day, such as 2026-12-31, or a moment, such as 2026-12-31T18:00:00Z"),
+        );
+    }
+    moment
 }
 
 pub(super) fn report<T>(out: &mut Collector, finding: Diagnostic) -> Read<T> {

@@ -51,6 +51,7 @@ const PLACES: [(&str, &str, &str); 23] = [
         "dedup: [eventId, \"a | text\"]",
         "dedup: {header: X-Id, §: 1}",
     ),
+    ("rate_limit", "{per_minute: 600,", "{§: 1, per_minute: 600,"),
     ("answer", "{status: 202,", "{§: 1, status: 202,"),
     (
         "keep_rejected",
@@ -108,7 +109,7 @@ const HANDSHAKES: [(&str, &str); 10] = [
 ];
 
 /// Settings of verification that `FULL` does not have.
-const OTHER_SETTINGS: [(&str, &str); 7] = [
+const OTHER_SETTINGS: [(&str, &str); 9] = [
     (
         "public_key_signature",
         "{type: public-key, algorithm: ed25519, signature_header: a, encoding: hex, §: 1}",
@@ -122,6 +123,14 @@ const OTHER_SETTINGS: [(&str, &str); 7] = [
         "{type: token, token_source: 'header:X-Token', §: 1}",
     ),
     ("basic", "{type: basic, §: 1}"),
+    (
+        "client_certificate",
+        "{type: client-certificate, header: X-Cert, format: subject, allowed: CN=crm, §: 1}",
+    ),
+    (
+        "certificate",
+        "{type: mtls, header: X-Cert, format: subject, allowed: [{text: CN=crm, until: 2026-12-31, §: 1}]}",
+    ),
     (
         "jwt",
         "{type: jwt, token_source: body, algorithms: [HS256], §: 1}",
@@ -350,7 +359,15 @@ fn the_words_of_each_key_are_those_that_its_reader_takes() {
 
 #[test]
 fn the_kinds_and_styles_are_those_that_the_readers_take() {
-    let kinds = ["hmac", "digest", "public-key", "token", "basic", "jwt"];
+    let kinds = [
+        "hmac",
+        "digest",
+        "public-key",
+        "token",
+        "basic",
+        "jwt",
+        "client-certificate",
+    ];
     let text = FULL.replace("type: hmac", &format!("type: {STRANGER}"));
     assert_eq!(words_of_reader(&text), kinds.map(str::to_owned).into());
     let algorithms = ["ed25519", "ecdsa-p256-sha256-der", "rsa-pkcs1-sha256"];
