@@ -10,7 +10,7 @@ const STRANGER: &str = "qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq";
 
 /// Where the map of each definition stands: a text in `FULL`, or one to be put in its place, and the same with a key
 /// that nobody knows, `§`.
-const PLACES: [(&str, &str, &str); 23] = [
+const PLACES: [(&str, &str, &str); 24] = [
     ("", "quentli: default", "quentli: default\n§: 1"),
     ("receive", "  handshake: none", "  handshake: none\n  §: 1"),
     (
