@@ -26,8 +26,9 @@ use bytes::Bytes;
 use quentli_gateway::{
     clock::Clock,
     config::Environment,
-    sender::{Sender, TestEvent, sign},
+    sender::{Sender, TestEvent, sign, sign_with},
     source::{Source, SourceFile, UnreadableSamples},
+    verify::PrivateKey,
 };
 use rand::{Rng as _, RngExt as _, SeedableRng as _, rngs::StdRng};
 use serde_json::Value;
@@ -36,8 +37,9 @@ use support::{executable::Setup, left_out, number, seed};
 
 const PUBLIC_URL: &str = "https://hooks.example";
 
-/// Presets whose vendor publishes a library that signs or verifies, with a secret as that vendor writes them.
-const VENDORS: [(&str, &str); 8] = [
+/// Presets whose vendor publishes a library that signs or verifies, with a secret as that vendor writes them, or a private
+/// key in PEM.
+const VENDORS: [(&str, &str); 10] = [
     (
         "standard-webhooks",
         "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
@@ -49,6 +51,11 @@ const VENDORS: [(&str, &str); 8] = [
     ("hubspot-v3", "1a2b3c4d-5e6f-7081-92a3-b4c5d6e7f809"),
     ("hubspot-v1", "yyyyyyyy-yyyy-yyyy-yyyy-yyyyyyyyyyyy"),
     ("square", "asdf1234_ZXCV-5678qwer"),
+    ("sendgrid", include_str!("../../src/verify/keys/p256.pem")),
+    (
+        "standard-webhooks-ed25519",
+        include_str!("../../src/verify/keys/ed25519.pem"),
+    ),
 ];
 
 /// The interpreter that has the libraries.
@@ -81,10 +88,18 @@ fn variable(preset: &str) -> String {
     format!("{}_SECRET", preset.to_uppercase().replace('-', "_"))
 }
 
-fn source_file(preset: &str) -> String {
-    let variable = variable(preset);
+/// The private key, where the secret is one.
+fn private_key(secret: &str) -> Option<PrivateKey> {
+    PrivateKey::read(&secret.into()).ok()
+}
+
+fn source_file(preset: &str, secret: &str) -> String {
+    let proof = match private_key(secret) {
+        Some(private) => format!("public_keys: [{{text: {}}}]", private.public_key()),
+        None => format!("secrets: [{{env: {}}}]", variable(preset)),
+    };
     format!(
-        "mapping: 1\nsource: {preset}\nreceive: {{verify: {preset}, secrets: [{{env: {variable}}}], dedup: body}}\n\
+        "mapping: 1\nsource: {preset}\nreceive: {{verify: {preset}, {proof}, dedup: body}}\n\
          otherwise: drop\nrules: [{{name: r, when: id == 'x', drop: x}}]\n\
          tests: [{{name: t, event: {{id: x}}, expect: [{{drop: x}}]}}]\n"
     )
@@ -94,8 +109,10 @@ fn setup() -> Setup {
     VENDORS.iter().fold(
         Setup::new("http://127.0.0.1:9").variable("GATEWAY_PUBLIC_URL", PUBLIC_URL),
         |setup, (preset, secret)| {
+            let key = setup.folder().join(format!("{preset}.pem"));
+            std::fs::write(key, secret).unwrap();
             setup
-                .source(preset, &source_file(preset))
+                .source(preset, &source_file(preset, secret))
                 .variable(&variable(preset), secret)
         },
     )
@@ -121,7 +138,7 @@ fn what_vendors_libraries_sign_is_accepted_and_what_was_changed_is_refused() {
     assert!(output.status.success());
     let results: BTreeMap<String, Value> = serde_json::from_slice(&output.stdout).unwrap();
     let signing: Vec<&str> = results.keys().map(String::as_str).collect();
-    assert!(signing.len() >= 7, "{signing:?}");
+    assert!(signing.len() >= 9, "{signing:?}");
     for (vendor, result) in results {
         let wrong = result["wrong"].as_array().unwrap();
         assert!(wrong.is_empty(), "{vendor}: {wrong:#?}");
@@ -159,7 +176,7 @@ fn source(preset: &str, secret: &str) -> Source {
     let file = SourceFile::check(
         &format!("{preset}.yaml"),
         preset,
-        source_file(preset),
+        source_file(preset, secret),
         &|_| Err(std::io::ErrorKind::NotFound.into()),
         UnreadableSamples::Refuse,
     );
@@ -205,9 +222,14 @@ async fn what_we_sign_is_accepted_by_vendors_libraries_and_what_was_changed_is_r
     let clock = Clock::system();
     for (preset, secret) in VENDORS {
         let source = source(preset, secret);
+        let private = private_key(secret);
         for _ in 0..count {
             let event = random_event(preset, &mut random);
-            let signed = sign(&source, &event, &listener.url, clock.now()).unwrap();
+            let signed = match &private {
+                Some(key) => sign_with(&source, &event, &listener.url, clock.now(), key),
+                None => sign(&source, &event, &listener.url, clock.now()),
+            };
+            let signed = signed.unwrap();
             let answer = sender.post(signed.clone(), &listener.url).await.unwrap();
             assert_eq!(answer.status, 200, "{preset}: {:?}", event.body);
             let mut changed = signed;
@@ -226,23 +248,23 @@ fn the_command_send_signs_as_vendors_do() {
     let listener = Listener::start(&python);
     let setup = setup().without("GATEWAY_PUBLIC_URL");
     std::fs::write(setup.folder().join("event.json"), "{\"id\": \"José\"}").unwrap();
-    for (preset, _) in VENDORS {
-        let url = listener.url.as_str();
-        let arguments = [
-            "send",
-            "--source",
-            preset,
-            "--file",
-            "event.json",
-            "--url",
-            url,
-        ];
+    for (preset, secret) in VENDORS {
+        let key = format!("{preset}.pem");
+        let mut arguments = vec!["send", "--source", preset, "--file", "event.json"];
+        arguments.extend(["--url", listener.url.as_str()]);
+        if private_key(secret).is_some() {
+            arguments.extend(["--private-key", &key]);
+        }
         let output = setup.run(&arguments);
         assert_eq!(output.status.code(), Some(0), "{preset}: {output:?}");
-        let stranger = setup
-            .command(&arguments)
-            .env(variable(preset), "whsec_AAAA")
-            .output();
-        assert_eq!(stranger.unwrap().status.code(), Some(1), "{preset}");
+        if private_key(secret).is_none() {
+            let mut stranger = setup.command(&arguments);
+            stranger.env(variable(preset), "whsec_AAAA");
+            assert_eq!(
+                stranger.output().unwrap().status.code(),
+                Some(1),
+                "{preset}"
+            );
+        }
     }
 }
