@@ -142,12 +142,16 @@ impl Driven {
 
     async fn look(&self, path: &str) -> String {
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let answer = client
+        let mut answer = client
             .get(self.admin.join(path).unwrap())
             .send()
             .await
             .unwrap();
-        String::from_utf8(answer.bytes().await.unwrap().to_vec()).unwrap()
+        let mut body = Vec::new();
+        while let Some(piece) = answer.chunk().await.unwrap() {
+            body.extend_from_slice(&piece);
+        }
+        String::from_utf8(body).unwrap()
     }
 
     async fn stop(mut self) {

@@ -166,9 +166,7 @@ async fn say(world: &World, text: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn heads_that_no_honest_sender_makes_are_answered_431_and_the_next_request_is_served() {
     let world = World::new().await;
-    let fields: String = (0..101)
-        .map(|number| format!("X-Field-{number}: 1\r\n"))
-        .collect();
+    let fields = "X-Field: 1\r\n".repeat(101);
     let large = format!("X-Large: {}\r\n", "x".repeat(100_000));
     for more in [fields, large] {
         let head = format!("POST /webhooks/school HTTP/1.1\r\nHost: x\r\n{more}\r\n");

@@ -1,7 +1,10 @@
 //! A sender that signs with a private key, whose public half stands in the source file or beside it.
 
 use http::{HeaderMap, HeaderValue, Method, header::CONTENT_TYPE};
-use quentli_gateway::verify::{Outgoing, PrivateKey, PublicKey, Verifier, presets};
+use quentli_gateway::{
+    clock::Clock,
+    verify::{Outgoing, PrivateKey, PublicKey, Verifier, presets},
+};
 
 use crate::World;
 
@@ -50,7 +53,7 @@ impl Sender {
             headers: HeaderMap::from_iter([(CONTENT_TYPE, json)]),
             body: signed.into(),
         };
-        let now = jiff::Timestamp::now();
+        let now = Clock::system().now();
         let request = self
             .verifier
             .sign_with(request, id, now, &self.private)

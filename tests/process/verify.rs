@@ -76,11 +76,12 @@ fn signed_by_school() -> Outgoing {
 /// The request as a raw file.
 fn raw(request: &Outgoing) -> String {
     let path = request.url.splitn(4, '/').nth(3).unwrap();
-    let headers: String = request
+    let headers: Vec<_> = request
         .headers
         .iter()
         .map(|(name, value)| format!("{name}: {}\n", value.to_str().unwrap()))
         .collect();
+    let headers = headers.concat();
     let body = std::str::from_utf8(&request.body).unwrap();
     format!("POST /{path} HTTP/1.1\nHost: gw.example\n{headers}\n{body}")
 }

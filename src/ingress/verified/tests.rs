@@ -43,10 +43,11 @@ impl World {
         };
         let data = tempfile::tempdir().unwrap();
         let store = Arc::new(open(data.path(), &clock));
+        let events: Arc<dyn Store> = store.clone();
         let ingress = Ingress::new(Parts {
             sources,
             key_sets,
-            store: Arc::clone(&store) as Arc<dyn Store>,
+            store: events,
             refused: store,
             rejected: 0,
             learned: LearnedSecrets::default(),
