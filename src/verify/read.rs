@@ -382,7 +382,7 @@ id_hedaer: x
             ),
             ("{type: hmca}", "did you mean `hmac`"),
             ("{type: none}", "`verify: none`"),
-            ("{type: mtls}", "not available yet"),
+            ("{type: mtls}", "needs `allowed`"),
             ("{algorithm: sha1}", "needs `type`"),
             (
                 "{type: hmac, signature_header: a, encoding: hex, signed: '{timestamp}{body}', timestamp: {source: 'header:t', format: opaque, tolerance_s: 5}}",

@@ -83,7 +83,8 @@ async fn a_request_puts_what_the_files_hold_in_force_and_says_so() {
         "removed": [],
         "trouble": [],
         "warnings": [
-          "mappings/open.yaml:3:19: warning recv/unverified: every request to this source is taken as genuine (anybody who knows the address can change customers; verify at least a token)"
+          "mappings/open.yaml:3:19: warning recv/unverified: every request to this source is taken as genuine (anybody who knows the address can change customers; verify at least a token)",
+          "mappings/school.yaml:14:10: warning recv/unsigned-dedup-header: the signature does not cover the header `x-event-id` (whoever captures a request could send it again under another number; take a field of the signed body, such as `dedup: [eventId]`, where there is one)"
         ]
       },
       "trigger": "request"

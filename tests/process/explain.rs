@@ -86,49 +86,50 @@ fn a_family_is_explained_from_the_event_to_the_patches() {
         #  each                               guardians[]                                   3 elements
 
     element 1 of 3
-        #  only                  role in ['PAYER', 'CO_PAYER']             yes: role is 'PAYER'
-        #  order_by              ^.occurredAt                              '2026-11-01T10:00:00-06:00'
-                                 | datetime                                2026-11-01T16:00:00.000Z
-        #  customer id           quentliId                                 'cus_1234567890abcdefghij'
-        #  customer username     concat('tut-', id)                        'tut-G-1'
-                                   id                                      'G-1'
-        #  customer email        email                                     ' Juan.Perez@Example.COM'
-                                 | lower                                   ' juan.perez@example.com'
-        #  name                  fullName                                  'juan  PÉREZ garcía '
-                                 | squeeze                                 'juan PÉREZ garcía'
-                                 | title                                   'Juan Pérez García'
-        #  email                 email                                     ' Juan.Perez@Example.COM'
-                                 | lower                                   ' juan.perez@example.com'
-                                 | email                                   'juan.perez@example.com'
-        #  phoneNumber           phones[type='mobile'].number              '+52 1 55 1234 5678'
-                                 ?? phones[type='work'].number             not needed
-                                 | phone                                   '+525512345678'
-        #  secondaryPhoneNumber  phones[type='home'].number                '55-98'
-                                 | phone                                   error: '55-98' is not a phone number
-                                                                           → left out, with a warning (on_error: skip)
-        #  skipTaxInvoice        not (needsInvoice | bool)                 true
-                                   needsInvoice                            'NO'
-                                   | bool                                  false
-        #  replyWithAssistant    prefs.assistant                           absent
-                                 | bool                                    absent → left alone
-        #  optedOutWhatsappAt    when (whatsapp.optOut | bool) == true     yes: (whatsapp.optOut | bool) is true
-        #                        whatsapp.optOutAt                         '15/01/2026 04:30'
-                                 | day_first                               2026-01-15T10:30:00.000Z
-                                 ?? (^.occurredAt | default('no date') | datetime)
-                                                                           not needed
-        #  metadata.guardianId   id                                        'G-1'
-        #  metadata.Plantel      ^.school.code                             'AGUILAS-DV'
-        #  metadata.Grado        when exists(^.students[status='ACTIVE'])  yes: ^.students[status='ACTIVE'] is an object
-        #                        ^.students[status='ACTIVE'].grade         5
-                                 | text                                    '5'
-        #  metadata.Matrículas   join(' ', ^.students[].id)                'A-1029 A-1344'
-                                   ^.students[].id                         ['A-1029', 'A-1344']
-        #  metadata              each attributes[]                         3 elements
-        #  metadata.rfc          key name                                  'rfc'
-        #                        value                                     'PEGJ800101AB1'
-        #  metadata.banco        key name                                  'banco'
-        #                        value                                     null → the key is removed
-           metadata              value                                     ' ' → left out, being blank
+        #  only                          role in ['PAYER', 'CO_PAYER']             yes: role is 'PAYER'
+        #  order_by                      ^.occurredAt                              '2026-11-01T10:00:00-06:00'
+                                         | datetime                                2026-11-01T16:00:00.000Z
+        #  customer id                   quentliId                                 'cus_1234567890abcdefghij'
+        #  customer username             concat('tut-', id)                        'tut-G-1'
+                                           id                                      'G-1'
+        #  customer metadata.guardianId  id                                        'G-1'
+        #  customer email                email                                     ' Juan.Perez@Example.COM'
+                                         | lower                                   ' juan.perez@example.com'
+        #  name                          fullName                                  'juan  PÉREZ garcía '
+                                         | squeeze                                 'juan PÉREZ garcía'
+                                         | title                                   'Juan Pérez García'
+        #  email                         email                                     ' Juan.Perez@Example.COM'
+                                         | lower                                   ' juan.perez@example.com'
+                                         | email                                   'juan.perez@example.com'
+        #  phoneNumber                   phones[type='mobile'].number              '+52 1 55 1234 5678'
+                                         ?? phones[type='work'].number             not needed
+                                         | phone                                   '+525512345678'
+        #  secondaryPhoneNumber          phones[type='home'].number                '55-98'
+                                         | phone                                   error: '55-98' is not a phone number
+                                                                                   → left out, with a warning (on_error: skip)
+        #  skipTaxInvoice                not (needsInvoice | bool)                 true
+                                           needsInvoice                            'NO'
+                                           | bool                                  false
+        #  replyWithAssistant            prefs.assistant                           absent
+                                         | bool                                    absent → left alone
+        #  optedOutWhatsappAt            when (whatsapp.optOut | bool) == true     yes: (whatsapp.optOut | bool) is true
+        #                                whatsapp.optOutAt                         '15/01/2026 04:30'
+                                         | day_first                               2026-01-15T10:30:00.000Z
+                                         ?? (^.occurredAt | default('no date') | datetime)
+                                                                                   not needed
+        #  metadata.guardianId           id                                        'G-1'
+        #  metadata.Plantel              ^.school.code                             'AGUILAS-DV'
+        #  metadata.Grado                when exists(^.students[status='ACTIVE'])  yes: ^.students[status='ACTIVE'] is an object
+        #                                ^.students[status='ACTIVE'].grade         5
+                                         | text                                    '5'
+        #  metadata.Matrículas           join(' ', ^.students[].id)                'A-1029 A-1344'
+                                           ^.students[].id                         ['A-1029', 'A-1344']
+        #  metadata                      each attributes[]                         3 elements
+        #  metadata.rfc                  key name                                  'rfc'
+        #                                value                                     'PEGJ800101AB1'
+        #  metadata.banco                key name                                  'banco'
+        #                                value                                     null → the key is removed
+           metadata                      value                                     ' ' → left out, being blank
     would send PATCH /v1/customers/cus_1234567890abcdefghij
     {"input":{"data":{"name":"Juan Pérez García","email":"juan.perez@example.com","phoneNumber":"+525512345678","skipTaxInvoice":true,"optedOutWhatsappAt":"2026-01-15T10:30:00.000Z","metadata":[{"key":"guardianId","value":"G-1"},{"key":"Plantel","value":"AGUILAS-DV"},{"key":"Grado","value":"5"},{"key":"Matrículas","value":"A-1029 A-1344"},{"key":"rfc","value":"PEGJ800101AB1"},{"key":"banco","value":null}]}}}
     warning: secondaryPhoneNumber: phone: '55-98' is not a phone number
@@ -137,41 +138,42 @@ fn a_family_is_explained_from_the_event_to_the_patches() {
         #  only  role in ['PAYER', 'CO_PAYER']  no: role is 'EMERGENCY' → left out
 
     element 3 of 3
-        #  only                  role in ['PAYER', 'CO_PAYER']             yes: role is 'CO_PAYER'
-        #  order_by              ^.occurredAt                              '2026-11-01T10:00:00-06:00'
-                                 | datetime                                2026-11-01T16:00:00.000Z
-        #  customer id           quentliId                                 absent
-        #  customer username     concat('tut-', id)                        'tut-G-3'
-                                   id                                      'G-3'
-        #  customer email        email                                     'mluz@example.com'
-                                 | lower                                   'mluz@example.com'
-        #  name                  fullName                                  'María de la Luz Ortega'
-                                 | squeeze                                 'María de la Luz Ortega'
-                                 | title                                   'María de la Luz Ortega'
-        #  email                 email                                     'mluz@example.com'
-                                 | lower                                   'mluz@example.com'
-                                 | email                                   'mluz@example.com'
-        #  phoneNumber           phones[type='mobile'].number              absent
-                                 ?? phones[type='work'].number             5550001111
-                                 | phone                                   '+525550001111'
-        #  secondaryPhoneNumber  phones[type='home'].number                absent
-                                 | phone                                   absent → left alone
-        #  skipTaxInvoice        not (needsInvoice | bool)                 false
-                                   needsInvoice                            'SI'
-                                   | bool                                  true
-        #  replyWithAssistant    prefs.assistant                           'no'
-                                 | bool                                    false
-        #  optedOutWhatsappAt    when (whatsapp.optOut | bool) == true     no: (whatsapp.optOut | bool) is false
-        #                        when (whatsapp.optOut | bool) == false    yes: (whatsapp.optOut | bool) is false
-                                 value: null                               null → cleared
-        #  metadata.guardianId   id                                        'G-3'
-        #  metadata.Plantel      ^.school.code                             'AGUILAS-DV'
-        #  metadata.Grado        when exists(^.students[status='ACTIVE'])  yes: ^.students[status='ACTIVE'] is an object
-        #                        ^.students[status='ACTIVE'].grade         5
-                                 | text                                    '5'
-        #  metadata.Matrículas   join(' ', ^.students[].id)                'A-1029 A-1344'
-                                   ^.students[].id                         ['A-1029', 'A-1344']
-        #  metadata              each attributes[]                         no list
+        #  only                          role in ['PAYER', 'CO_PAYER']             yes: role is 'CO_PAYER'
+        #  order_by                      ^.occurredAt                              '2026-11-01T10:00:00-06:00'
+                                         | datetime                                2026-11-01T16:00:00.000Z
+        #  customer id                   quentliId                                 absent
+        #  customer username             concat('tut-', id)                        'tut-G-3'
+                                           id                                      'G-3'
+        #  customer metadata.guardianId  id                                        'G-3'
+        #  customer email                email                                     'mluz@example.com'
+                                         | lower                                   'mluz@example.com'
+        #  name                          fullName                                  'María de la Luz Ortega'
+                                         | squeeze                                 'María de la Luz Ortega'
+                                         | title                                   'María de la Luz Ortega'
+        #  email                         email                                     'mluz@example.com'
+                                         | lower                                   'mluz@example.com'
+                                         | email                                   'mluz@example.com'
+        #  phoneNumber                   phones[type='mobile'].number              absent
+                                         ?? phones[type='work'].number             5550001111
+                                         | phone                                   '+525550001111'
+        #  secondaryPhoneNumber          phones[type='home'].number                absent
+                                         | phone                                   absent → left alone
+        #  skipTaxInvoice                not (needsInvoice | bool)                 false
+                                           needsInvoice                            'SI'
+                                           | bool                                  true
+        #  replyWithAssistant            prefs.assistant                           'no'
+                                         | bool                                    false
+        #  optedOutWhatsappAt            when (whatsapp.optOut | bool) == true     no: (whatsapp.optOut | bool) is false
+        #                                when (whatsapp.optOut | bool) == false    yes: (whatsapp.optOut | bool) is false
+                                         value: null                               null → cleared
+        #  metadata.guardianId           id                                        'G-3'
+        #  metadata.Plantel              ^.school.code                             'AGUILAS-DV'
+        #  metadata.Grado                when exists(^.students[status='ACTIVE'])  yes: ^.students[status='ACTIVE'] is an object
+        #                                ^.students[status='ACTIVE'].grade         5
+                                         | text                                    '5'
+        #  metadata.Matrículas           join(' ', ^.students[].id)                'A-1029 A-1344'
+                                           ^.students[].id                         ['A-1029', 'A-1344']
+        #  metadata                      each attributes[]                         no list
     would send PATCH /v1/customers/cus_3
     {"input":{"data":{"name":"María de la Luz Ortega","email":"mluz@example.com","phoneNumber":"+525550001111","skipTaxInvoice":false,"replyWithAssistant":false,"optedOutWhatsappAt":null,"metadata":[{"key":"guardianId","value":"G-3"},{"key":"Plantel","value":"AGUILAS-DV"},{"key":"Grado","value":"5"},{"key":"Matrículas","value":"A-1029 A-1344"}]}}}
 
@@ -186,7 +188,7 @@ fn a_field_that_fails_is_shown_with_its_reason() {
         "--test",
         "a first number nobody can read waits for a person",
     ]);
-    insta::assert_snapshot!(without_lines(&shown), @r#"
+    insta::assert_snapshot!(without_lines(&shown), @r"
     mappings/school-system.yaml, test `a first number nobody can read waits for a person`
 
         #  dedup                              eventId                                       'ev-7f21c3'
@@ -195,26 +197,27 @@ fn a_field_that_fails_is_shown_with_its_reason() {
         #  each                               guardians[]                                   1 element
 
     element 1 of 1
-        #  only               role in ['PAYER', 'CO_PAYER']  yes: role is 'PAYER'
-        #  order_by           ^.occurredAt                   '2026-11-02T09:30:00-06:00'
-                              | datetime                     2026-11-02T15:30:00.000Z
-        #  customer id        quentliId                      absent
-        #  customer username  concat('tut-', id)             'tut-G-5'
-                                id                           'G-5'
-        #  customer email     email                          absent
-                              | lower                        absent
-        #  name               fullName                       'Rosa Díaz'
-                              | squeeze                      'Rosa Díaz'
-                              | title                        'Rosa Díaz'
-        #  email              email                          absent
-                              | lower | email                absent → left alone
-        #  phoneNumber        phones[type='mobile'].number   'pedir en recepción'
-                              ?? phones[type='work'].number  not needed
-                              | phone                        error: 'pedir en recepción' is not a phone number
-                                                             → nothing of this update is sent
+        #  only                          role in ['PAYER', 'CO_PAYER']  yes: role is 'PAYER'
+        #  order_by                      ^.occurredAt                   '2026-11-02T09:30:00-06:00'
+                                         | datetime                     2026-11-02T15:30:00.000Z
+        #  customer id                   quentliId                      absent
+        #  customer username             concat('tut-', id)             'tut-G-5'
+                                           id                           'G-5'
+        #  customer metadata.guardianId  id                             'G-5'
+        #  customer email                email                          absent
+                                         | lower                        absent
+        #  name                          fullName                       'Rosa Díaz'
+                                         | squeeze                      'Rosa Díaz'
+                                         | title                        'Rosa Díaz'
+        #  email                         email                          absent
+                                         | lower | email                absent → left alone
+        #  phoneNumber                   phones[type='mobile'].number   'pedir en recepción'
+                                         ?? phones[type='work'].number  not needed
+                                         | phone                        error: 'pedir en recepción' is not a phone number
+                                                                        → nothing of this update is sent
     5 more fields not looked at
     would fail, and wait for a person: phoneNumber: phone: 'pedir en recepción' is not a phone number (line #)
-    "#);
+    ");
 }
 
 #[test]
