@@ -30,7 +30,7 @@ pub(super) struct Admission {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Denied {
     /// The address is not among those that the source takes requests from.
-    NotAllowed(IpAddr),
+    NotAllowed,
     /// The source takes the next request after this time.
     TooMany(Duration),
 }
@@ -58,11 +58,11 @@ impl Admission {
         now: Duration,
     ) -> Result<(), Denied> {
         let receive = source.receive();
-        if let Some(allowed) = &receive.allow_from {
+        if receive.allow_from.is_some() {
             self.look_for_a_proxy(peer, headers);
-            if !allowed.contains(peer.client) {
-                return Err(Denied::NotAllowed(peer.client));
-            }
+        }
+        if !may_call(source, peer) {
+            return Err(Denied::NotAllowed);
         }
         match receive.rate_limit {
             Some(limit) => self
@@ -93,4 +93,10 @@ impl Admission {
             );
         }
     }
+}
+
+/// Whether a source takes requests from there.
+pub(super) fn may_call(source: &Source, peer: Peer) -> bool {
+    let allowed = source.receive().allow_from.as_ref();
+    allowed.is_none_or(|allowed| allowed.contains(peer.client))
 }

@@ -6,18 +6,17 @@
 //! for ever; nothing is accepted that would not have been accepted had the settings been right at once; and requests
 //! are kept for a week at most. Whoever sends something twice meets the same dedup keys as with live requests.
 //!
-//! Who called is not kept. Whether it was a proxy of ours, which client certificates ask, shows in the reason of the refusal:
-//! some reasons exist only behind that question.
+//! Who called is judged by what was known when it came, too: its address by the source's allow-list of now, and the
+//! header of a client certificate counts only where a proxy that was trusted then handed it on.
 //!
 //! What passes goes the way of every event ([`Ingress::take_in`]), and loses its kept request after that. A crash in
 //! between leaves both, and the next try finds a duplicate.
-
-use std::net::{IpAddr, Ipv4Addr};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
 use super::{
     Ingress,
+    admission::may_call,
     webhook::{Done, Refusal},
 };
 use crate::{
@@ -87,12 +86,13 @@ impl Ingress {
         let Ok(turn) = self.turns.acquire().await else {
             return Err(NotTried::Busy);
         };
-        let peer = Peer {
-            client: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-            through_trusted_proxy: verify::Refusal::is_after_trusted_proxy(&record.reason),
+        let received = self.received(kept).ok_or(NotTried::NotKept)?;
+        let done = if may_call(&source, received.peer) {
+            self.take_in(&source, received, turn).await
+        } else {
+            Err(Problem::NotAllowed.into())
         };
-        let received = self.received(kept, peer).ok_or(NotTried::NotKept)?;
-        let late = match self.take_in(&source, received, turn).await {
+        let late = match done {
             // Nobody waits for the answer any more.
             Ok(Done::Handshake(_)) => {
                 let reason = verify::Refusal::HandshakeLate.as_str();
@@ -175,7 +175,7 @@ impl Ingress {
     }
 
     /// The request as it came. `None` for what no request can be, which is not kept.
-    fn received(&self, kept: KeptRequest, peer: Peer) -> Option<Received> {
+    fn received(&self, kept: KeptRequest) -> Option<Received> {
         let mut headers = HeaderMap::with_capacity(kept.headers.len());
         for (name, value) in &kept.headers {
             let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
@@ -188,7 +188,10 @@ impl Ingress {
             headers,
             body: kept.body,
             received_at: kept.received_at,
-            peer,
+            peer: Peer {
+                client: kept.client,
+                through_trusted_proxy: kept.through_trusted_proxy,
+            },
         })
     }
 }
@@ -204,5 +207,7 @@ pub(super) fn keep(received: &Received) -> KeptRequest {
             .map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()))
             .collect(),
         body: received.body.clone(),
+        client: received.peer.client,
+        through_trusted_proxy: received.peer.through_trusted_proxy,
     }
 }

@@ -29,7 +29,7 @@ use crate::{
     source::Source,
     store::{KeptRequest, NewRefused, RefusedLimits, RefusedRequests},
     telemetry::{LeftOut, Metrics},
-    verify::{Received, Refusal},
+    verify::{Peer, Received, Refusal},
 };
 
 /// Requests of one source that a batch takes.
@@ -55,7 +55,7 @@ const TIDY_EVERY: Duration = Duration::from_mins(1);
 #[derive(Debug)]
 pub(super) enum Seen {
     /// Its body was not read to the end.
-    Head(Box<request::Parts>),
+    Head(Box<request::Parts>, Peer),
     Whole(Box<Received>),
 }
 

@@ -4,6 +4,8 @@ mod late;
 mod rejected;
 
 use std::{
+    iter,
+    net::IpAddr,
     path::Path,
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
 };
@@ -20,6 +22,7 @@ use super::*;
 use crate::{
     config::Environment,
     event::{EventSeq, SourceName},
+    network::Networks,
     source::{Seen, Set},
     store::{
         KeptRequest, NewRefused, RefusedFigures, RefusedFilter, RefusedId, RefusedLimits,
@@ -65,6 +68,11 @@ impl World {
 
     /// With a source file, and so many rows of each source.
     fn with(file: &str, rows: u32) -> Self {
+        Self::behind(Networks::default(), file, rows)
+    }
+
+    /// [`World::with`] behind proxies that are trusted.
+    fn behind(trusted_proxies: Networks, file: &str, rows: u32) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("mappings")).unwrap();
         std::fs::write(folder.path().join("mappings/school.yaml"), file).unwrap();
@@ -92,7 +100,7 @@ impl World {
             clock: clock.clone(),
             metrics: metrics.clone(),
             public_url: None,
-            trusted_proxies: crate::network::Networks::default(),
+            trusted_proxies,
             warn_before_end: std::time::Duration::ZERO,
             body_limit: 2 << 20,
             body_budget: 64 << 20,
@@ -111,6 +119,16 @@ impl World {
     /// Puts another secret in the place of the one there is, as a reload does.
     fn set_secret(&self, secret: &str) {
         std::fs::write(self.folder.path().join("secret"), secret).unwrap();
+        self.reload();
+    }
+
+    /// Puts another source file in the place of the one there is.
+    fn set_file(&self, file: &str) {
+        std::fs::write(self.folder.path().join("mappings/school.yaml"), file).unwrap();
+        self.reload();
+    }
+
+    fn reload(&self) {
         let set = load(self.folder.path(), self.clock.now());
         self.ingress.sources.swap(Arc::new(set));
     }
@@ -122,21 +140,28 @@ impl World {
     }
 
     async fn post_signed_at(&self, at: Timestamp, id: &str, body: &str, secret: &str) -> u16 {
+        let request = self.signed(at, id, body, secret);
+        self.answer(request).await
+    }
+
+    fn signed(&self, at: Timestamp, id: &str, body: &str, secret: &str) -> Request<Body> {
         let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
         mac.update(format!("{}.{body}", at.as_second()).as_bytes());
-        let request = Request::post("/webhooks/school?key=in-the-address")
+        Request::post("/webhooks/school?key=in-the-address")
             .header("content-type", "application/json")
             .header("authorization", "Bearer in-a-header")
             .header("x-event-id", id)
             .header("x-timestamp", at.as_second())
             .header("x-signature", hex::encode(mac.finalize().into_bytes()))
             .body(Body::from(body.to_owned()))
-            .unwrap();
-        self.answer(request).await
+            .unwrap()
     }
 
-    async fn answer(&self, mut request: Request<Body>) -> u16 {
-        let from = std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+    async fn answer(&self, request: Request<Body>) -> u16 {
+        self.answer_from([127, 0, 0, 1].into(), request).await
+    }
+
+    async fn answer_from(&self, from: IpAddr, mut request: Request<Body>) -> u16 {
         request
             .extensions_mut()
             .insert(super::server::ConnectedFrom(from));

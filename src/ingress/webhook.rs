@@ -69,23 +69,23 @@ impl From<Problem> for Refusal {
 
 impl Refusal {
     /// Refuses before the body was read to the end.
-    fn of_head(problem: Problem, head: Parts) -> Self {
+    fn of_head(problem: Problem, head: Parts, peer: Peer) -> Self {
         Self {
-            seen: Some(Seen::Head(Box::new(head))),
+            seen: Some(Seen::Head(Box::new(head), peer)),
             ..problem.into()
         }
     }
 
     /// Refuses who may not call, or not now.
-    fn of_caller(denied: Denied, head: Parts) -> Self {
+    fn of_caller(denied: Denied, head: Parts, peer: Peer) -> Self {
         match denied {
-            Denied::NotAllowed(client) => Self {
-                client: Some(client),
-                ..Self::of_head(Problem::NotAllowed, head)
+            Denied::NotAllowed => Self {
+                client: Some(peer.client),
+                ..Self::of_head(Problem::NotAllowed, head, peer)
             },
             Denied::TooMany(wait) => Self {
                 retry_after: Some(wait),
-                ..Self::of_head(Problem::TooManyRequests, head)
+                ..Self::of_head(Problem::TooManyRequests, head, peer)
             },
         }
     }
@@ -255,10 +255,10 @@ impl Ingress {
         let peer = self.admission.peer(from, &head.headers);
         let now = self.clock.elapsed();
         if let Err(denied) = self.admission.admit(source, peer, &head.headers, now) {
-            return Err(Refusal::of_caller(denied, head));
+            return Err(Refusal::of_caller(denied, head, peer));
         }
         if !handshake::takes(source, &head.method) {
-            return Err(Refusal::of_head(Problem::MethodNotAllowed, head));
+            return Err(Refusal::of_head(Problem::MethodNotAllowed, head, peer));
         }
         let (received, _share) = self.read(head, body, peer).await?;
         let turn = self.turn().await?;
@@ -336,7 +336,7 @@ impl Ingress {
         );
         let (body, share) = match read.await {
             Ok(read) => read,
-            Err(problem) => return Err(Refusal::of_head(problem, head)),
+            Err(problem) => return Err(Refusal::of_head(problem, head, peer)),
         };
         let path_and_query = head
             .uri

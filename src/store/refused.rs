@@ -45,7 +45,7 @@ pub struct RequestFacts {
     pub body_bytes: Option<u64>,
     /// A keyed hash of the body, in hexadecimal: the same for the same body, and of no use to guess one.
     pub body_hash: Option<String>,
-    /// Who sent it, where that is known.
+    /// Who sent it: the address of the connection, or what trusted proxies say of it.
     pub client: Option<IpAddr>,
 }
 
@@ -76,6 +76,9 @@ pub struct KeptRequest {
     pub path_and_query: String,
     pub headers: Vec<(String, Vec<u8>)>,
     pub body: Bytes,
+    /// Who sent it, and whether one of our own proxies handed it on, as was decided when it came.
+    pub client: IpAddr,
+    pub through_trusted_proxy: bool,
 }
 
 impl KeptRequest {

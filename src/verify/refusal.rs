@@ -194,16 +194,6 @@ impl Refusal {
         matches!(self, Self::UnknownKey | Self::NoKeySet)
     }
 
-    /// Whether a refusal with this code is only for requests that came by way of a trusted proxy.
-    pub fn is_after_trusted_proxy(code: &str) -> bool {
-        let after = [
-            Self::MissingCertificate,
-            Self::MalformedCertificate,
-            Self::WrongCertificate,
-        ];
-        after.iter().any(|refusal| refusal.as_str() == code)
-    }
-
     /// Whether the request could not even be checked, which is a bad request (400) rather than an unauthorised one
     /// (401).
     pub const fn is_unverifiable(self) -> bool {

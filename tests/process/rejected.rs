@@ -147,6 +147,7 @@ async fn the_command_rejected_lists_shows_and_accepts() {
         reason     no-match: no signature matches any secret: wrong secret, changed body, or another text was signed
         answered   401
         came       [time]
+        from       127.0.0.1
         method     POST
         body       69 bytes
         headers    values only of those that hold no secret

@@ -1,6 +1,6 @@
 //! What is written down of a refused request: enough to find the mistake, and nothing that a person or a thief could
 //! use. Names of headers and of the query's parameters stand there, values only of a few headers that hold neither
-//! secrets nor people. Of the body there is its size, and a hash with the store's own key: a plain hash of a short body
+//! secrets nor people. Of the network there is the address that the source's settings were asked about. Of the body there is its size, and a hash with the store's own key: a plain hash of a short body
 //! could be guessed.
 
 use bytes::Bytes;
@@ -67,8 +67,15 @@ impl Marks {
 
     /// What is shown, and when it came.
     fn facts(&self, rejection: &Rejection<'_>, now: Timestamp) -> (RequestFacts, Timestamp) {
-        let (method, query, headers, body, at) = match rejection.seen {
-            Seen::Head(head) => (&head.method, head.uri.query(), &head.headers, None, now),
+        let (method, query, headers, body, peer, at) = match rejection.seen {
+            Seen::Head(head, peer) => (
+                &head.method,
+                head.uri.query(),
+                &head.headers,
+                None,
+                peer,
+                now,
+            ),
             Seen::Whole(received) => (
                 &received.method,
                 received
@@ -77,6 +84,7 @@ impl Marks {
                     .map(|(_, query)| query),
                 &received.headers,
                 Some(&received.body),
+                &received.peer,
                 received.received_at,
             ),
         };
@@ -87,7 +95,7 @@ impl Marks {
             query: parameters(query.unwrap_or_default()),
             body_bytes: body.map(|body| u64::try_from(body.len()).unwrap_or(u64::MAX)),
             body_hash: body.map(|body| hex::encode(self.body_hash(body))),
-            client: None,
+            client: Some(peer.client),
         };
         (facts, at)
     }
@@ -115,6 +123,11 @@ impl Marks {
         ];
         if let Some(request) = kept {
             parts.push(request.path_and_query.as_bytes());
+            parts.push(if request.through_trusted_proxy {
+                b"proxy"
+            } else {
+                b"direct"
+            });
             for (name, value) in &request.headers {
                 parts.extend([name.as_bytes(), value]);
             }

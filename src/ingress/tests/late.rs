@@ -178,3 +178,65 @@ async fn nothing_is_tried_without_a_request_or_a_source() {
     assert!(matches!(without, Err(NotTried::NoSource)));
     assert_eq!(kept(&world).await, [id]);
 }
+
+/// The source with a client certificate in the place of the signature.
+fn certified(allowed: char) -> String {
+    let (before, rest) = FILE.split_once("  verify:\n").unwrap();
+    let (_, after) = rest.split_once("  dedup:").unwrap();
+    let allowed = allowed.to_string().repeat(64);
+    let verify = format!(
+        "{{type: client-certificate, header: X-Hash, format: sha256, allowed: \"{allowed}\"}}"
+    );
+    format!("{before}  verify: {verify}\n  dedup:{after}")
+}
+
+#[tokio::test]
+async fn a_client_certificate_counts_later_where_a_trusted_proxy_had_handed_it_on() {
+    let proxies = iter::once("10.0.0.0/8".parse().unwrap()).collect();
+    let world = World::behind(proxies, &certified('a'), 1000);
+    let shown = "b".repeat(64);
+    for (from, id) in [([10, 0, 0, 7], "e1"), ([192, 0, 2, 7], "e2")] {
+        let request = Request::post("/webhooks/school")
+            .header("x-forwarded-for", "203.0.113.5")
+            .header("x-event-id", id)
+            .header("x-hash", &shown)
+            .body(Body::from("{}"))
+            .unwrap();
+        assert_eq!(world.answer_from(from.into(), request).await, 401);
+    }
+    let ids = kept(&world).await;
+    // The settings were wrong, and everybody's refusal has had another reason since.
+    world.set_file(&certified('c'));
+    for id in &ids {
+        world.ingress.accept_later(*id).await.unwrap();
+    }
+    world.set_file(&certified('b'));
+    let mut late = Vec::new();
+    for id in ids {
+        late.push(world.ingress.accept_later(id).await.unwrap());
+    }
+    assert!(
+        matches!(
+            late[..],
+            [Late::Accepted(_), Late::Refused("untrusted-proxy")]
+        ),
+        "{late:?}"
+    );
+}
+
+#[tokio::test]
+async fn who_may_not_call_any_more_is_not_let_in_later() {
+    let world = World::new();
+    world.set_secret("mistyped");
+    assert_eq!(world.post("e1", "{}", SECRET).await, 401);
+    let id = kept(&world).await[0];
+    std::fs::write(world.folder.path().join("secret"), SECRET).unwrap();
+    let allowing =
+        |from: &str| FILE.replace("  dedup:", &format!("  allow_from: [{from}]\n  dedup:"));
+    world.set_file(&allowing("192.0.2.0/24"));
+    let late = world.ingress.accept_later(id).await.unwrap();
+    assert_eq!(late, Late::Refused("not-allowed"));
+    world.set_file(&allowing("127.0.0.1"));
+    let late = world.ingress.accept_later(id).await.unwrap();
+    assert!(matches!(late, Late::Accepted(_)), "{late:?}");
+}

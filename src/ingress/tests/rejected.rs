@@ -93,6 +93,49 @@ async fn every_refusal_of_a_known_source_is_written_down_and_none_of_an_unknown_
 }
 
 #[tokio::test]
+async fn who_called_is_written_down_as_admission_saw_it() {
+    let proxies = iter::once("10.0.0.0/8".parse().unwrap()).collect();
+    let limits = "  allow_from: [192.0.2.0/24]\n  rate_limit: {per_minute: 1, burst: 1}\n  dedup:";
+    let file = FILE.replace("  dedup:", limits);
+    let world = World::behind(proxies, &file, 1000);
+    let asked = async |from: [u8; 4], forwarded_for: &str| {
+        let request = Request::post("/webhooks/school")
+            .header("x-forwarded-for", forwarded_for)
+            .body(Body::from("{}"))
+            .unwrap();
+        world.answer_from(from.into(), request).await
+    };
+    let ours = [10, 0, 0, 7];
+    assert_eq!(asked(ours, "192.0.2.9, 203.0.113.5").await, 403);
+    assert_eq!(asked([198, 51, 100, 1], "192.0.2.9").await, 403);
+    assert_eq!(asked(ours, "203.0.113.5, 192.0.2.9").await, 401);
+    let good = world.signed(world.clock.now(), "good", "{}", SECRET);
+    let good = world.answer_from([192, 0, 2, 8].into(), good).await;
+    assert_eq!(good, 200);
+    assert_eq!(asked(ours, "192.0.2.10").await, 429);
+    let records = world.records().await;
+    let written: Vec<_> = records
+        .iter()
+        .map(|record| {
+            (
+                record.reason.as_str(),
+                record.facts.client.unwrap().to_string(),
+            )
+        })
+        .collect();
+    let expected = [
+        ("not-allowed", "203.0.113.5"),
+        ("not-allowed", "198.51.100.1"),
+        ("missing-signature", "192.0.2.9"),
+        ("too-many-requests", "192.0.2.10"),
+    ];
+    assert_eq!(
+        written,
+        expected.map(|(reason, client)| (reason, client.to_owned()))
+    );
+}
+
+#[tokio::test]
 async fn a_sender_that_tries_again_and_again_is_one_row_that_counts() {
     let world = World::with(&keeping_nothing(), 1000);
     for _ in 0..3 {

@@ -51,6 +51,8 @@ fn request(body: &'static [u8]) -> KeptRequest {
             ("x-bytes".into(), vec![0xff, 0x80, b' ']),
         ],
         body: Bytes::from_static(body),
+        client: [192, 0, 2, 1].into(),
+        through_trusted_proxy: true,
     }
 }
 

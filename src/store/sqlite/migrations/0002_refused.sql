@@ -28,6 +28,8 @@ CREATE TABLE refused_request (
   bytes       INTEGER NOT NULL,
   method      TEXT NOT NULL,
   target      TEXT NOT NULL,
+  client      TEXT NOT NULL,    -- an IP address
+  by_proxy    INTEGER NOT NULL CHECK (by_proxy IN (0, 1)),   -- whether a trusted proxy handed it on
   headers     TEXT NOT NULL,    -- values in base64, since any byte may stand in them
   body        BLOB NOT NULL     -- last, so that the others are read without it
 ) STRICT;

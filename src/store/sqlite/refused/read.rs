@@ -38,7 +38,7 @@ pub(super) const OF_BOTH: &str = records!(
 const ONE: &str = records!("WHERE id = ?1");
 
 const KEPT_REQUEST: &str = "
-    SELECT received_at, method, target, headers, body FROM refused_request WHERE id = ?1";
+    SELECT received_at, method, target, client, by_proxy, headers, body FROM refused_request WHERE id = ?1";
 
 pub(super) const KEPT_OF: &str = "
     SELECT id FROM refused_request INDEXED BY refused_request_source
@@ -82,16 +82,7 @@ pub(super) fn kept_request(
 ) -> Result<Option<KeptRequest>, Fault> {
     connection
         .prepare_cached(KEPT_REQUEST)?
-        .query_row([id.0], |row| {
-            let headers: String = row.get(3)?;
-            Ok(rows::request(
-                row.get(0)?,
-                row.get(1)?,
-                row.get(2)?,
-                &headers,
-                row.get(4)?,
-            ))
-        })
+        .query_row([id.0], |row| Ok(rows::request(row)))
         .optional()?
         .transpose()
 }

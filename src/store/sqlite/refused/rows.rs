@@ -3,6 +3,7 @@
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use bytes::Bytes;
+use rusqlite::Row;
 
 use crate::{
     event::SourceName,
@@ -36,6 +37,8 @@ pub(super) struct RequestRow {
     pub(super) bytes: i64,
     pub(super) method: String,
     pub(super) target: String,
+    pub(super) client: String,
+    pub(super) by_proxy: bool,
     pub(super) headers: String,
     pub(super) body: Bytes,
 }
@@ -50,6 +53,8 @@ impl RefusedRow {
                 headers: encode(&request.headers)?,
                 method: request.method,
                 target: request.path_and_query,
+                client: request.client.to_string(),
+                by_proxy: request.through_trusted_proxy,
                 body: request.body,
             })
         });
@@ -84,15 +89,9 @@ fn encode(headers: &[(String, Vec<u8>)]) -> Result<String, StoreError> {
     json(&coded)
 }
 
-/// The opposite of [`RequestRow`].
-pub(super) fn request(
-    received_at: i64,
-    method: String,
-    target: String,
-    headers: &str,
-    body: Vec<u8>,
-) -> Result<KeptRequest, Fault> {
-    let coded: Vec<(String, String)> = decode::json(headers, "header")?;
+/// The opposite of [`RequestRow`], from the columns that `KEPT_REQUEST` in `read.rs` names.
+pub(super) fn request(row: &Row<'_>) -> Result<KeptRequest, Fault> {
+    let coded: Vec<(String, String)> = decode::json(&row.get::<_, String>("headers")?, "header")?;
     let headers: Result<Vec<_>, Fault> = coded
         .into_iter()
         .map(|(name, value)| {
@@ -102,11 +101,16 @@ pub(super) fn request(
             Ok((name, value))
         })
         .collect();
+    let client: String = row.get("client")?;
     Ok(KeptRequest {
-        received_at: decode::time(received_at)?,
-        method,
-        path_and_query: target,
+        received_at: decode::time(row.get("received_at")?)?,
+        method: row.get("method")?,
+        path_and_query: row.get("target")?,
+        client: client
+            .parse()
+            .map_err(|_| Fault::Call("a stored address cannot be read".to_owned()))?,
+        through_trusted_proxy: row.get("by_proxy")?,
         headers: headers?,
-        body: Bytes::from(body),
+        body: Bytes::from(row.get::<_, Vec<u8>>("body")?),
     })
 }

@@ -24,8 +24,8 @@ const UPSERT: &str = "
 
 // The request that came first stays: a signed time is judged by when it came.
 const INSERT_REQUEST: &str = "
-    INSERT INTO refused_request (id, source, received_at, expires_at, bytes, method, target, headers, body)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+    INSERT INTO refused_request (id, source, received_at, expires_at, bytes, method, target, client, by_proxy, headers, body)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
     ON CONFLICT DO NOTHING";
 
 /// Rows beyond the newest so many, of those without a whole request.
@@ -120,6 +120,8 @@ impl Group<'_> {
                 request.bytes,
                 request.method,
                 request.target,
+                request.client,
+                request.by_proxy,
                 request.headers,
                 &*request.body,
             ])?;
