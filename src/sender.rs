@@ -11,7 +11,7 @@ use url::Url;
 
 use crate::{
     source::{Source, receive::DedupRule},
-    verify::{CannotSign, Outgoing, PrivateKey},
+    verify::{CannotSign, Outgoing, PrivateKey, Verifier},
 };
 
 /// The largest answer that is shown.
@@ -156,8 +156,22 @@ pub fn sign(
     public: &Url,
     now: Timestamp,
 ) -> Result<Outgoing, CannotSign> {
+    sign_by(source, source.verifier(), event, public, now)
+}
+
+/// [`sign`] with the secret of a verifier that is not the source's own, as [`Source::verifier_with`] makes one.
+///
+/// # Errors
+/// The source's settings have no private side for such an event.
+pub fn sign_by(
+    source: &Source,
+    verifier: &Verifier,
+    event: &TestEvent,
+    public: &Url,
+    now: Timestamp,
+) -> Result<Outgoing, CannotSign> {
     let outgoing = unsigned(source, event, public);
-    source.verifier().sign(outgoing, &event.id, now)
+    verifier.sign(outgoing, &event.id, now)
 }
 
 /// [`sign`] for a source whose sender signs with a key pair.

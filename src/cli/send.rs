@@ -14,8 +14,8 @@ use crate::{
     clock::Clock,
     config::Environment,
     sender::{self, Sender, TestEvent},
-    source::{SourceFile, UnreadableSamples},
-    verify::{CannotSign, PrivateKey},
+    source::{Source, SourceFile, UnreadableSamples},
+    verify::{CannotSign, PrivateKey, Verifier},
 };
 
 #[derive(Debug, clap::Args)]
@@ -44,6 +44,10 @@ pub(super) struct Arguments {
     /// The private key to sign with, in PEM, where the source has public keys: one that you made for trying it out
     #[arg(long, value_name = "FILE")]
     private_key: Option<PathBuf>,
+    /// The environment variable with the secret to sign with, in place of the source's: where its sender names the
+    /// secret when it registers the address, or to see another one refused
+    #[arg(long, value_name = "NAME", conflicts_with = "private_key")]
+    secret_env: Option<String>,
 }
 
 pub(super) async fn run(arguments: Arguments, environment: Environment) -> Exit {
@@ -62,6 +66,13 @@ pub(super) async fn run(arguments: Arguments, environment: Environment) -> Exit 
         Ok(source) => source,
         Err(error) => {
             output::error(&output::chain(&error));
+            return Exit::Configuration;
+        }
+    };
+    let other = match other_secret(&source, arguments.secret_env.as_deref(), &environment) {
+        Ok(other) => other,
+        Err(message) => {
+            output::error(&message);
             return Exit::Configuration;
         }
     };
@@ -108,7 +119,10 @@ pub(super) async fn run(arguments: Arguments, environment: Environment) -> Exit 
     let now = clock.now();
     let signed = match &private {
         Some(private) => sender::sign_with(&source, &event, &public, now, private),
-        None => sender::sign(&source, &event, &public, now),
+        None => {
+            let verifier = other.as_ref().unwrap_or_else(|| source.verifier());
+            sender::sign_by(&source, verifier, &event, &public, now)
+        }
     };
     let outgoing = match signed {
         Ok(outgoing) => outgoing,
@@ -140,6 +154,32 @@ pub(super) async fn run(arguments: Arguments, environment: Environment) -> Exit 
             Exit::Unavailable
         }
     }
+}
+
+/// What signs where it is not the source's own secret; or what to do where the source has none.
+fn other_secret(
+    source: &Source,
+    variable: Option<&str>,
+    environment: &Environment,
+) -> Result<Option<Verifier>, String> {
+    let Some(variable) = variable else {
+        if source.awaits_secret() {
+            return Err(format!(
+                "cannot sign the event: the sender of {} names the secret when it registers the address, and a gateway shows it to \
+                 nobody; register the address with a secret of your own, put that into an environment variable, and give \
+                 `--secret-env NAME` (docs/VERIFICATION.md, \"A secret that the sender names\")",
+                source.name()
+            ));
+        }
+        return Ok(None);
+    };
+    let value = environment
+        .get(variable)
+        .ok_or_else(|| format!("the environment variable {variable} is not set, or is empty"))?;
+    let verifier = source.verifier_with(variable, value.into());
+    verifier
+        .map(Some)
+        .map_err(|error| format!("cannot sign with another secret: {error}"))
 }
 
 fn read_private_key(path: &Path) -> Result<PrivateKey, (Exit, String)> {

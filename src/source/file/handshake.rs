@@ -46,14 +46,32 @@ impl Source {
         self.handshake.as_ref()
     }
 
+    /// Whether its secret is the one that the sender names in its handshake, so that no file and no variable has it.
+    pub fn awaits_secret(&self) -> bool {
+        let learns = self.handshake.as_ref().is_some_and(Handshake::learns);
+        learns && self.checked.receive.secrets.is_empty()
+    }
+
     /// A verifier for a secret that the sender named in its handshake.
     ///
     /// # Errors
     /// The secret is not written as the source's settings say.
     pub fn verifier_of(&self, learned: SecretString) -> Result<Verifier, SettingsError> {
+        self.verifier_with(LEARNED, learned)
+    }
+
+    /// A verifier for a secret that is known by a name, in the place of those that the source has.
+    ///
+    /// # Errors
+    /// The secret is not written as the source's settings say, or they use none.
+    pub fn verifier_with(
+        &self,
+        name: &str,
+        value: SecretString,
+    ) -> Result<Verifier, SettingsError> {
         let secret = SigningSecret {
-            name: LEARNED.to_owned(),
-            value: learned,
+            name: name.to_owned(),
+            value,
             until: None,
         };
         Verifier::new(self.checked.receive.verify.clone(), &[secret])
