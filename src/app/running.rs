@@ -248,6 +248,7 @@ impl App {
         let limits = ServerLimits {
             connections: self.config.limits.connections,
             header_timeout: self.config.limits.header_timeout,
+            answer_timeout: self.config.limits.answer_timeout,
         };
         tracing::info!(listen = %self.listen, admin_listen = %self.admin_listen, "listening");
 

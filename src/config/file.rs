@@ -61,6 +61,7 @@ impl FileSettings {
             "connections",
             "header_timeout",
             "body_timeout",
+            "answer_timeout",
             "directory",
             "disk_reserve",
             "rejected",

@@ -99,6 +99,8 @@ pub struct Limits {
     pub header_timeout: Duration,
     /// From the head to the end of the body.
     pub body_timeout: Duration,
+    /// For the client to take anything at all of an answer that is written.
+    pub answer_timeout: Duration,
     /// The most values of metadata by which an organisation's customers are found.
     pub directory: NonZeroU32,
     /// Free space below which nothing more is accepted.

@@ -1,4 +1,4 @@
-//! The accept loop of a port: bounded connections, bounded time for a head, orderly end.
+//! The accept loop of a port: bounded connections, bounded time for a head and for taking an answer, orderly end.
 //!
 //! Written on hyper, because axum's own loop cuts off neither a client that sends nothing nor one that sends half a
 //! head (`tokio-rs/axum#3478`).
@@ -25,6 +25,7 @@ use tokio::{
     net::{TcpListener, TcpSocket, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
 };
+use tokio_io_timeout::TimeoutStream;
 use tokio_util::task::TaskTracker;
 
 use crate::lifecycle::Shutdown;
@@ -41,6 +42,8 @@ pub struct ServerLimits {
     pub connections: NonZeroU32,
     /// From the first byte, or from the last answer, to the end of the next head. Also ends idle connections.
     pub header_timeout: Duration,
+    /// How long a client may take nothing of what is written to it. Whoever reads slowly, but reads, is not cut off.
+    pub answer_timeout: Duration,
 }
 
 /// Whose connection a request came by; every request has it as an extension.
@@ -86,7 +89,10 @@ pub async fn serve(
             request.extensions_mut().insert(ConnectedFrom(from));
             router.call(request)
         });
-        let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(limits.answer_timeout));
+        let io = TokioIo::new(Box::pin(stream));
+        let connection = graceful.watch(http.serve_connection(io, service));
         let hard = shutdown.hard().clone();
         connections.spawn(async move {
             tokio::select! {

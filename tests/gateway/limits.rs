@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
     time::timeout,
 };
 
@@ -222,6 +222,27 @@ async fn dribble(world_listen: std::net::SocketAddr, beginning: &str) {
     ended
         .await
         .expect("a client that dribbles is cut off, however long it goes on");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_never_reads_its_answers_is_cut_off() {
+    let settings = "limits: {header_timeout: 1h, answer_timeout: 300ms, connections: 1}\n";
+    let world = World::with(|setup| setup.settings(settings)).await;
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let mut deaf = socket.connect(world.gateway.listen).await.unwrap();
+    let row = "GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n".repeat(1000);
+    // Answers fill all buffers on the way back; from then on nothing is read from this side, either.
+    let asks = async { while deaf.write_all(row.as_bytes()).await.is_ok() {} };
+    timeout(PATIENCE, asks)
+        .await
+        .expect("a client that does not read is cut off");
+    // Its place, the only one, is free again.
+    let url = world.gateway.url();
+    let answer = world.school.rename(&url, "1", &world.customer, "A").await;
+    assert_eq!(answer.unwrap().status, 200);
+    world.gateway.settled().await;
+    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

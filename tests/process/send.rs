@@ -267,7 +267,12 @@ fn a_private_key_is_asked_for_and_must_be_the_right_one() {
             "no public keys",
         ),
         ("github", vec!["--secret-env", "OTHER"], 1, "HTTP 401"),
-        ("signed", vec!["--secret-env", "OTHER"], 78, "would not be used"),
+        (
+            "signed",
+            vec!["--secret-env", "OTHER"],
+            78,
+            "would not be used",
+        ),
     ] {
         let (ended, said) = sent(&setup, &gateway, source, "event.json", &more);
         assert_eq!(ended, Some(code), "{source} {more:?}: {said}");

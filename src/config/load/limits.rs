@@ -20,6 +20,7 @@ impl Reader<'_> {
             connections: self.count("limits.connections", 1024),
             header_timeout: self.duration("limits.header_timeout", Duration::from_secs(10)),
             body_timeout: self.duration("limits.body_timeout", Duration::from_secs(30)),
+            answer_timeout: self.duration("limits.answer_timeout", Duration::from_secs(30)),
             directory: self.count("limits.directory", 500_000),
             disk_reserve: self.bytes("limits.disk_reserve", ByteCount(256 << 20)),
             rejected: self.rejected(),
