@@ -117,12 +117,11 @@ pub(super) async fn run(arguments: Arguments, environment: Environment) -> Exit 
         .or_else(from_environment)
         .unwrap_or_else(|| arguments.url.clone());
     let now = clock.now();
-    let signed = match &private {
-        Some(private) => sender::sign_with(&source, &event, &public, now, private),
-        None => {
-            let verifier = other.as_ref().unwrap_or_else(|| source.verifier());
-            sender::sign_by(&source, verifier, &event, &public, now)
-        }
+    let signed = if let Some(private) = &private {
+        sender::sign_with(&source, &event, &public, now, private)
+    } else {
+        let verifier = other.as_ref().unwrap_or_else(|| source.verifier());
+        sender::sign_by(&source, verifier, &event, &public, now)
     };
     let outgoing = match signed {
         Ok(outgoing) => outgoing,

@@ -140,11 +140,11 @@ impl World {
     }
 
     async fn post_signed_at(&self, at: Timestamp, id: &str, body: &str, secret: &str) -> u16 {
-        let request = self.signed(at, id, body, secret);
+        let request = Self::signed(at, id, body, secret);
         self.answer(request).await
     }
 
-    fn signed(&self, at: Timestamp, id: &str, body: &str, secret: &str) -> Request<Body> {
+    fn signed(at: Timestamp, id: &str, body: &str, secret: &str) -> Request<Body> {
         let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
         mac.update(format!("{}.{body}", at.as_second()).as_bytes());
         Request::post("/webhooks/school?key=in-the-address")

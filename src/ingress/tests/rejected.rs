@@ -109,7 +109,7 @@ async fn who_called_is_written_down_as_admission_saw_it() {
     assert_eq!(asked(ours, "192.0.2.9, 203.0.113.5").await, 403);
     assert_eq!(asked([198, 51, 100, 1], "192.0.2.9").await, 403);
     assert_eq!(asked(ours, "203.0.113.5, 192.0.2.9").await, 401);
-    let good = world.signed(world.clock.now(), "good", "{}", SECRET);
+    let good = World::signed(world.clock.now(), "good", "{}", SECRET);
     let good = world.answer_from([192, 0, 2, 8].into(), good).await;
     assert_eq!(good, 200);
     assert_eq!(asked(ours, "192.0.2.10").await, 429);
