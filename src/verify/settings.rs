@@ -211,14 +211,6 @@ impl VerifySettings {
         }
     }
 
-    /// The headers that hold signatures: no secrets, unlike tokens.
-    pub fn signature_headers(&self) -> &[HeaderName] {
-        match &self.kind {
-            Kind::None | Kind::Basic | Kind::Token(_) | Kind::Certificate(_) | Kind::Jwt(_) => &[],
-            Kind::Signature(settings) => settings.place.headers(),
-        }
-    }
-
     /// The header that holds the sender's event id, where it is signed.
     pub fn id_header(&self) -> Option<&HeaderName> {
         match &self.kind {

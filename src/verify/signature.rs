@@ -1,6 +1,7 @@
 //! Signatures: keyed hashes, plain hashes with the secret inside, and those made with a private key.
 
 mod address;
+mod form;
 mod headers;
 mod place;
 

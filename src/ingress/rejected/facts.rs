@@ -1,7 +1,8 @@
 //! What is written down of a refused request: enough to find the mistake, and nothing that a person or a thief could
 //! use. Names of headers and of the query's parameters stand there, values only of a few headers that hold neither
-//! secrets nor people. Of the network there is the address that the source's settings were asked about. Of the body there is its size, and a hash with the store's own key: a plain hash of a short body
-//! could be guessed.
+//! secrets nor people, and of a signature its form: what was read as one may be a token. Of the network there is the
+//! address that the source's settings were asked about. Of the body there is its size, and a hash with the store's own
+//! key: a plain hash of a short body could be guessed.
 
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -91,7 +92,7 @@ impl Marks {
         let verify = &rejection.source.receive().verify;
         let facts = RequestFacts {
             method: shortened(method.as_str(), LONGEST_NAME),
-            headers: shown(headers, verify, rejection.reason),
+            headers: shown(headers, verify),
             query: parameters(query.unwrap_or_default()),
             body_bytes: body.map(|body| u64::try_from(body.len()).unwrap_or(u64::MAX)),
             body_hash: body.map(|body| hex::encode(self.body_hash(body))),
@@ -161,18 +162,19 @@ impl Marks {
 }
 
 /// Names of headers, and the values of some.
-fn shown(
-    headers: &HeaderMap,
-    verify: &VerifySettings,
-    reason: &str,
-) -> Vec<(String, Option<String>)> {
+fn shown(headers: &HeaderMap, verify: &VerifySettings) -> Vec<(String, Option<String>)> {
     let value = |name: &HeaderName, value: &HeaderValue| {
+        if let Some(form) = verify.signature_form(name, value.as_bytes()) {
+            return Some(format!("({form})"));
+        }
+        if verify.secret_headers().contains(name) {
+            return None;
+        }
         if name == FORWARDED_FOR {
             let addresses = value.as_bytes().split(|byte| *byte == b',').count();
             return Some(format!("({addresses} in the list)"));
         }
         let is_shown = SHOWN.contains(name)
-            || is_proof(name, verify, reason)
             || verify.timestamp_header() == Some(name) && is_time(value.as_bytes());
         is_shown.then(|| shortened(&String::from_utf8_lossy(value.as_bytes()), LONGEST_VALUE))
     };
@@ -184,19 +186,6 @@ fn shown(
             (shortened(name.as_str(), LONGEST_NAME), shown)
         })
         .collect()
-}
-
-/// Whether a header holds a signature and not a secret. A signature is none, but where another kind of sender was
-/// expected a token may stand in its place, so it is shown only where it was read as a signature and compared.
-fn is_proof(name: &HeaderName, verify: &VerifySettings, reason: &str) -> bool {
-    reason == "no-match"
-        && ![
-            header::AUTHORIZATION,
-            header::PROXY_AUTHORIZATION,
-            header::COOKIE,
-        ]
-        .contains(name)
-        && verify.signature_headers().contains(name)
 }
 
 /// Whether a value has the letters of a time and no others, so that it is nothing else.
