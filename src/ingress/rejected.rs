@@ -36,8 +36,10 @@ use crate::{
 const MOST_OF_A_SOURCE: u32 = 100;
 /// The same where they are kept whole: more than an honest sender with the wrong secret sends in a second.
 const MOST_KEPT_OF_A_SOURCE: u32 = 500;
-/// What whole requests of a batch may take together, in bytes.
-const KEPT_BYTES_OF_A_BATCH: u64 = 4 << 20;
+/// What whole requests of a source may take in a batch, in bytes, so that a flood on one source leaves room for others.
+const KEPT_BYTES_OF_A_SOURCE: u64 = 4 << 20;
+/// What they may take of all sources together.
+const KEPT_BYTES_OF_A_BATCH: u64 = 16 << 20;
 /// The largest request that is kept whole, in bytes.
 const LARGEST_KEPT: u64 = 1 << 20;
 /// What is kept whole of one source at most.
@@ -95,7 +97,23 @@ struct Batch {
 #[derive(Default)]
 struct Gathered {
     looked_at: u32,
+    kept_bytes: u64,
     rows: Vec<NewRefused>,
+}
+
+impl Batch {
+    /// Whether there is room for a whole request of a source, and takes it.
+    fn takes_whole(&mut self, name: &SourceName, size: u64) -> bool {
+        let gathered = self.sources.entry(name.clone()).or_default();
+        let of_source = gathered.kept_bytes.saturating_add(size);
+        let of_all = self.kept_bytes.saturating_add(size);
+        let fits = of_source <= KEPT_BYTES_OF_A_SOURCE && of_all <= KEPT_BYTES_OF_A_BATCH;
+        if fits {
+            gathered.kept_bytes = of_source;
+            self.kept_bytes = of_all;
+        }
+        fits
+    }
 }
 
 impl Recorder {
@@ -178,16 +196,7 @@ impl Recorder {
         }
         let request = super::late::keep(received);
         let size = request.size();
-        let fits = {
-            let mut batch = self.batch();
-            let fits = size <= LARGEST_KEPT
-                && batch.kept_bytes.saturating_add(size) <= KEPT_BYTES_OF_A_BATCH;
-            if fits {
-                batch.kept_bytes += size;
-            }
-            fits
-        };
-        if !fits {
+        if size > LARGEST_KEPT || !self.batch().takes_whole(rejection.source.name(), size) {
             self.metrics
                 .rejected_left_out(rejection.source.name(), LeftOut::Body, 1);
             return None;
