@@ -162,6 +162,7 @@ fn identify(connection: &Connection, path: &Path) -> Result<(), OpenError> {
 }
 
 /// The settings. Those of the first line take effect only before the first page is written; the mark is written once.
+/// What is deleted is overwritten, also on pages that become free: bodies and tokens of refused requests stand there.
 fn set_up(connection: &Connection, path: &Path) -> Result<(), OpenError> {
     let failed = || OpenError::sqlite("set up", path);
     connection
@@ -193,7 +194,7 @@ fn set_up(connection: &Connection, path: &Path) -> Result<(), OpenError> {
              PRAGMA temp_store = MEMORY;
              PRAGMA trusted_schema = OFF;
              PRAGMA cell_size_check = ON;
-             PRAGMA secure_delete = FAST;",
+             PRAGMA secure_delete = ON;",
         )
         .map_err(failed())?;
     connection.set_prepared_statement_cache_capacity(64);

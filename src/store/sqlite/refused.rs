@@ -44,6 +44,16 @@ pub(super) enum RefusedChange {
 }
 
 impl RefusedChange {
+    /// Whether it removes whole requests when its outcome is `true`.
+    pub(super) const fn drops_requests(&self) -> bool {
+        !matches!(self, Self::Again { .. })
+    }
+
+    /// Whether it comes once in a while, by the clock.
+    pub(super) const fn is_tidying(&self) -> bool {
+        matches!(self, Self::Tidy { .. })
+    }
+
     /// About how many bytes it takes on disk.
     pub(super) fn size(&self) -> u64 {
         match self {

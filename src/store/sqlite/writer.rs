@@ -100,6 +100,8 @@ pub(super) struct Writer {
     limit: GroupLimit,
     arrivals: watch::Sender<DeliveryPos>,
     health: Arc<Health>,
+    /// Whole requests were dropped that may still stand in the log.
+    has_dropped: bool,
 }
 
 impl Writer {
@@ -116,6 +118,7 @@ impl Writer {
             limit,
             arrivals,
             health,
+            has_dropped: false,
         })
     }
 
@@ -180,6 +183,9 @@ impl Writer {
             }
             Err(WholeGroup::Refused(_)) => {}
         }
+        if committed.is_ok() {
+            self.wipe_log(group);
+        }
         for job in group.drain(..) {
             match job {
                 Job::Accept(call) => call.answer(&committed),
@@ -189,6 +195,41 @@ impl Writer {
                 Job::Close => {}
                 #[cfg(test)]
                 Job::Run(_) => {}
+            }
+        }
+    }
+
+    /// Empties the log at the next tidying after whole requests were dropped: their bytes would stand in it until other
+    /// writes take their place. It waits for nobody: where somebody reads, the next tidying tries again.
+    fn wipe_log(&mut self, group: &[Job]) {
+        let mut is_tidying = false;
+        for job in group {
+            if let Job::Refused(call) = job {
+                is_tidying |= call.input.is_tidying();
+                let is_done = matches!(call.outcome, Some(Ok(true)));
+                self.has_dropped |= is_done && call.input.drops_requests();
+            }
+        }
+        if !(is_tidying && self.has_dropped) {
+            return;
+        }
+        let truncate = || {
+            let wait: i64 = self
+                .connection
+                .query_row("PRAGMA busy_timeout", [], |row| row.get(0))?;
+            self.connection.pragma_update(None, "busy_timeout", 0)?;
+            let is_held = self
+                .connection
+                .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| {
+                    row.get::<_, bool>(0)
+                });
+            self.connection.pragma_update(None, "busy_timeout", wait)?;
+            is_held
+        };
+        match truncate() {
+            Ok(is_held) => self.has_dropped = is_held,
+            Err(error) => {
+                tracing::debug!(error = %error, "the store's log could not be emptied after tidying");
             }
         }
     }

@@ -49,7 +49,7 @@ pub(super) const EXPIRED: &str =
     "SELECT id FROM refused_request INDEXED BY refused_request_expiry WHERE expires_at <= ?1";
 
 impl Group<'_> {
-    /// Whether there was something to change.
+    /// Whether there was something to change; of a batch and of tidying: whether whole requests were dropped.
     pub(in crate::store::sqlite) fn change_refused(
         &self,
         change: &RefusedChange,
@@ -58,10 +58,11 @@ impl Group<'_> {
             RefusedChange::Record { rows, limits } => {
                 self.record_refused(rows)?;
                 let sources: BTreeSet<&str> = rows.iter().map(|row| row.source.as_str()).collect();
+                let mut has_dropped = false;
                 for source in sources {
-                    self.trim_refused(source, limits)?;
+                    has_dropped |= self.trim_refused(source, limits)?;
                 }
-                Ok(true)
+                Ok(has_dropped)
             }
             RefusedChange::Accepted { id, event } => {
                 if !self.forget_request(id.0)? {
@@ -74,13 +75,14 @@ impl Group<'_> {
             }
             RefusedChange::Again { id, reason, status } => self.refused_again(*id, reason, *status),
             RefusedChange::Tidy { now, limits } => {
+                let mut has_dropped = false;
                 for id in self.ids(EXPIRED, params![now])? {
-                    self.forget_request(id)?;
+                    has_dropped |= self.forget_request(id)?;
                 }
                 for source in self.refused_sources()? {
-                    self.trim_refused(&source, limits)?;
+                    has_dropped |= self.trim_refused(&source, limits)?;
                 }
-                Ok(true)
+                Ok(has_dropped)
             }
         }
     }
@@ -128,8 +130,9 @@ impl Group<'_> {
         Ok(())
     }
 
-    /// Brings what is there of a source within the limits.
-    fn trim_refused(&self, source: &str, limits: &RefusedLimits) -> Result<(), Fault> {
+    /// Brings what is there of a source within the limits. Whether whole requests were dropped.
+    fn trim_refused(&self, source: &str, limits: &RefusedLimits) -> Result<bool, Fault> {
+        let mut has_dropped = false;
         let (count, bytes): (i64, i64) = self
             .connection
             .prepare_cached(SUM)?
@@ -137,13 +140,13 @@ impl Group<'_> {
         let most_bytes = i64::try_from(limits.kept_bytes).unwrap_or(i64::MAX);
         if count > i64::from(limits.kept) || bytes > most_bytes {
             for id in self.ids(TOO_MUCH, params![source, most_bytes, limits.kept])? {
-                self.forget_request(id)?;
+                has_dropped |= self.forget_request(id)?;
             }
         }
         self.connection
             .prepare_cached(TRIM)?
             .execute(params![source, limits.rows])?;
-        Ok(())
+        Ok(has_dropped)
     }
 
     /// Drops a whole request; what may be shown of it stays. Whether there was one.

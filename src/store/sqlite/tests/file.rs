@@ -1,7 +1,13 @@
 //! Files that are held, foreign, newer or damaged; settings; statements that must walk an index.
 
-use std::{fs, io::Write, os::unix::fs::PermissionsExt, path::Path};
+use std::{
+    fs,
+    io::Write,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
 
+use jiff::SignedDuration;
 use rusqlite::{Connection, StatementStatus};
 
 use super::{open, options, outside, try_open};
@@ -9,7 +15,7 @@ use crate::{
     clock::Clock,
     event::LaneKey,
     store::{
-        RefusedRequests, Store,
+        KeptRequest, NewRefused, RefusedLimits, RefusedRequests, RequestFacts, Store,
         contract::samples::{accept, event, group, organisation, waiting},
         sqlite::{OpenError, SqliteOptions, SqliteStore, migrations, queue, refused},
     },
@@ -303,4 +309,66 @@ async fn a_store_dropped_inside_a_runtime_finishes_what_was_asked() {
     drop(store);
     let store = open(directory.path());
     assert_eq!(store.totals().await.unwrap().accepted, 1);
+}
+
+#[tokio::test]
+async fn a_kept_request_that_was_dropped_stands_in_no_file() {
+    const MARKER: &str = "ana.perez@example.mx";
+    const NOWHERE: [PathBuf; 0] = [];
+    let directory = tempfile::tempdir().unwrap();
+    let limits = RefusedLimits {
+        rows: 1000,
+        kept: 1000,
+        kept_bytes: 1 << 30,
+    };
+    let start = Clock::system().now();
+    let request = |number: u8| KeptRequest {
+        received_at: start,
+        method: "POST".into(),
+        path_and_query: format!("/webhooks/crm?key={MARKER}"),
+        headers: vec![("x-email".into(), MARKER.repeat(usize::from(number)).into())],
+        // From a part of a page to many pages.
+        body: MARKER.repeat(1 << (number % 14)).into(),
+        client: [192, 0, 2, 1].into(),
+        through_trusted_proxy: false,
+    };
+    let row = |number: u8, kept: bool| NewRefused {
+        source: "crm".parse().unwrap(),
+        mark: [number; 16],
+        first_at: start,
+        last_at: start,
+        times: 1,
+        reason: "no-match",
+        status: 401,
+        facts: RequestFacts::default(),
+        kept: kept.then(|| (request(number), start + SignedDuration::from_hours(1))),
+    };
+    let holding = || {
+        let files = fs::read_dir(directory.path()).unwrap();
+        let paths = files.map(|entry| entry.unwrap().path());
+        let holds = |path: &PathBuf| {
+            let bytes = fs::read(path).unwrap();
+            // As it is, and as headers are written.
+            [MARKER, "YW5hLnBlcmV6QGV4YW1wbGUubXhhbmEu"]
+                .iter()
+                .any(|marker| {
+                    bytes
+                        .windows(marker.len())
+                        .any(|part| part == marker.as_bytes())
+                })
+        };
+        let holding: Vec<_> = paths.filter(holds).collect();
+        holding
+    };
+    let store = open(directory.path());
+    for number in 0..100 {
+        let rows = vec![row(number, true), row(number + 100, false)];
+        store.record_refused(rows, limits).await.unwrap();
+    }
+    assert_ne!(holding(), NOWHERE);
+    let late = start + SignedDuration::from_hours(2);
+    store.tidy_refused(late, limits).await.unwrap();
+    assert_eq!(holding(), NOWHERE, "while it runs");
+    store.close().await;
+    assert_eq!(holding(), NOWHERE, "after its end");
 }
