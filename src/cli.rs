@@ -141,7 +141,7 @@ pub fn main() -> ExitCode {
         Command::Presets(arguments) => presets::run(&arguments, &environment),
         Command::New(arguments) => new::run(&arguments, &environment),
         Command::Schema(arguments) => schema::run(&arguments),
-        Command::Verify(arguments) => verify::run(&arguments, &environment),
+        Command::Verify(arguments) => block_on(verify::run(*arguments, environment)),
         Command::Config(arguments) => config::run(&arguments, &environment),
         Command::Serve(arguments) => block_on(serve::run(arguments, environment)),
         Command::Reload(arguments) => block_on(reload::run(arguments, environment)),

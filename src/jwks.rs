@@ -24,9 +24,14 @@ use std::{
 use tokio::task::JoinSet;
 use url::Url;
 
-use self::keeper::Keeper;
+pub use self::fetch::FetchError;
+use self::{fetch::Client, keeper::Keeper};
 use crate::{
-    clock::Clock, event::SourceName, source::Set, telemetry::Metrics, verify::KeySetPlace,
+    clock::Clock,
+    event::SourceName,
+    source::Set,
+    telemetry::Metrics,
+    verify::{KeySet, KeySetPlace},
 };
 
 /// Between two fetches that requests ask for.
@@ -34,6 +39,22 @@ pub const REST: Duration = Duration::from_secs(30);
 
 /// How long a request waits for a fetch.
 pub const PATIENCE: Duration = Duration::from_secs(3);
+
+/// From the first byte to the last of one fetch.
+const FETCH_TIME: Duration = Duration::from_secs(10);
+
+/// Fetches the set at an address once, for somebody who waits for it and keeps nothing.
+///
+/// # Errors
+///
+/// The key server does not answer in time, or not with a key set. The error holds no address.
+pub async fn fetch_once(url: &Url) -> Result<KeySet, FetchError> {
+    let client = Client::new(url)?;
+    match tokio::time::timeout(FETCH_TIME, client.fetch(url)).await {
+        Ok(fetched) => fetched.map(|(set, _)| set),
+        Err(_) => Err(FetchError::Slow),
+    }
+}
 
 /// The key sets of all sources in force. Cheap to clone; clones see the same sets.
 #[derive(Clone)]

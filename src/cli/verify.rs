@@ -7,6 +7,7 @@
 
 mod json;
 mod page;
+mod proofs;
 mod vectors;
 
 use std::{
@@ -19,6 +20,7 @@ use http::header;
 use jiff::Timestamp;
 use url::Url;
 
+use self::proofs::Proofs;
 use super::{
     Exit,
     output::{self, ColourFlag, Format},
@@ -26,17 +28,14 @@ use super::{
 use crate::{
     capture::{Captured, MAX_BYTES},
     clock::Clock,
-    config::{Config, Environment, Flags, Receiving, SecretReference},
+    config::{Config, Environment, Flags, Receiving},
     diag::did_you_mean,
-    source::{SourceFile, UnreadableSamples, Written, find_files, receive::Receive},
+    source::{SourceFile, UnreadableSamples, Written, find_files},
     verify::{
-        Outgoing, Received, SigningSecret,
+        Outgoing, Received,
         doctor::{self, Case, Report, Settings},
     },
 };
-
-/// Secrets of other sources that are tried.
-const MOST_OTHERS: usize = 50;
 
 #[derive(Debug, clap::Args)]
 #[command(group = ArgGroup::new("what").required(true).args(["request", "vectors"]))]
@@ -88,15 +87,15 @@ struct Shown<'a> {
     report: Report,
 }
 
-pub(super) fn run(arguments: &Arguments, environment: &Environment) -> Exit {
-    let style = arguments.colour.of_result(environment);
+pub(super) async fn run(arguments: Arguments, environment: Environment) -> Exit {
+    let style = arguments.colour.of_result(&environment);
     if let Some(file) = &arguments.vectors {
         return vectors::run(file, arguments.format, style);
     }
     let (Some(name), Some(request)) = (&arguments.source, &arguments.request) else {
         return Exit::Usage;
     };
-    match examine(arguments, name, request, environment) {
+    match examine(&arguments, name, request, &environment).await {
         Err(exit) => exit,
         Ok(true) => Exit::Fine,
         Ok(false) => Exit::Bad,
@@ -104,7 +103,7 @@ pub(super) fn run(arguments: &Arguments, environment: &Environment) -> Exit {
 }
 
 /// Shows what becomes of the request; whether it is genuine.
-fn examine(
+async fn examine(
     arguments: &Arguments,
     name: &str,
     request: &Path,
@@ -133,14 +132,15 @@ fn examine(
         ));
         return Ok(true);
     };
-    let secrets = secrets(arguments, receive, &receiving.base, environment, at)?;
+    let proofs = Proofs::read(arguments, receive, &receiving.base, environment, at).await?;
     let captured = read_request(request)?;
     let (received, remarks) = received(captured, arguments, &receiving, written.settings(), at);
-    let others = others(&receiving, name, environment);
+    let others = proofs::others(&receiving, name, environment);
     let report = doctor::examine(Case {
         settings: written.settings(),
-        secrets: &secrets,
-        public_keys: &[],
+        secrets: &proofs.secrets,
+        public_keys: &proofs.public_keys,
+        key_set: proofs.key_set.as_ref(),
         others: &others,
         request: &received,
         now: at,
@@ -188,96 +188,6 @@ fn source_file(folder: &Path, name: &str) -> Result<SourceFile, Exit> {
     });
     output::error(&format!("{} is not there ({help})", path.display()));
     Err(Exit::Unavailable)
-}
-
-fn other_secret(arguments: &Arguments) -> Option<SecretReference> {
-    let variable = arguments
-        .secret_env
-        .clone()
-        .map(SecretReference::Environment);
-    let file = arguments.secret_file.clone().map(SecretReference::File);
-    variable.or(file)
-}
-
-/// The secrets to try: another one that was named, else those of the source.
-fn secrets(
-    arguments: &Arguments,
-    receive: &Receive,
-    base: &Path,
-    environment: &Environment,
-    at: Timestamp,
-) -> Result<Vec<SigningSecret>, Exit> {
-    if let Some(reference) = other_secret(arguments) {
-        return Ok(vec![read_secret(
-            &reference,
-            environment,
-            Path::new(""),
-            None,
-        )?]);
-    }
-    let mut secrets = Vec::new();
-    for secret in &receive.secrets {
-        let is_over = secret.until.is_some_and(|until| until <= at);
-        // One that has ended may be gone.
-        if is_over && secret.reference.read(environment, base).is_err() {
-            continue;
-        }
-        secrets.push(read_secret(
-            &secret.reference,
-            environment,
-            base,
-            secret.until,
-        )?);
-    }
-    Ok(secrets)
-}
-
-fn read_secret(
-    reference: &SecretReference,
-    environment: &Environment,
-    base: &Path,
-    until: Option<Timestamp>,
-) -> Result<SigningSecret, Exit> {
-    match reference.read(environment, base) {
-        Ok(value) => Ok(SigningSecret {
-            name: reference.to_string(),
-            value,
-            until,
-        }),
-        Err(error) => {
-            output::error(&output::chain(&error));
-            Err(Exit::Configuration)
-        }
-    }
-}
-
-/// The secrets of other sources that can be read.
-fn others(receiving: &Receiving, name: &str, environment: &Environment) -> Vec<SigningSecret> {
-    let mut others = Vec::new();
-    for path in find_files(&receiving.mappings).unwrap_or_default() {
-        let stem = path
-            .file_stem()
-            .and_then(|stem| stem.to_str())
-            .unwrap_or_default();
-        if stem == name {
-            continue;
-        }
-        let file = SourceFile::read(&path, UnreadableSamples::Warn);
-        let Some((receive, _)) = file.parts() else {
-            continue;
-        };
-        for secret in &receive.secrets {
-            if let Ok(value) = secret.reference.read(environment, &receiving.base) {
-                others.push(SigningSecret {
-                    name: format!("{} of the source `{stem}`", secret.reference),
-                    value,
-                    until: None,
-                });
-            }
-        }
-    }
-    others.truncate(MOST_OTHERS);
-    others
 }
 
 fn read_request(path: &Path) -> Result<Captured, Exit> {
@@ -345,5 +255,15 @@ fn received(
     }
     .into_received(at);
     received.path_and_query = captured.path_and_query;
+    if settings
+        .read()
+        .is_ok_and(|settings| settings.needs_trusted_proxy())
+    {
+        received.peer.through_trusted_proxy = true;
+        remarks.push(
+            "which way the request came is not to be seen here: it is judged as if one of `trusted_proxies` had handed it on"
+                .to_owned(),
+        );
+    }
     (received, remarks)
 }

@@ -15,7 +15,7 @@ const CONNECT_TIME: Duration = Duration::from_secs(5);
 
 /// Why no keys were had. Holds no address.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum FetchError {
+pub enum FetchError {
     #[error("the client cannot be made")]
     Client(#[source] reqwest::Error),
     #[error("the key server does not answer")]

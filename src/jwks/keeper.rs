@@ -10,7 +10,7 @@ use tokio::sync::{Notify, watch};
 use url::Url;
 
 use super::{
-    PATIENCE, REST,
+    FETCH_TIME, PATIENCE, REST,
     fetch::{Client, FetchError},
 };
 use crate::{
@@ -32,9 +32,6 @@ const LONGEST_AGE: Duration = Duration::from_hours(24);
 /// After a fetch that failed; twice as long after each further one.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_mins(5);
-
-/// From the first byte to the last of one fetch.
-const FETCH_TIME: Duration = Duration::from_secs(10);
 
 /// Keeps the set at one address.
 pub(super) struct Keeper {

@@ -28,10 +28,15 @@ impl Written {
         let receive = root.get("receive")?.clone();
         let verify = receive.get("verify")?;
         let preset = verify.as_text().and_then(presets::find);
-        let settings = match preset {
+        let mut settings = match preset {
             Some(preset) => Settings::of_preset(preset),
             None => Settings::of_node(verify)?,
         };
+        for key in ["jwks", "claims"] {
+            if let Some(node) = receive.get(key) {
+                settings = settings.beside(key, node);
+            }
+        }
         Some(Self {
             file: Arc::clone(file),
             receive,

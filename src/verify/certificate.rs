@@ -95,9 +95,14 @@ impl Fingerprint {
         Some(Self(bytes))
     }
 
+    /// In hexadecimal digits, as it may be written in settings.
+    pub(super) fn hex(&self) -> String {
+        hex::encode(self.0)
+    }
+
     /// Enough of it to know it by.
     pub(super) fn name(&self) -> String {
-        let hex = hex::encode(self.0);
+        let hex = self.hex();
         format!("sha256:{}", hex.get(..16).unwrap_or_default())
     }
 }

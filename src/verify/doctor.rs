@@ -14,6 +14,8 @@
 
 mod address;
 mod body;
+mod certificate;
+mod claims;
 mod credentials;
 mod header;
 mod inventory;
@@ -34,7 +36,7 @@ pub use self::{
     inventory::{Seen, State, distance, in_words},
     settings::Settings,
 };
-use super::{PublicKey, Received, Refusal, SettingsError, SigningSecret};
+use super::{KeySetHandle, PublicKey, Received, Refusal, SettingsError, SigningSecret};
 
 /// A request and the source that refuses it.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +46,8 @@ pub struct Case<'a> {
     pub secrets: &'a [SigningSecret],
     /// In place of secrets, for settings that take them.
     pub public_keys: &'a [PublicKey],
+    /// The keys that the sender publishes, for settings that need them.
+    pub key_set: Option<&'a KeySetHandle>,
     /// Secrets of other sources, to be tried last; their names say which source they are of.
     pub others: &'a [SigningSecret],
     pub request: &'a Received,
@@ -111,6 +115,15 @@ pub enum Remedy {
     Words(String),
 }
 
+impl From<Advice> for Explanation {
+    fn from(advice: Advice) -> Self {
+        Self {
+            parts: vec![advice],
+            at: None,
+        }
+    }
+}
+
 /// Examines a request: how it is judged and, where it is refused, why.
 pub fn examine(case: Case<'_>) -> Report {
     let verdict = search::verdict(&case);
@@ -157,6 +170,8 @@ struct Change {
 enum Aspect {
     /// Where the signature stands and how it is written.
     Shape,
+    /// That of a token.
+    Algorithm,
     SecretEncoding,
     Secret,
     Headers,

@@ -10,6 +10,7 @@
 
 mod claims;
 mod key_set;
+mod look;
 mod object;
 mod settings;
 mod shared_key;
@@ -25,8 +26,8 @@ pub use self::{
     key_set::{KeySet, KeySetError, KeySetHandle},
     settings::KeySetPlace,
 };
-use self::{settings::FROM_KEY_SET, token::Token};
 pub(super) use self::{
+    look::Said,
     settings::{
         Algorithms, Audience, ClaimSettings, EventPlace, JwtSettings, Keys, PublicAlgorithm,
         SharedAlgorithm, TokenAt,
@@ -34,6 +35,7 @@ pub(super) use self::{
     shared_key::SharedKey,
     sign::sign,
 };
+use self::{settings::FROM_KEY_SET, token::Token};
 use super::{
     Refusal,
     request::Request,

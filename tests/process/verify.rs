@@ -1,5 +1,7 @@
 //! The command `verify`: what people read, for the mistakes they make most.
 
+mod keys;
+
 use std::process::Output;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};

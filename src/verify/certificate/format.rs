@@ -26,8 +26,25 @@ pub(in crate::verify) enum CertificateFormat {
 }
 
 impl CertificateFormat {
+    /// With the words that settings have for them.
+    pub(in crate::verify) const ALL: [(&'static str, Self); 6] = [
+        ("pem", Self::Pem),
+        ("base64", Self::Base64),
+        ("rfc9440", Self::Rfc9440),
+        ("xfcc", Self::Xfcc),
+        ("sha256", Self::Sha256),
+        ("subject", Self::Subject),
+    ];
+
+    /// As it is written in settings.
+    pub(in crate::verify) fn word(self) -> &'static str {
+        let mut all = Self::ALL.iter();
+        all.find(|(_, format)| *format == self)
+            .map_or("", |(word, _)| word)
+    }
+
     /// The certificate in a header that is not empty.
-    pub(super) fn read(self, text: &str) -> Result<Identity, Refusal> {
+    pub(in crate::verify) fn read(self, text: &str) -> Result<Identity, Refusal> {
         let fingerprint = match self {
             Self::Subject => return Ok(Identity::Subject(text.to_owned())),
             Self::Sha256 => Fingerprint::parse(text),

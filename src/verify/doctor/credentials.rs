@@ -27,9 +27,9 @@ const MOST_DEPTH: usize = 8;
 const LEAST_SECRET: usize = 4;
 
 /// A text of the request with its place, as `token_source` is written.
-struct Placed {
-    place: String,
-    text: String,
+pub(super) struct Placed {
+    pub(super) place: String,
+    pub(super) text: String,
 }
 
 /// The source verified by a token, where a secret stands in the request as it is.
@@ -260,7 +260,7 @@ pub(super) fn compared(case: &Case<'_>) -> Option<Advice> {
 }
 
 /// Every text of the request that could be a token.
-fn texts(case: &Case<'_>) -> Vec<Placed> {
+pub(super) fn texts(case: &Case<'_>) -> Vec<Placed> {
     let mut found = Vec::new();
     for (name, text) in header::texts(&case.request.headers) {
         found.push(Placed {

@@ -3,10 +3,13 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use super::{Case, Verdict, moment, shape};
+use super::{Case, Verdict, claims, moment, shape};
 use crate::{
     diag::visible,
-    verify::request::{fields, query_of},
+    verify::{
+        KeySetHandle,
+        request::{fields, query_of},
+    },
 };
 
 /// Headers that nothing asks for are named up to this many.
@@ -38,8 +41,16 @@ pub(super) fn take(case: &Case<'_>, verdict: &Verdict) -> Vec<Seen> {
         seen.push(header(case, "id", name));
     }
     seen.extend(token(case));
+    seen.extend(claims::seen(case, verdict));
     if case.settings.text("type") == Some("basic") {
         seen.push(header(case, "credentials", "Authorization"));
+    }
+    if matches!(
+        case.settings.text("type"),
+        Some("client-certificate" | "mtls")
+    ) && let Some(name) = case.settings.text("header")
+    {
+        seen.push(header(case, "certificate", name));
     }
     seen.extend(signed(case));
     if !matches!(verdict, Verdict::Genuine(_)) {
@@ -62,6 +73,20 @@ pub(super) fn take(case: &Case<'_>, verdict: &Verdict) -> Vec<Seen> {
             None => (name.clone(), State::Open),
         };
         seen.push(Seen { what, found, state });
+    }
+    if let Some(set) = case.key_set.and_then(KeySetHandle::current) {
+        seen.push(Seen {
+            what: "published",
+            found: match set.len() {
+                1 => "1 key".to_owned(),
+                count => format!("{count} keys"),
+            },
+            state: if matches!(verdict, Verdict::Genuine(_)) {
+                State::Good
+            } else {
+                State::Open
+            },
+        });
     }
     seen
 }
@@ -309,6 +334,7 @@ fn unasked(case: &Case<'_>) -> Vec<Seen> {
     let source = case.settings.text("timestamp.source").unwrap_or_default();
     let asked = [
         case.settings.text("signature_header").unwrap_or_default(),
+        case.settings.text("header").unwrap_or_default(),
         source.strip_prefix("header:").unwrap_or_default(),
     ];
     let mut seen = Vec::new();

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::{
-    Aspect, Case, Change, Explanation, Settings, Verdict, address, body, credentials, header,
-    moment, secrets, signed,
+    Aspect, Case, Change, Explanation, Settings, Verdict, address, body, certificate, claims,
+    credentials, header, moment, secrets, signed,
 };
 use crate::verify::{
-    PublicKey, Received, Refusal, SettingsError, SigningSecret, Verifier, VerifySettings,
-    request::Request,
+    KeySetHandle, PublicKey, Received, Refusal, SettingsError, SigningSecret, Verifier,
+    VerifySettings, request::Request,
 };
 
 /// How much work a search may be.
@@ -45,7 +45,7 @@ pub(super) fn verdict(case: &Case<'_>) -> Verdict {
         // They were read before, where they stand.
         return Verdict::Refused(Refusal::NoSecret);
     };
-    match verifier(settings, case.secrets, case.public_keys) {
+    match verifier(settings, case.secrets, case.public_keys, case.key_set) {
         Ok(verifier) => match verifier.check(&Request::from(case.request), case.now) {
             Ok(found) => Verdict::Genuine(found.secret),
             Err(refusal) => Verdict::Refused(refusal),
@@ -81,6 +81,7 @@ fn changes(case: &Case<'_>) -> Vec<Change> {
     changes.extend(body::changes(case));
     changes.extend(address::changes(case));
     changes.extend(credentials::changes(case));
+    changes.extend(claims::changes(case));
     changes.extend(signed::changes(case));
     changes.sort_by_key(|change| change.aspect);
     changes
@@ -116,19 +117,29 @@ impl Search<'_> {
             return;
         }
         self.explanations
-            .extend(credentials::compared(self.case).map(|advice| Explanation {
-                parts: vec![advice],
-                at: None,
-            }));
+            .extend(claims::explained(self.case, &settings, &self.moments));
+        self.explanations
+            .extend(credentials::compared(self.case).map(Explanation::from));
         if !self.explanations.is_empty() {
             return;
         }
+        self.try_changes(&settings);
+        if self.explanations.is_empty()
+            && let Verdict::Refused(refusal) = verdict(self.case)
+        {
+            let compared = claims::compared(self.case, &settings, refusal)
+                .or_else(|| certificate::compared(self.case, &settings, refusal));
+            self.explanations.extend(compared.map(Explanation::from));
+        }
+    }
+
+    fn try_changes(&mut self, settings: &Arc<VerifySettings>) {
         let changes = changes(self.case);
         let ready: Vec<Ready<'_>> = changes
             .iter()
             .map(|change| Ready {
                 change,
-                settings: applied(self.case.settings, &[change], &settings),
+                settings: applied(self.case.settings, &[change], settings),
             })
             .collect();
         for one in &ready {
@@ -140,7 +151,7 @@ impl Search<'_> {
             }
         }
         if self.explanations.is_empty() {
-            self.pairs(&ready, &settings);
+            self.pairs(&ready, settings);
         }
     }
 
@@ -202,7 +213,10 @@ impl Search<'_> {
         }
         self.tries += 1;
         self.bytes += cost;
-        let Some(at) = self.genuine_at(&verifiers(settings, &secrets, keys), &request) else {
+        let Some(at) = self.genuine_at(
+            &verifiers(settings, &secrets, keys, self.case.key_set),
+            &request,
+        ) else {
             return;
         };
         let aspects: Vec<Aspect> = changes.iter().map(|change| change.aspect).collect();
@@ -234,17 +248,21 @@ impl Search<'_> {
     }
 }
 
-/// Settings with what they take: secrets or public keys.
-fn verifier(
+/// Settings with what they take: secrets, public keys or the sender's published ones.
+pub(super) fn verifier(
     settings: VerifySettings,
     secrets: &[SigningSecret],
     keys: &[PublicKey],
+    key_set: Option<&KeySetHandle>,
 ) -> Result<Verifier, SettingsError> {
     if settings.takes_public_keys() {
-        Verifier::with_public_keys(settings, keys)
-    } else {
-        Verifier::new(settings, secrets)
+        return Verifier::with_public_keys(settings, keys);
     }
+    let verifier = Verifier::new(settings, secrets)?;
+    if let Some(key_set) = key_set {
+        verifier.use_keys(key_set.clone());
+    }
+    Ok(verifier)
 }
 
 const fn is_about_time(refusal: Refusal) -> bool {
@@ -263,8 +281,11 @@ fn verifiers(
     settings: &Arc<VerifySettings>,
     secrets: &[SigningSecret],
     keys: &[PublicKey],
+    key_set: Option<&KeySetHandle>,
 ) -> Vec<Verifier> {
-    let new = |secrets: &[SigningSecret]| verifier(VerifySettings::clone(settings), secrets, keys);
+    let new = |secrets: &[SigningSecret]| {
+        verifier(VerifySettings::clone(settings), secrets, keys, key_set)
+    };
     match new(secrets) {
         Ok(verifier) => vec![verifier],
         Err(_) if secrets.len() < 2 => Vec::new(),

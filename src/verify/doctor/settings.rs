@@ -10,7 +10,11 @@ use crate::{
 
 /// The long form of `verify`, as it stands in a source file or a preset, key by key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settings(Map<String, Value>);
+pub struct Settings {
+    keys: Map<String, Value>,
+    /// `jwks` and `claims`, where they stand beside `verify`.
+    beside: Map<String, Value>,
+}
 
 impl Settings {
     /// The settings of a preset.
@@ -24,20 +28,30 @@ impl Settings {
     /// The settings that a node holds; `None` where it is no map.
     pub fn of_node(node: &Node) -> Option<Self> {
         match value(node) {
-            Value::Object(keys) => Some(Self(keys)),
+            Value::Object(keys) => Some(Self::of_json(keys)),
             _ => None,
         }
     }
 
     /// The settings of a JSON object.
-    pub const fn of_json(keys: Map<String, Value>) -> Self {
-        Self(keys)
+    pub fn of_json(keys: Map<String, Value>) -> Self {
+        Self {
+            keys,
+            beside: Map::new(),
+        }
+    }
+
+    /// With a key that stands beside `verify` and completes it: `jwks` or `claims`. No change takes it away.
+    #[must_use]
+    pub fn beside(mut self, key: &str, node: &Node) -> Self {
+        self.beside.insert(key.to_owned(), value(node));
+        self
     }
 
     /// A value by its key; `timestamp.format` is a key inside.
     pub(super) fn get(&self, key: &str) -> Option<&Value> {
         let mut parts = key.split('.');
-        let first = self.0.get(parts.next()?)?;
+        let first = self.keys.get(parts.next()?)?;
         parts.try_fold(first, |value, part| value.get(part))
     }
 
@@ -48,7 +62,7 @@ impl Settings {
     /// With other values of some keys; `None` removes one.
     #[must_use]
     pub fn with(&self, changes: &[(String, Option<Value>)]) -> Self {
-        let mut keys = self.0.clone();
+        let mut keys = self.keys.clone();
         for (key, new) in changes {
             let (map, key) = match key.split_once('.') {
                 Some((outer, inner)) => {
@@ -67,7 +81,10 @@ impl Settings {
                 None => map.remove(key),
             };
         }
-        Self(keys)
+        Self {
+            keys,
+            beside: self.beside.clone(),
+        }
     }
 
     /// The settings, checked.
@@ -76,16 +93,33 @@ impl Settings {
     ///
     /// The findings; places are those in the settings as JSON.
     pub fn read(&self) -> Result<VerifySettings, Findings> {
-        let text = Value::Object(self.0.clone()).to_string();
-        let mut out = Collector::new(SourceText::new("verify", text));
-        let settings = yaml::parse(&mut out).and_then(|node| VerifySettings::read(&node, &mut out));
-        settings.ok_or_else(|| out.finish())
+        let (mut out, node) = parsed(&self.keys);
+        let settings = node.and_then(|node| VerifySettings::read(&node, &mut out));
+        let mut settings = settings.ok_or_else(|| out.finish())?;
+        let (mut out, beside) = parsed(&self.beside);
+        if let Some(keys) = beside.as_ref().and_then(|beside| beside.get("jwks")) {
+            settings.read_key_set(keys, &mut out);
+        }
+        if let Some(claims) = beside.as_ref().and_then(|beside| beside.get("claims")) {
+            settings.read_claims(claims, &mut out);
+        }
+        if out.has_errors() {
+            return Err(out.finish());
+        }
+        Ok(settings)
     }
 
     /// The keys with their values, in the order of the alphabet.
     pub fn keys(&self) -> impl Iterator<Item = (&str, &Value)> {
-        self.0.iter().map(|(key, value)| (key.as_str(), value))
+        self.keys.iter().map(|(key, value)| (key.as_str(), value))
     }
+}
+
+fn parsed(keys: &Map<String, Value>) -> (Collector, Option<Node>) {
+    let text = Value::Object(keys.clone()).to_string();
+    let mut out = Collector::new(SourceText::new("verify", text));
+    let node = yaml::parse(&mut out);
+    (out, node)
 }
 
 /// Scalars keep their text: what they mean is decided by those who read the settings.

@@ -1,6 +1,7 @@
 //! Each mistake that the doctor knows, made by signing honestly under other settings, and the advice that comes of it.
 
 mod body;
+mod certificates;
 mod claims;
 mod credentials;
 mod keys;
@@ -120,6 +121,7 @@ fn examined(gateway: &str, given: &str, request: &Received) -> Report {
         settings: &settings,
         secrets: &[secret("env:CRM_SECRET", given)],
         public_keys: &[],
+        key_set: None,
         others: &[secret("env:OTHER of the source `other`", "another-secret")],
         request,
         now: now(),
@@ -319,6 +321,7 @@ fn the_work_is_bounded() {
         settings: &settings,
         secrets: &[secret("env:CRM_SECRET", SECRET)],
         public_keys: &[],
+        key_set: None,
         others: &[],
         request: &request,
         now: now(),

@@ -6,6 +6,9 @@ use crate::verify::Refusal;
 /// How many causes are named.
 const MOST: usize = 3;
 
+const OTHER_SECRET: &str = "the sender signs with another secret: make a new one, enter it on both sides, and mind that the gateway reads variables only when it starts";
+const OTHER_KEY: &str = "the sender signs with another key: take its public key anew from the sender's page, and see that it is that of this account and not of a test system";
+
 pub(super) fn causes(case: &Case<'_>, verdict: &Verdict) -> Vec<String> {
     let Verdict::Refused(refusal) = verdict else {
         return Vec::new();
@@ -33,9 +36,22 @@ pub(super) fn causes(case: &Case<'_>, verdict: &Verdict) -> Vec<String> {
             "a web server in between, or the tool that kept this request, took a header away",
             "the sender signs something else than `signed` says: compare it with the sender's page on signatures",
         ]),
+        Refusal::MissingCertificate => causes.extend([
+            "the client has no certificate, or the proxy does not ask for one (nginx: `ssl_verify_client`)",
+            "the proxy does not hand the certificate on, or in another header than `header` says",
+        ]),
+        Refusal::NoMatch if case.settings.text("type") == Some("jwt") => {
+            causes.push(if case.key_set.is_some() {
+                OTHER_KEY
+            } else {
+                OTHER_SECRET
+            });
+            causes.push("the token was cut or changed on the way, or by the tool that kept this request");
+        }
         _ if header::is_signature(case.settings) => {
+            let is_public = case.settings.text("type") == Some("public-key");
             causes.extend([
-                "the sender signs with another secret: make a new one, enter it on both sides, and mind that the gateway reads variables only when it starts",
+                if is_public { OTHER_KEY } else { OTHER_SECRET },
                 "the body is not the one that was signed: keep the request where it enters your network, as bytes, and not from a log or a screen",
             ]);
             causes.push(if signs_url(case) {

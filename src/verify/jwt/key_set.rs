@@ -82,6 +82,11 @@ impl KeySet {
         self.keys.is_empty()
     }
 
+    /// The names of keys, of those that have one.
+    pub(in crate::verify) fn names(&self) -> impl Iterator<Item = &str> {
+        self.keys.iter().filter_map(|key| key.id.as_deref())
+    }
+
     /// Whether one of the keys signed the token. Where the token names a key, only keys of that name and keys without
     /// a name are tried.
     pub(super) fn check(

@@ -117,7 +117,7 @@ fn verdict(verifier: &Verifier, token: &str) -> Result<(), Refusal> {
 /// A key pair with its public half as a JWK.
 pub(crate) struct Pair {
     pem: SecretString,
-    jwk: Value,
+    pub(crate) jwk: Value,
     public_pem: String,
 }
 

@@ -32,14 +32,7 @@ pub(super) fn read(keys: &mut KeyReader<'_>, out: &mut Collector) -> Read<Certif
         keys,
         "format",
         "a format of certificates",
-        &[
-            ("pem", CertificateFormat::Pem),
-            ("base64", CertificateFormat::Base64),
-            ("rfc9440", CertificateFormat::Rfc9440),
-            ("xfcc", CertificateFormat::Xfcc),
-            ("sha256", CertificateFormat::Sha256),
-            ("subject", CertificateFormat::Subject),
-        ],
+        &CertificateFormat::ALL,
         None,
         out,
     );

@@ -108,6 +108,7 @@ fn signatures_of_private_keys_are_examined_as_others_are() {
             settings: &settings,
             secrets: &[],
             public_keys: &[public_key(text(public), until)],
+            key_set: None,
             others: &[],
             request: &request,
             now: now(),

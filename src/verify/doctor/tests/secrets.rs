@@ -168,6 +168,7 @@ fn what_came_along_with_a_secret_is_found() {
         settings: &settings(HEX),
         secrets: &[secret("env:NEW", SECRET), old],
         public_keys: &[],
+        key_set: None,
         others: &[],
         request: &signed("old-secret"),
         now: now(),
