@@ -31,6 +31,7 @@ use secrecy::SecretString;
 use crate::{
     clock::Clock,
     delivery::Handle,
+    diagnosis::Diagnoses,
     event::OrganisationName,
     ingress::Ingress,
     source::{LearnedSecrets, Sources, reload::Reloads},
@@ -44,6 +45,7 @@ pub struct Admin {
     pub refused: Arc<dyn RefusedRequests>,
     /// Takes what was refused.
     pub ingress: Arc<Ingress>,
+    pub diagnoses: Diagnoses,
     pub sources: Sources,
     pub learned: LearnedSecrets,
     pub reloads: Reloads,
@@ -64,6 +66,7 @@ pub fn router(admin: Admin) -> Router {
         .route("/api/v1/rejected", get(rejected::list))
         .route("/api/v1/rejected/{id}", get(rejected::one))
         .route("/api/v1/rejected/{id}/accept", post(rejected::accept))
+        .route("/api/v1/rejected/{id}/diagnosis", get(rejected::diagnosis))
         .route(
             "/api/v1/sources/{name}/rejected/accept",
             post(rejected::accept_of_source),

@@ -4,11 +4,13 @@
 //! once. This module only describes and shows findings; it judges nothing, reads no file, and knows no other module.
 
 mod render;
+mod tone;
 mod visible;
 
 use std::{fmt, ops::Range, sync::Arc};
 
 pub use render::{Style, render_json, render_lines, render_report};
+pub use tone::{Tone, painted};
 pub use visible::visible;
 
 /// The text of a file under the name that people know it by.

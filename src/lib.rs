@@ -16,6 +16,7 @@ pub mod yaml;
 // The way of an event.
 pub mod dedup;
 pub mod delivery;
+pub mod diagnosis;
 pub mod ingress;
 pub mod jwks;
 pub mod mapping;

@@ -17,9 +17,12 @@ use serde_json::json;
 
 use super::{Admin, guard::problem};
 use crate::{
+    diagnosis::{NoDiagnosis, Patient},
     event::SourceName,
     ingress::{Late, NotTried, meaning},
+    source::Lookup,
     store::{RefusedFilter, RefusedId, RefusedRecord, RequestFacts, StoreError},
+    verify::SigningSecret,
 };
 
 /// Records of a page, unless it is said, and at most.
@@ -155,6 +158,49 @@ pub(super) async fn one(
         Err(error) => unavailable(&error),
         Ok(None) => not_there(&NotTried::Unknown),
         Ok(Some(record)) => Json(Shown::from(record)).into_response(),
+    }
+}
+
+/// `GET /api/v1/rejected/{id}/diagnosis`: why a kept request is refused, and which setting to change to what.
+pub(super) async fn diagnosis(
+    State(admin): State<Arc<Admin>>,
+    id: Result<Path<i64>, PathRejection>,
+) -> Response {
+    let Ok(Path(id)) = id else {
+        return not_there(&NotTried::Unknown);
+    };
+    let (record, request) = match admin.ingress.kept(RefusedId(id)).await {
+        Ok(kept) => kept,
+        Err(error) => return not_tried(&error),
+    };
+    let key_set = match admin.sources.get(&record.source) {
+        Lookup::Ready(source) => source.verifier().keys().cloned(),
+        Lookup::Unknown | Lookup::Broken => None,
+    };
+    let learned = admin.learned.get(&record.source);
+    let patient = Patient {
+        name: format!("the rejected request {id}"),
+        request,
+        key_set,
+        learned: learned.map(|value| SigningSecret {
+            name: "the secret that the sender named".to_owned(),
+            value,
+            until: None,
+        }),
+        source: record.source,
+    };
+    match admin.diagnoses.examine(patient).await {
+        Ok(diagnosis) => Json(diagnosis).into_response(),
+        Err(error @ NoDiagnosis::Busy) => problem(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Nothing can be examined now",
+            &format!("{error}; try again in some seconds"),
+        ),
+        Err(error) => problem(
+            StatusCode::CONFLICT,
+            "The request cannot be examined",
+            &error.to_string(),
+        ),
     }
 }
 

@@ -4,11 +4,9 @@
 
 use std::io::{ErrorKind, IsTerminal as _, Write as _};
 
-use clap::{
-    ValueEnum,
-    builder::styling::{AnsiColor, Color, Style as Paint},
-};
+use clap::ValueEnum;
 
+pub(super) use crate::diag::{Tone, painted};
 use crate::{
     config::Environment,
     diag::{Findings, Severity, Style, render_report},
@@ -64,32 +62,6 @@ impl ColourFlag {
             Style::Plain
         }
     }
-}
-
-/// How a part of a line stands out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Tone {
-    Plain,
-    Heading,
-    /// Less important than the rest.
-    Faint,
-    Good,
-    Doubtful,
-    Bad,
-}
-
-/// The text in its tone.
-pub(super) fn painted(text: &str, tone: Tone, style: Style) -> String {
-    let colour = |colour| Paint::new().fg_color(Some(Color::Ansi(colour)));
-    let paint = match (style, tone) {
-        (Style::Plain, _) | (_, Tone::Plain) => return text.to_owned(),
-        (Style::Coloured, Tone::Heading) => Paint::new().bold(),
-        (Style::Coloured, Tone::Faint) => Paint::new().dimmed(),
-        (Style::Coloured, Tone::Good) => colour(AnsiColor::Green),
-        (Style::Coloured, Tone::Doubtful) => colour(AnsiColor::Yellow),
-        (Style::Coloured, Tone::Bad) => colour(AnsiColor::Red).bold(),
-    };
-    format!("{paint}{text}{paint:#}")
 }
 
 /// A line of the result. Who reads it may have seen enough and gone, as `head` does; nothing is said of that.

@@ -58,6 +58,9 @@ struct Show {
     /// The number in the list
     #[arg(value_name = "ID")]
     id: i64,
+    /// Instead: why it is refused and which setting to change to what, for one that is kept whole
+    #[arg(long)]
+    diagnose: bool,
     /// How it is shown
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -116,6 +119,19 @@ async fn run_list(list: List, environment: &Environment) -> Result<Exit, Exit> {
 
 async fn run_show(show: Show, environment: &Environment) -> Result<Exit, Exit> {
     let operators = show.port.find(environment)?;
+    if show.diagnose {
+        let path = format!("/api/v1/rejected/{}/diagnosis", show.id);
+        let mut answer = answered(&operators, Method::GET, &path, "page").await?;
+        let page = answer
+            .as_object_mut()
+            .and_then(|answer| answer.remove("page"));
+        match show.format {
+            Format::Json => output::line(&format!("{answer:#}")),
+            Format::Human => page::diagnosis(&page.unwrap_or_default()),
+        }
+        let is_genuine = answer.get("verdict").and_then(Value::as_str) == Some("genuine");
+        return Ok(if is_genuine { Exit::Fine } else { Exit::Bad });
+    }
     let path = format!("/api/v1/rejected/{}", show.id);
     let answer = answered(&operators, Method::GET, &path, "reason").await?;
     match show.format {

@@ -5,9 +5,6 @@
     reason = "comments on arguments are the help that people read"
 )]
 
-mod json;
-mod page;
-mod proofs;
 mod vectors;
 
 use std::{
@@ -20,7 +17,6 @@ use http::header;
 use jiff::Timestamp;
 use url::Url;
 
-use self::proofs::Proofs;
 use super::{
     Exit,
     output::{self, ColourFlag, Format},
@@ -28,12 +24,14 @@ use super::{
 use crate::{
     capture::{Captured, MAX_BYTES},
     clock::Clock,
-    config::{Config, Environment, Flags, Receiving},
+    config::{Config, Environment, Flags, Receiving, SecretReference},
     diag::did_you_mean,
-    source::{SourceFile, UnreadableSamples, Written, find_files},
+    diagnosis::{Diagnosis, Proofs, others},
+    jwks,
+    source::{SourceFile, UnreadableSamples, Written, find_files, receive::Receive},
     verify::{
-        Outgoing, Received,
-        doctor::{self, Case, Report, Settings},
+        KeySetHandle, KeySetPlace, Outgoing, Received, SigningSecret,
+        doctor::{self, Case, Settings},
     },
 };
 
@@ -70,21 +68,6 @@ pub(super) struct Arguments {
     format: Format,
     #[command(flatten)]
     colour: ColourFlag,
-}
-
-/// Everything that is shown.
-struct Shown<'a> {
-    source: &'a str,
-    /// As the person named it.
-    request: String,
-    /// The source file.
-    file: &'a str,
-    written: &'a Written,
-    at: Timestamp,
-    /// Whether `at` is just now, since nothing else is known.
-    is_now: bool,
-    remarks: Vec<String>,
-    report: Report,
 }
 
 pub(super) async fn run(arguments: Arguments, environment: Environment) -> Exit {
@@ -132,10 +115,10 @@ async fn examine(
         ));
         return Ok(true);
     };
-    let proofs = Proofs::read(arguments, receive, &receiving.base, environment, at).await?;
+    let proofs = proofs(arguments, receive, &receiving.base, environment, at).await?;
     let captured = read_request(request)?;
     let (received, remarks) = received(captured, arguments, &receiving, written.settings(), at);
-    let others = proofs::others(&receiving, name, environment);
+    let others = others(&receiving.mappings, &receiving.base, name, environment);
     let report = doctor::examine(Case {
         settings: written.settings(),
         secrets: &proofs.secrets,
@@ -145,8 +128,7 @@ async fn examine(
         request: &received,
         now: at,
     });
-    let is_genuine = matches!(report.verdict, doctor::Verdict::Genuine(_));
-    let shown = Shown {
+    let shown = Diagnosis {
         source: name,
         request: if request.as_os_str() == "-" {
             "standard input".to_owned()
@@ -161,12 +143,13 @@ async fn examine(
         report,
     };
     match arguments.format {
-        Format::Human => page::page(&shown, arguments.colour.of_result(environment))
+        Format::Human => shown
+            .page(arguments.colour.of_result(environment))
             .iter()
             .for_each(|line| output::line(line)),
-        Format::Json => output::line(&format!("{:#}", json::json(&shown))),
+        Format::Json => output::line(&format!("{:#}", shown.json())),
     }
-    Ok(is_genuine)
+    Ok(shown.is_genuine())
 }
 
 fn source_file(folder: &Path, name: &str) -> Result<SourceFile, Exit> {
@@ -188,6 +171,54 @@ fn source_file(folder: &Path, name: &str) -> Result<SourceFile, Exit> {
     });
     output::error(&format!("{} is not there ({help})", path.display()));
     Err(Exit::Unavailable)
+}
+
+/// What to try: another secret that was named, else what the source has. Keys at an address are fetched once.
+async fn proofs(
+    arguments: &Arguments,
+    receive: &Receive,
+    base: &Path,
+    environment: &Environment,
+    at: Timestamp,
+) -> Result<Proofs, Exit> {
+    let variable = arguments
+        .secret_env
+        .clone()
+        .map(SecretReference::Environment);
+    let file = arguments.secret_file.clone().map(SecretReference::File);
+    if let Some(reference) = variable.or(file) {
+        let value = reference.read(environment, Path::new(""));
+        let value = value.map_err(|error| {
+            output::error(&output::chain(&error));
+            Exit::Configuration
+        })?;
+        let secret = SigningSecret {
+            name: reference.to_string(),
+            value,
+            until: None,
+        };
+        return Ok(Proofs {
+            secrets: vec![secret],
+            ..Proofs::default()
+        });
+    }
+    let mut proofs = Proofs::read(receive, base, environment, at).map_err(|failed| {
+        for error in &failed {
+            output::error(error);
+        }
+        Exit::Configuration
+    })?;
+    if let Some(KeySetPlace::Url(url)) = receive.verify.key_set() {
+        let set = jwks::fetch_once(url).await.map_err(|error| {
+            let error = output::chain(&error);
+            output::error(&format!(
+                "the sender's public keys cannot be had from {url}: {error}"
+            ));
+            Exit::Unavailable
+        })?;
+        proofs.key_set = Some(KeySetHandle::holding(set));
+    }
+    Ok(proofs)
 }
 
 fn read_request(path: &Path) -> Result<Captured, Exit> {

@@ -23,7 +23,7 @@ use crate::{
     event::{EventSeq, SourceName},
     problem::Problem,
     source::Lookup,
-    store::{Acceptance, KeptRequest, RefusedId, StoreError},
+    store::{Acceptance, KeptRequest, RefusedId, RefusedRecord, StoreError},
     telemetry::RequestResult,
     verify::{self, Peer, Received},
 };
@@ -68,11 +68,11 @@ pub struct LateCounts {
 }
 
 impl Ingress {
-    /// Tries a kept request again.
+    /// A kept request as it came, with its record.
     ///
     /// # Errors
-    /// It is not there, or nothing can be taken now. Nothing was changed.
-    pub async fn accept_later(&self, id: RefusedId) -> Result<Late, NotTried> {
+    /// It is not there, or not whole.
+    pub async fn kept(&self, id: RefusedId) -> Result<(RefusedRecord, Received), NotTried> {
         let record = self.refused.refused_one(id).await?;
         let record = record.ok_or(NotTried::Unknown)?;
         let Some(kept) = self.refused.kept_request(id).await? else {
@@ -80,13 +80,22 @@ impl Ingress {
                 .accepted
                 .map_or(NotTried::NotKept, NotTried::Accepted));
         };
+        let received = self.received(kept).ok_or(NotTried::NotKept)?;
+        Ok((record, received))
+    }
+
+    /// Tries a kept request again.
+    ///
+    /// # Errors
+    /// It is not there, or nothing can be taken now. Nothing was changed.
+    pub async fn accept_later(&self, id: RefusedId) -> Result<Late, NotTried> {
+        let (record, received) = self.kept(id).await?;
         let Lookup::Ready(source) = self.sources.get(&record.source) else {
             return Err(NotTried::NoSource);
         };
         let Ok(turn) = self.turns.acquire().await else {
             return Err(NotTried::Busy);
         };
-        let received = self.received(kept).ok_or(NotTried::NotKept)?;
         let done = if may_call(&source, received.peer) {
             self.take_in(&source, received, turn).await
         } else {

@@ -143,6 +143,14 @@ impl Verifier {
         }
     }
 
+    /// What [`Verifier::use_keys`] was given.
+    pub fn keys(&self) -> Option<&KeySetHandle> {
+        match &self.check {
+            Check::Jwt(_, Keys::Public(place)) => place.get(),
+            _ => None,
+        }
+    }
+
     /// Checks a request that arrived `now`. This is the only way to a [`Verified`].
     ///
     /// # Errors

@@ -161,7 +161,7 @@ async fn the_command_rejected_lists_shows_and_accepts() {
 
         What to do next:
           1. Mend what the reason says: docs/OPERATIONS.md, "A sender is refused", has a line for each.
-             Where that does not help, keep a request in a file and ask `quentli-gateway verify` what is wrong with it.
+             Where that does not help, ask `quentli-gateway rejected show 1 --diagnose`.
              A secret in a file is read again by itself; for one in the environment restart the gateway.
           2. The request is kept whole until [time]. Take it then: `quentli-gateway rejected accept 1`,
              or everything of this source, oldest first: `quentli-gateway rejected accept --source school --all`.
@@ -172,6 +172,48 @@ async fn the_command_rejected_lists_shows_and_accepts() {
     assert_eq!((code, json["rejected"].as_array().unwrap().len()), (0, 2));
     let (code, nothing, note) = run(&["--reason", "missing-signature"]);
     assert_eq!((code, nothing.as_str()), (0, ""), "{note}");
+
+    let (code, diagnosed, _) = run(&["show", "1", "--diagnose"]);
+    assert_eq!(code, 1, "{diagnosed}");
+    filters.add_filter(r"\d{4}-\d\d-\d\dT[0-9:.]+Z", "[time]");
+    filters.add_filter(r"`unix_s`\), .*", "`unix_s`), [distance]");
+    filters.bind(|| insta::assert_snapshot!(diagnosed, @r"
+        refused (no-match): no signature matches any secret: wrong secret, changed body, or another text was signed
+        the rejected request 1, arriving at the source `school` [time]
+
+             signature    header `X-School-Signature`: 32 bytes as hexadecimal digits behind `sha256=`
+             timestamp    header `X-School-Timestamp`: [time] (`unix_s`), [distance]
+             signed text  `{timestamp}.{body}`
+             body         69 bytes
+             secret       file:secret
+
+        None of the usual mistakes explains it: 6817 were tried, alone and in pairs.
+        What cannot be seen from here, the likeliest first:
+          - the sender signs with another secret: make a new one, enter it on both sides, and mind that the gateway
+            reads variables only when it starts
+          - the body is not the one that was signed: keep the request where it enters your network, as bytes, and not
+            from a log or a screen
+          - the sender signs something else than `signed` says: compare it with the sender's page on signatures
+        "));
+    // The file is read anew, and only for the diagnosis: the source itself has not changed yet.
+    std::fs::write(setup.folder().join("secret"), format!("{SECRET}\n\n")).unwrap();
+    let (code, slip, _) = run(&["show", "1", "--diagnose"]);
+    assert_eq!(code, 1, "{slip}");
+    assert!(
+        slip.contains("white space, a line end or a byte order mark"),
+        "{slip}"
+    );
+    let (code, json, _) = run(&["show", "1", "--diagnose", "--format", "json"]);
+    assert_eq!(code, 1);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["reason"], "no-match", "{json}");
+    for (name, page) in [("page", slip), ("json", json.to_string())] {
+        assert!(
+            !page.contains(SECRET) && !page.contains("cus_1"),
+            "{name}: {page}"
+        );
+    }
+    std::fs::write(setup.folder().join("secret"), "mistyped").unwrap();
 
     let (code, still, _) = run(&["accept", "1"]);
     assert!(
@@ -184,6 +226,16 @@ async fn the_command_rejected_lists_shows_and_accepts() {
     assert!(
         code == 1 && again.contains("accepted before, as event 1"),
         "{again}"
+    );
+    for (id, expected) in [("1", "accepted before, as event 1"), ("77", "no such")] {
+        let (code, _, error) = run(&["show", id, "--diagnose"]);
+        assert!(code == 1 && error.contains(expected), "{error}");
+    }
+    // By the secret of now it is genuine, as it will be when it is accepted.
+    let (code, genuine, _) = run(&["show", "2", "--diagnose"]);
+    assert!(
+        code == 0 && genuine.starts_with("genuine, proved with file:secret"),
+        "{genuine}"
     );
     let (code, all, _) = run(&["accept", "--source", "school", "--all"]);
     assert_eq!(

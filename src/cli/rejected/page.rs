@@ -120,13 +120,17 @@ fn next_steps(record: &Value) {
     output::line(
         "  1. Mend what the reason says: docs/OPERATIONS.md, \"A sender is refused\", has a line for each.",
     );
-    output::line(
-        "     Where that does not help, keep a request in a file and ask `quentli-gateway verify` what is wrong with it.",
-    );
+    let kept = record.get("kept_until").and_then(Value::as_str);
+    let ask = match kept {
+        Some(_) => format!("ask `quentli-gateway rejected show {id} --diagnose`"),
+        None => "keep a request in a file and ask `quentli-gateway verify` what is wrong with it"
+            .to_owned(),
+    };
+    output::line(&format!("     Where that does not help, {ask}."));
     output::line(
         "     A secret in a file is read again by itself; for one in the environment restart the gateway.",
     );
-    if let Some(until) = record.get("kept_until").and_then(Value::as_str) {
+    if let Some(until) = kept {
         output::line(&format!(
             "  2. The request is kept whole until {}. Take it then: `quentli-gateway rejected accept {id}`,",
             moment(until)
@@ -208,4 +212,11 @@ fn members<'a>(value: &'a Value, name: &str) -> &'a [Value] {
         .and_then(Value::as_array)
         .map(Vec::as_slice)
         .unwrap_or_default()
+}
+
+/// The page of a diagnosis, which the gateway wrote.
+pub(super) fn diagnosis(page: &Value) {
+    for line in page.as_array().into_iter().flatten() {
+        output::line(line.as_str().unwrap_or_default());
+    }
 }

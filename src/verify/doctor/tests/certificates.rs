@@ -108,7 +108,7 @@ fn certificates_are_found_whatever_way_they_are_written() {
             "pem",
             FINGERPRINT,
             "x-cert",
-            &escaped[..99],
+            escaped.get(..99).unwrap(),
             "99 characters that are a certificate in none",
         ),
         (

@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::Shown;
+use super::Diagnosis;
 use crate::verify::doctor::{Advice, Remedy, State, Verdict};
 
-pub(super) fn json(shown: &Shown<'_>) -> Value {
+pub(super) fn json(shown: &Diagnosis<'_>) -> Value {
     let report = &shown.report;
     let (verdict, code, message, secret) = match &report.verdict {
         Verdict::Genuine(secret) => ("genuine", None, None, secret.as_deref()),
@@ -46,7 +46,7 @@ pub(super) fn json(shown: &Shown<'_>) -> Value {
     })
 }
 
-fn advice(shown: &Shown<'_>, part: &Advice) -> Value {
+fn advice(shown: &Diagnosis<'_>, part: &Advice) -> Value {
     let remedy = match &part.remedy {
         Remedy::Settings(changes) => {
             let set = changes.iter().filter_map(|(key, value)| {
@@ -83,7 +83,7 @@ fn advice(shown: &Shown<'_>, part: &Advice) -> Value {
 }
 
 /// The line of the first setting that is there, or of `verify`.
-fn line(shown: &Shown<'_>, changes: &[(String, Option<Value>)]) -> Option<usize> {
+fn line(shown: &Diagnosis<'_>, changes: &[(String, Option<Value>)]) -> Option<usize> {
     let written = shown.written;
     let first = changes.iter().find_map(|(key, _)| written.setting(key));
     let span = first.or_else(|| written.entry("verify"))?;

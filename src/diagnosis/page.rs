@@ -2,10 +2,9 @@
 
 use serde_json::Value;
 
-use super::Shown;
+use super::Diagnosis;
 use crate::{
-    cli::output::{Tone, painted},
-    diag::{Style, visible},
+    diag::{Style, Tone, painted, visible},
     verify::doctor::{Advice, Explanation, Remedy, Settings, State, Verdict, distance, in_words},
 };
 
@@ -13,7 +12,7 @@ use crate::{
 const WIDTH: usize = 110;
 
 /// The lines of the page.
-pub(super) fn page(shown: &Shown<'_>, style: Style) -> Vec<String> {
+pub(super) fn page(shown: &Diagnosis<'_>, style: Style) -> Vec<String> {
     let mut page = Page {
         shown,
         style,
@@ -29,7 +28,7 @@ pub(super) fn page(shown: &Shown<'_>, style: Style) -> Vec<String> {
 }
 
 struct Page<'a> {
-    shown: &'a Shown<'a>,
+    shown: &'a Diagnosis<'a>,
     style: Style,
     lines: Vec<String>,
 }
