@@ -26,6 +26,7 @@ mod secrets;
 mod settings;
 mod shape;
 mod signed;
+mod tokens;
 mod unseen;
 
 use std::sync::Arc;

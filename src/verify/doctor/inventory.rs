@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use super::{Case, Verdict, claims, moment, shape};
+use super::{Case, Verdict, moment, shape, tokens};
 use crate::{
     diag::visible,
     verify::{
@@ -41,7 +41,7 @@ pub(super) fn take(case: &Case<'_>, verdict: &Verdict) -> Vec<Seen> {
         seen.push(header(case, "id", name));
     }
     seen.extend(token(case));
-    seen.extend(claims::seen(case, verdict));
+    seen.extend(tokens::seen(case, verdict));
     if case.settings.text("type") == Some("basic") {
         seen.push(header(case, "credentials", "Authorization"));
     }

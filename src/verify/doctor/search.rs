@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     Aspect, Case, Change, Explanation, Settings, Verdict, address, body, certificate, claims,
-    credentials, header, moment, secrets, signed,
+    credentials, header, moment, secrets, signed, tokens,
 };
 use crate::verify::{
     KeySetHandle, PublicKey, Received, Refusal, SettingsError, SigningSecret, Verifier,
@@ -81,7 +81,7 @@ fn changes(case: &Case<'_>) -> Vec<Change> {
     changes.extend(body::changes(case));
     changes.extend(address::changes(case));
     changes.extend(credentials::changes(case));
-    changes.extend(claims::changes(case));
+    changes.extend(tokens::changes(case));
     changes.extend(signed::changes(case));
     changes.sort_by_key(|change| change.aspect);
     changes
@@ -127,7 +127,7 @@ impl Search<'_> {
         if self.explanations.is_empty()
             && let Verdict::Refused(refusal) = verdict(self.case)
         {
-            let compared = claims::compared(self.case, &settings, refusal)
+            let compared = tokens::compared(self.case, &settings, refusal)
                 .or_else(|| certificate::compared(self.case, &settings, refusal));
             self.explanations.extend(compared.map(Explanation::from));
         }
