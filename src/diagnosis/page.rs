@@ -308,7 +308,7 @@ impl Page<'_> {
             return;
         }
         let cut = if report.is_cut {
-            ", and then stopped, since the body is large"
+            ", and then stopped, since the request is large"
         } else {
             ""
         };

@@ -9,6 +9,8 @@ use super::{
 
 /// Larger bodies are not written anew.
 const MAX_BYTES: usize = 2 * 1024 * 1024;
+/// Indented JSON may be so many times as long.
+const MOST_GROWTH: usize = 8;
 
 /// A change of bytes, whatever they mean.
 struct Edit {
@@ -207,21 +209,25 @@ const STYLES: &[(&str, Style)] = &[
     ),
 ];
 
-pub(super) fn changes(case: &Case<'_>) -> Vec<Change> {
+/// Bodies that may have been signed, all together of at most so many bytes.
+pub(super) fn changes(case: &Case<'_>, most: usize) -> Vec<Change> {
     let body = &case.request.body;
     if body.len() > MAX_BYTES {
         return Vec::new();
     }
     let mut changes: Vec<Change> = Vec::new();
+    let mut rest = most;
     let mut add = |finding: String, remedy: &str, new: Vec<u8>| {
         let new = Bytes::from(new);
         if new != *body
+            && new.len() <= rest
             && !changes
                 .iter()
                 .any(|known| known.body.as_ref() == Some(&new))
         {
             let remedy = Remedy::Words(remedy.to_owned());
             let mut change = Change::new(Aspect::Body, finding, remedy);
+            rest -= new.len();
             change.body = Some(new);
             changes.push(change);
         }
@@ -238,13 +244,16 @@ pub(super) fn changes(case: &Case<'_>) -> Vec<Change> {
     // White space around JSON stays: it may belong to the body.
     if let Some(json) = std::str::from_utf8(body).ok().and_then(Json::read) {
         for (how, style) in STYLES {
-            let new = json.write(*style).into_bytes();
+            let most = body.len().saturating_mul(MOST_GROWTH).saturating_add(1024);
+            let Some(new) = json.write(*style, most) else {
+                continue;
+            };
             add(
                 format!(
                     "the body is JSON that was written anew after it was signed: it was signed {how}"
                 ),
                 WRITTEN_ANEW,
-                new,
+                new.into_bytes(),
             );
         }
     }

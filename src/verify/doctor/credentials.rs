@@ -21,6 +21,8 @@ use crate::{
 
 /// How many texts of a request are compared with the secrets.
 const MOST_TEXTS: usize = 2_000;
+/// How many of them are tried.
+const MOST_PLACES: usize = 32;
 /// Texts inside a JSON body are looked for so deep.
 const MOST_DEPTH: usize = 8;
 /// A secret shorter than this stands in many texts by accident.
@@ -49,6 +51,7 @@ pub(super) fn changes(case: &Case<'_>) -> Vec<Change> {
             }
         }
     }
+    changes.truncate(MOST_PLACES);
     if case.settings.text("type") != Some("basic")
         && case.request.headers.contains_key(AUTHORIZATION)
     {

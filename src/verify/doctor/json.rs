@@ -5,6 +5,9 @@ use std::iter::repeat_n;
 
 use serde::de::IgnoredAny;
 
+/// Deeper values are not read. As deep as `serde_json` goes for values.
+const MAX_DEPTH: usize = 128;
+
 /// A value. Numbers and words keep their text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Json<'a> {
@@ -35,25 +38,30 @@ pub(super) struct Style {
 }
 
 impl<'a> Json<'a> {
-    /// Reads a text; `None` where it is no JSON, or nested too deeply for `serde_json`.
+    /// Reads a text; `None` where it is no JSON, or nested more than [`MAX_DEPTH`] deep.
     pub(super) fn read(text: &'a str) -> Option<Self> {
         serde_json::from_str::<IgnoredAny>(text).ok()?;
-        Reader { rest: text }.value()
+        Reader { rest: text }.value(0)
     }
 
-    pub(super) fn write(&self, style: Style) -> String {
+    /// The text; `None` where it would have more than `most` bytes.
+    pub(super) fn write(&self, style: Style, most: usize) -> Option<String> {
         let mut out = String::new();
-        self.write_to(&mut out, style, 0);
-        out
+        self.write_to(&mut out, style, 0, most);
+        (out.len() <= most).then_some(out)
     }
 
-    fn write_to(&self, out: &mut String, style: Style, depth: usize) {
+    /// Stops soon after `most` bytes.
+    fn write_to(&self, out: &mut String, style: Style, depth: usize, most: usize) {
+        if out.len() > most {
+            return;
+        }
         match self {
             Self::Word(word) => out.push_str(word),
             Self::Text(text) => write_text(out, text, style),
             Self::List(elements) => {
                 let writers = elements.iter().map(|element| (None, element)).collect();
-                write_all(out, ('[', ']'), writers, style, depth);
+                write_all(out, ('[', ']'), writers, style, depth, most);
             }
             Self::Object(members) => {
                 let mut writers: Vec<_> = members
@@ -63,7 +71,7 @@ impl<'a> Json<'a> {
                 if style.is_sorted {
                     writers.sort_by_key(|(name, _)| *name);
                 }
-                write_all(out, ('{', '}'), writers, style, depth);
+                write_all(out, ('{', '}'), writers, style, depth, most);
             }
         }
     }
@@ -75,6 +83,7 @@ fn write_all(
     elements: Vec<(Option<&str>, &Json<'_>)>,
     style: Style,
     depth: usize,
+    most: usize,
 ) {
     out.push(open);
     let is_empty = elements.is_empty();
@@ -85,6 +94,9 @@ fn write_all(
         }
     };
     for (index, (name, value)) in elements.into_iter().enumerate() {
+        if out.len() > most {
+            return;
+        }
         if index > 0 {
             out.push(',');
             if style.is_spaced && style.indent.is_none() {
@@ -99,7 +111,7 @@ fn write_all(
                 out.push(' ');
             }
         }
-        value.write_to(out, style, depth + 1);
+        value.write_to(out, style, depth + 1, most);
     }
     if !is_empty {
         new_line(out, depth);
@@ -153,7 +165,10 @@ impl<'a> Reader<'a> {
         rest.is_some()
     }
 
-    fn value(&mut self) -> Option<Json<'a>> {
+    fn value(&mut self, depth: usize) -> Option<Json<'a>> {
+        if depth > MAX_DEPTH {
+            return None;
+        }
         if self.takes('{') {
             let mut members = Vec::new();
             while !self.takes('}') {
@@ -161,7 +176,7 @@ impl<'a> Reader<'a> {
                 self.skip_space();
                 let name = self.text()?;
                 self.takes(':');
-                members.push((name, self.value()?));
+                members.push((name, self.value(depth + 1)?));
             }
             return Some(Json::Object(members));
         }
@@ -169,7 +184,7 @@ impl<'a> Reader<'a> {
             let mut elements = Vec::new();
             while !self.takes(']') {
                 self.takes(',');
-                elements.push(self.value()?);
+                elements.push(self.value(depth + 1)?);
             }
             return Some(Json::List(elements));
         }
@@ -238,10 +253,24 @@ mod tests {
                 "{\n  \"b\": [\n    1.50,\n    true,\n    {}\n  ],\n  \"a\": \"ñ/<\\\"\\u0001😀\",\n  \"c\": []\n}",
             ),
         ] {
-            assert_eq!(json.write(style), expected);
+            assert_eq!(json.write(style, 1_000).as_deref(), Some(expected));
+            assert_eq!(json.write(style, expected.len() - 1), None);
         }
         for text in ["", "{", "[1,]", "{\"a\" 1}", "nul", &"[".repeat(10_000)] {
             assert_eq!(Json::read(text), None);
+        }
+    }
+
+    #[test]
+    fn values_are_read_to_a_depth_only() {
+        let nested = |open: &str, close: &str, levels: usize| {
+            format!("{}1{}", open.repeat(levels), close.repeat(levels))
+        };
+        for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
+            for (levels, is_read) in [(128, true), (129, false), (100_000, false)] {
+                let text = nested(open, close, levels);
+                assert_eq!(Json::read(&text).is_some(), is_read, "{open} {levels}");
+            }
         }
     }
 
@@ -251,7 +280,7 @@ mod tests {
             if let Some(json) = Json::read(&text) {
                 let before: serde_json::Value = serde_json::from_str(&text).unwrap();
                 let style = Style { is_ascii: true, is_spaced: true, ..Style::default() };
-                let after: serde_json::Value = serde_json::from_str(&json.write(style)).unwrap();
+                let after: serde_json::Value = serde_json::from_str(&json.write(style, 10_000).unwrap()).unwrap();
                 proptest::prop_assert_eq!(before, after);
             }
         }

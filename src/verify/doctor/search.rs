@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use http::header::CONTENT_TYPE;
 use jiff::Timestamp;
 
 use super::{
@@ -18,14 +19,14 @@ use crate::verify::{
 pub(super) struct Bounds {
     /// Changes and pairs of changes.
     pub(super) tries: usize,
-    /// Bytes that are hashed, all tries together.
+    /// Bytes that are read and hashed, all tries together, and of bodies that are written anew.
     pub(super) bytes: usize,
 }
 
 /// Some seconds at most, also on a small machine.
 pub(super) const BOUNDS: Bounds = Bounds {
     tries: 20_000,
-    bytes: 256 * 1024 * 1024,
+    bytes: 64 * 1024 * 1024,
 };
 /// A try costs something even without a body.
 const BYTES_OF_A_TRY: usize = 512;
@@ -74,11 +75,11 @@ pub(super) fn search(case: &Case<'_>, bounds: Bounds) -> Found {
 }
 
 /// All changes that are tried, by aspect.
-fn changes(case: &Case<'_>) -> Vec<Change> {
+fn changes(case: &Case<'_>, bounds: Bounds) -> Vec<Change> {
     let mut changes = Vec::new();
     changes.extend(header::changes(case));
     changes.extend(secrets::changes(case));
-    changes.extend(body::changes(case));
+    changes.extend(body::changes(case, bounds.bytes / 4));
     changes.extend(address::changes(case));
     changes.extend(credentials::changes(case));
     changes.extend(tokens::changes(case));
@@ -134,7 +135,9 @@ impl Search<'_> {
     }
 
     fn try_changes(&mut self, settings: &Arc<VerifySettings>) {
-        let changes = changes(self.case);
+        let changes = changes(self.case, self.bounds);
+        let bodies = changes.iter().filter_map(|change| change.body.as_ref());
+        self.bytes += bodies.map(bytes::Bytes::len).sum::<usize>();
         let ready: Vec<Ready<'_>> = changes
             .iter()
             .map(|change| Ready {
@@ -206,7 +209,7 @@ impl Search<'_> {
             }
             keys = change.public_keys.as_deref().unwrap_or(keys);
         }
-        let cost = (request.body.len() + BYTES_OF_A_TRY) * (secrets.len() + keys.len()).max(1);
+        let cost = cost(&request) * (secrets.len() + keys.len()).max(1);
         if self.tries == self.bounds.tries || self.bytes.saturating_add(cost) > self.bounds.bytes {
             self.is_cut = true;
             return;
@@ -246,6 +249,18 @@ impl Search<'_> {
                 Err(_) => None,
             })
     }
+}
+
+/// What a check reads of a request, in bytes. Parameters and fields are decoded one by one, which is slower than hashing.
+fn cost(request: &Received) -> usize {
+    let is_form = request
+        .headers
+        .get(CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok())
+        .is_some_and(|kind| kind.contains("form-urlencoded"));
+    let body = request.body.len() * if is_form { 4 } else { 1 };
+    let address = (request.public_url.len() + request.path_and_query.len()) * 4;
+    body + address + BYTES_OF_A_TRY
 }
 
 /// Settings with what they take: secrets, public keys or the sender's published ones.

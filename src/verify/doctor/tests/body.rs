@@ -7,7 +7,7 @@ fn changed_bodies_are_found() {
     let value: Value = serde_json::from_str(BODY).unwrap();
     let json = json::Json::read(BODY).unwrap();
     let style = json::Style::default();
-    let write = |style: json::Style| json.write(style).into_bytes();
+    let write = |style: json::Style| json.write(style, 10_000).unwrap().into_bytes();
     let unix = "{\n\"a\": 1\n}\n";
     let signed = |body: &[u8]| arrived(Sender::new(HEX).body(body).sign());
     let arrived_as = |signed: &[u8], body: &[u8]| Received {
