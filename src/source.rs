@@ -18,7 +18,7 @@ mod watch;
 mod written;
 
 pub use crate::mapping::{UnreadableSamples, content_type_of};
-pub use file::{ArmError, CheckedSource, Source, SourceFile, kept_headers};
+pub use file::{ArmError, CheckedSource, LEARNED, Source, SourceFile, kept_headers};
 pub use folder::find_files;
 pub use learned::{ChangeOfSecrets, LearnedSecrets};
 pub use set::{LoadError, Lookup, Set, Sources, Trouble};

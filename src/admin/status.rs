@@ -13,7 +13,8 @@ use serde::Serialize;
 use super::{Admin, reload::Reload};
 use crate::{
     delivery::{DirectoryStatus, State as DeliveringState},
-    event::End,
+    event::{End, SourceName},
+    source::LEARNED,
     store::{DeliveryRecord, Standing, StoreError, Totals},
     telemetry::DirectoryState,
 };
@@ -150,6 +151,9 @@ pub(super) async fn page(State(admin): State<Arc<Admin>>) -> Response {
         .unwrap_or_default();
     let reload = admin.reloads.last();
     let now = admin.clock.now();
+    let learned = |learning: Option<&SourceName>| {
+        learning.is_some_and(|source| admin.learned.get(source).is_some())
+    };
     let status = Status {
         reload: Reload::from(&*reload),
         dead: dead.into_iter().map(DeadDelivery::from).collect(),
@@ -167,7 +171,7 @@ pub(super) async fn page(State(admin): State<Arc<Admin>>) -> Response {
                 source: standing.source,
                 receives: standing.trouble.is_empty(),
                 mapping: standing.mapping.map(|mapping| mapping.to_string()),
-                secrets: secrets(standing.secrets, now),
+                secrets: secrets(standing.secrets, learned(standing.learning.as_ref()), now),
                 trouble: standing.trouble,
             })
             .collect(),
@@ -209,13 +213,19 @@ fn show_directory(status: DirectoryStatus) -> Option<DirectoryShown> {
     })
 }
 
-fn secrets(secrets: Vec<(String, Option<Timestamp>)>, now: Timestamp) -> Vec<SecretStatus> {
+/// Also the secret that the sender named, where one `is_learned`.
+fn secrets(
+    secrets: Vec<(String, Option<Timestamp>)>,
+    is_learned: bool,
+    now: Timestamp,
+) -> Vec<SecretStatus> {
     let show = |(secret, until): (String, Option<Timestamp>)| SecretStatus {
         secret,
         until: until.map(|until| until.to_string()),
         accepted: until.is_none_or(|until| now < until),
     };
-    secrets.into_iter().map(show).collect()
+    let learned = is_learned.then(|| (LEARNED.to_owned(), None));
+    secrets.into_iter().chain(learned).map(show).collect()
 }
 
 fn show(totals: &Totals) -> TotalsStatus {

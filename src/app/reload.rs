@@ -18,7 +18,7 @@ use crate::{
     event::OrganisationName,
     jwks::KeySets,
     source::{
-        LoadError, Seen, Set, Sources, Watch,
+        LearnedSecrets, LoadError, Seen, Set, Sources, Watch,
         reload::{
             Desk, KeysReport, Outcome, Report, SourcesReport, Trigger, Verdict, Wanted, judge,
         },
@@ -34,6 +34,7 @@ const SETTLE: Duration = Duration::from_millis(200);
 pub(super) struct Reloader {
     pub(super) reading: Arc<Reading>,
     pub(super) sources: Sources,
+    pub(super) learned: LearnedSecrets,
     pub(super) key_sets: KeySets,
     /// Of all organisations.
     pub(super) keys: BTreeMap<OrganisationName, Key>,
@@ -150,6 +151,7 @@ impl Reloader {
                 self.metrics.sources(set.sources(), self.clock.now());
                 self.metrics.secret_ends(set.secret_ends());
                 self.key_sets.adopt(&set);
+                self.learned.warn_of_unused(&set);
                 // All organisations have a key.
                 for (organisation, key) in &self.keys {
                     key.handle.find_by(set.metadata_looked_for(organisation));

@@ -82,6 +82,7 @@ pub async fn start(
     let store: Arc<dyn Store> = file.clone();
     let refused: Arc<dyn RefusedRequests> = file;
     let learned = parts::learned_secrets(&store).await?;
+    learned.warn_of_unused(&sources.set());
     let dispatchers = parts::dispatchers(&config, &store, &clock, &metrics)?;
     let (public_listener, listen) = open_port(config.listen, "webhooks")?;
     let (admin_listener, admin_listen) = open_port(config.admin.listen, "operators")?;
@@ -112,6 +113,7 @@ pub async fn start(
     let reloader = Reloader {
         reading,
         sources: sources.clone(),
+        learned: learned.clone(),
         key_sets,
         keys: keys(&config, &organisations),
         metrics: metrics.clone(),

@@ -162,7 +162,7 @@ fn other_secret(
     environment: &Environment,
 ) -> Result<Option<Verifier>, String> {
     let Some(variable) = variable else {
-        if source.awaits_secret() {
+        if source.learns_its_secret() {
             return Err(format!(
                 "cannot sign the event: the sender of {} names the secret when it registers the address, and a gateway shows it to \
                  nobody; register the address with a secret of your own, put that into an environment variable, and give \

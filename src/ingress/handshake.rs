@@ -97,8 +97,8 @@ impl Ingress {
 
     /// For the secret that the sender named, where it named one.
     pub(super) fn verifier_of_learned(&self, source: &Source) -> Option<Verifier> {
-        let learns = source.handshake().is_some_and(Handshake::learns);
-        let secret = learns.then(|| self.learned.get(source.name())).flatten()?;
+        let learned = || self.learned.get(source.name());
+        let secret = source.learns_its_secret().then(learned).flatten()?;
         source.verifier_of(secret).ok()
     }
 

@@ -3,6 +3,8 @@
 mod handshake;
 mod keys;
 
+pub use handshake::LEARNED;
+
 use std::{
     cell::RefCell,
     io,

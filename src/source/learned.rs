@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 use secrecy::SecretString;
 use tokio::sync::{Mutex, MutexGuard};
 
+use super::Set;
 use crate::event::SourceName;
 
 /// One secret for each source that has learned one. Cheap to clone; clones see the same.
@@ -39,6 +40,22 @@ impl LearnedSecrets {
     /// The secret that a source has learned.
     pub fn get(&self, source: &SourceName) -> Option<SecretString> {
         self.0.secrets.load().get(source).cloned()
+    }
+
+    /// Warns of the sources in a set that have learned a secret which does not count any more, because their file has
+    /// `secrets` of its own.
+    pub fn warn_of_unused(&self, set: &Set) {
+        let secrets = self.0.secrets.load();
+        for source in set.ready() {
+            let name = source.name();
+            if !source.receive().secrets.is_empty() && secrets.contains_key(name) {
+                tracing::warn!(
+                    source = %name,
+                    "a secret that the sender named is still kept, but does not count: the file has `secrets` of its own; \
+                     `quentli-gateway forget-secret {name}` takes it away for good"
+                );
+            }
+        }
     }
 
     /// Waits for the turn to change them.

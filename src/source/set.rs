@@ -365,6 +365,9 @@ impl Sources {
                 source,
                 mapping: ready.map(|source| source.mapping_hash()),
                 secrets: ready.map_or_else(Vec::new, |source| source.receive().ends().collect()),
+                learning: ready
+                    .filter(|source| source.learns_its_secret())
+                    .map(|source| source.name().clone()),
                 trouble: set.trouble(file).map(Trouble::lines).unwrap_or_default(),
             }
         };
@@ -380,6 +383,8 @@ pub struct Standing {
     pub mapping: Option<MappingHash>,
     /// What proves requests of a source that receives, by name, and until when.
     pub secrets: Vec<(String, Option<Timestamp>)>,
+    /// Of a source whose sender names the secret: its name.
+    pub learning: Option<SourceName>,
     /// Nothing for a source that receives.
     pub trouble: Vec<String>,
 }

@@ -316,6 +316,51 @@ async fn a_named_secret_is_kept_never_replaced_and_forgotten_by_a_person_only() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_named_secret_ends_where_the_file_gets_secrets_of_its_own() {
+    const NAMED: &str = "a-secret-that-was-named";
+    let own = crate::support::school::SECRET;
+    let world = world().await;
+    let number = AtomicU32::new(0);
+    let event = async |secret: &str| {
+        let body = format!("{{\"n\":{}}}", number.fetch_add(1, Ordering::Relaxed));
+        let post = world.ask(Method::POST, "asana");
+        let post = post.header("X-Hook-Signature", keyed(secret, &body));
+        send(post.body(body)).await.status
+    };
+    let secrets = async || {
+        let status = world.gateway.status().await;
+        let sources = status["sources"].as_array().unwrap().iter();
+        let mut of_source = sources.filter(|source| source["source"] == "asana");
+        let secrets = of_source.next().unwrap()["secrets"].as_array().cloned();
+        let names = secrets.unwrap_or_default().into_iter();
+        names
+            .map(|secret| secret["secret"].clone())
+            .collect::<Vec<_>>()
+    };
+    assert!(secrets().await.is_empty());
+    let post = world.ask(Method::POST, "asana");
+    let named = send(post.header("X-Hook-Secret", NAMED)).await;
+    assert_eq!(named.status, 200);
+    assert_eq!((event(NAMED).await, event(own).await), (200, 401));
+    assert_eq!(secrets().await, ["learned"]);
+
+    let (_, receive) = SOURCES[SOURCES.len() - 1];
+    let with_own = format!("{receive}, secrets: [{{env: SCHOOL_SECRET}}]");
+    for (receive, statuses, names) in [
+        (with_own.as_str(), (401, 200), ["env:SCHOOL_SECRET"]),
+        (receive, (200, 401), ["learned"]),
+    ] {
+        std::fs::write(world.setup.source_path("asana"), file("asana", receive)).unwrap();
+        assert_eq!(world.gateway.reload().await.0, 200);
+        assert_eq!((event(NAMED).await, event(own).await), statuses);
+        assert_eq!(secrets().await, names);
+    }
+    let warned = world.gateway.logged("forget-secret asana").await;
+    assert!(warned[0].contains("WARN"), "{warned:?}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_refused_handshake_is_written_down_without_what_it_named() {
     let receive = "verify: {type: hmac, signature_header: X-Hook-Signature, encoding: hex}, secrets: [{env: \
                    SCHOOL_SECRET}], handshake: header-echo, keep_rejected: {bodies_for: 1h}";

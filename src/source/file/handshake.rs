@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// The name, in logs and metrics, of a secret that the sender named.
-const LEARNED: &str = "learned";
+pub const LEARNED: &str = "learned";
 
 impl CheckedSource {
     /// Gets the handshake ready, with the source's secrets and a token of its own from `read`.
@@ -46,8 +46,9 @@ impl Source {
         self.handshake.as_ref()
     }
 
-    /// Whether its secret is the one that the sender names in its handshake, so that no file and no variable has it.
-    pub fn awaits_secret(&self) -> bool {
+    /// Whether a secret that the sender names in its handshake is what proves its events: then no file and
+    /// no variable has it. Never where the file has `secrets` of its own, which then are all that counts.
+    pub fn learns_its_secret(&self) -> bool {
         let learns = self.handshake.as_ref().is_some_and(Handshake::learns);
         learns && self.checked.receive.secrets.is_empty()
     }
