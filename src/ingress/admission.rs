@@ -73,7 +73,7 @@ impl Admission {
         }
     }
 
-    /// Counts a request of a source that was genuine and is stored.
+    /// Counts a request of a source that was genuine, new and is stored.
     pub(super) fn count(&self, source: &Source, now: Duration) {
         if let Some(limit) = source.receive().rate_limit {
             self.rates.count(source.name(), limit, now);

@@ -192,6 +192,20 @@ impl World {
     }
 }
 
+#[tokio::test]
+async fn a_request_that_is_repeated_uses_up_nothing_of_the_senders_rate() {
+    let limited = FILE.replace(
+        "otherwise:",
+        "  rate_limit: {per_minute: 1, burst: 2}\notherwise:",
+    );
+    let world = World::with(&limited, 1000);
+    for _ in 0..20 {
+        assert_eq!(world.post("a", "{}", SECRET).await, 200);
+    }
+    assert_eq!(world.post("b", "{}", SECRET).await, 200);
+    assert_eq!(world.post("c", "{}", SECRET).await, 429);
+}
+
 fn load(folder: &Path, now: Timestamp) -> Set {
     let environment = Environment::default();
     let mappings = folder.join("mappings");

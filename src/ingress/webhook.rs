@@ -265,7 +265,7 @@ impl Ingress {
         match self.ask(source, received).await? {
             Asked::Event(received) => {
                 let done = self.take_in(source, received, turn).await?;
-                if let Done::Stored(..) = done {
+                if let Done::Stored(Acceptance::Accepted { .. }, _) = done {
                     self.admission.count(source, self.clock.elapsed());
                 }
                 Ok(done)

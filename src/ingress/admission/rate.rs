@@ -1,7 +1,8 @@
 //! How many requests of a source are taken in a time.
 //!
 //! Only genuine requests count: a stranger who floods an address uses up nothing of what the real sender may. So whether
-//! there is room is asked before anything of a request is read, and it is counted once it is stored. Of requests that are
+//! there is room is asked before anything of a request is read, and it is counted once it is stored, and once only: whoever recorded a
+//! request and repeats it uses up nothing either. Of requests that are
 //! under way at the same time more than the burst may be taken; that is made up for later, and what is genuine and came
 //! this far is never turned away.
 //!
