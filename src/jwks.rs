@@ -128,13 +128,17 @@ impl KeySets {
     /// Has the set at an address fetched again, unless that was done within [`REST`], and waits for it up to
     /// [`PATIENCE`]. Whoever joins a fetch that is under way waits for that one. Afterwards it is worth looking once
     /// more, whatever came of it.
-    pub async fn renew(&self, url: &Url) {
+    ///
+    /// Whether the keys are now at least as new as the call: only then is a key that is not among them unknown to the
+    /// sender, too.
+    pub async fn renew(&self, url: &Url) -> bool {
         let keeper = {
             let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
             kept.get(url).map(|kept| Arc::clone(&kept.keeper))
         };
-        if let Some(keeper) = keeper {
-            keeper.renew().await;
+        match keeper {
+            Some(keeper) => keeper.renew().await,
+            None => false,
         }
     }
 }

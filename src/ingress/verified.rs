@@ -15,7 +15,8 @@ pub(super) const MAX_KEY_WAITS: usize = 64;
 
 impl Ingress {
     /// Verifies a request in its turn. One that needs keys that nobody has seen yet gives its turn back, waits a
-    /// moment for them, and is verified once more.
+    /// moment for them, and is verified once more. As long as the sender may have published newer ones, nobody can say
+    /// that the request is not genuine: it is to come again.
     pub(super) async fn verified<'a>(
         &'a self,
         source: &Source,
@@ -24,18 +25,22 @@ impl Ingress {
     ) -> Result<(Verified, SemaphorePermit<'a>), Refusal> {
         let mut turn = turn;
         let mut checked = self.check(source, received);
-        if let Err((_, refusal)) = &checked
-            && refusal.may_need_new_keys()
+        let mut is_open = false;
+        if let Err((received, refusal)) = &checked
+            && source.verifier().may_need_new_keys(received, *refusal)
             && let Some(KeySetPlace::Url(url)) = source.verifier().settings().key_set()
         {
             drop(turn);
             let Ok(_wait) = self.key_waits.try_acquire() else {
                 return Err(Problem::Busy.into());
             };
-            self.key_sets.renew(url).await;
+            let is_new = self.key_sets.renew(url).await;
             turn = self.turn().await?;
             if let Err((received, _)) = checked {
                 checked = self.check(source, received);
+            }
+            if let Err((received, refusal)) = &checked {
+                is_open = !is_new && source.verifier().may_need_new_keys(received, *refusal);
             }
         }
         match checked {
@@ -52,7 +57,11 @@ impl Ingress {
                 if refusal == verify::Refusal::NoSecret {
                     self.rotation.none_left(source, received.received_at);
                 }
-                Err(Refusal::of_event(refusal, received))
+                let mut refused = Refusal::of_event(refusal, received);
+                if is_open {
+                    refused.problem = Problem::SourceUnavailable;
+                }
+                Err(refused)
             }
         }
     }

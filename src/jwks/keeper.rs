@@ -55,6 +55,10 @@ struct Served {
 #[derive(Clone, Copy, Default)]
 struct Progress {
     is_fetching: bool,
+    /// Fetches that began, so also the number of the last of them.
+    begun: u64,
+    /// The number of the last one that brought keys; 0 before there was one.
+    good: u64,
     /// Fetches that ended, well or not.
     ended: u64,
     /// When the last of them ended, by [`Clock::elapsed`].
@@ -104,13 +108,16 @@ impl Keeper {
         let mut pause = FIRST_PAUSE;
         let mut is_failing = false;
         loop {
-            self.progress
-                .send_modify(|progress| progress.is_fetching = true);
+            self.progress.send_modify(|progress| {
+                progress.is_fetching = true;
+                progress.begun += 1;
+            });
             let fetched = tokio::select! {
                 fetched = self.fetch() => fetched,
                 () = self.clock.sleep(FETCH_TIME) => Err(FetchError::Slow),
             };
-            self.count(fetched.is_ok());
+            let is_good = fetched.is_ok();
+            self.count(is_good);
             let wait = match fetched {
                 Ok((set, max_age)) => {
                     self.tell_success(&set, is_failing);
@@ -130,6 +137,9 @@ impl Keeper {
             };
             self.progress.send_modify(|progress| {
                 progress.is_fetching = false;
+                if is_good {
+                    progress.good = progress.begun;
+                }
                 progress.ended += 1;
                 progress.ended_at = self.clock.elapsed();
             });
@@ -157,19 +167,23 @@ impl Keeper {
         }
     }
 
-    pub(super) async fn renew(&self) {
+    /// Whether a fetch that began after the call brought keys. One that was under way may have been answered before the
+    /// key in question was published.
+    pub(super) async fn renew(&self) -> bool {
         let mut progress = self.progress.subscribe();
         let now = *progress.borrow_and_update();
         if !now.is_fetching {
             if now.is_resting(self.clock.elapsed()) {
-                return;
+                return false;
             }
             self.wanted.notify_one();
         }
         tokio::select! {
             // The sender lives in `self`, so that waiting cannot fail.
-            ended = progress.wait_for(|progress| progress.ended > now.ended) => drop(ended),
-            () = self.clock.sleep(PATIENCE) => {}
+            ended = progress.wait_for(|progress| progress.ended > now.ended) => {
+                ended.is_ok_and(|progress| progress.good > now.begun)
+            }
+            () = self.clock.sleep(PATIENCE) => false,
         }
     }
 

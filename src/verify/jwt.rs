@@ -85,6 +85,14 @@ pub(super) fn check(
     Ok(Genuine { key, event })
 }
 
+/// Whether there is a token that can be read and does not say by which key it was signed.
+pub(super) fn names_no_key(settings: &JwtSettings, request: &Request<'_>) -> bool {
+    let Ok(text) = find(settings, request) else {
+        return false;
+    };
+    Token::cut(&text).is_ok_and(|token| token.key_id.is_none())
+}
+
 /// The text of the token, which must be there once.
 fn find<'a>(settings: &JwtSettings, request: &'a Request<'_>) -> Result<Vec<u8>, Refusal> {
     let given: std::borrow::Cow<'a, [u8]> = match &settings.place {

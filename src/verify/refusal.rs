@@ -189,11 +189,6 @@ impl Refusal {
         }
     }
 
-    /// Whether keys that the sender has published since may change the verdict.
-    pub const fn may_need_new_keys(self) -> bool {
-        matches!(self, Self::UnknownKey | Self::NoKeySet)
-    }
-
     /// Whether the request could not even be checked, which is a bad request (400) rather than an unauthorised one
     /// (401).
     pub const fn is_unverifiable(self) -> bool {

@@ -174,6 +174,19 @@ impl Verifier {
         }
     }
 
+    /// Whether keys that the sender has published since may change the verdict on a request that was refused.
+    pub fn may_need_new_keys(&self, received: &Received, refusal: Refusal) -> bool {
+        let Check::Jwt(settings, Keys::Public(_)) = &self.check else {
+            return false;
+        };
+        match refusal {
+            Refusal::UnknownKey | Refusal::NoKeySet => true,
+            // A key that it names is there and did not sign it; without a name it may be by a key that is not.
+            Refusal::NoMatch => jwt::names_no_key(settings, &Request::from(received)),
+            _ => false,
+        }
+    }
+
     pub(super) fn check(&self, request: &Request<'_>, now: Timestamp) -> Result<Match, Refusal> {
         for (name, expected) in &self.settings.require_headers {
             match request.header(name)? {
