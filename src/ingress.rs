@@ -97,7 +97,7 @@ pub struct Ingress {
     admission: Admission,
     rotation: Rotation,
     body_limit: usize,
-    body_budget: Semaphore,
+    body_budget: body::Budget,
     body_timeout: Duration,
     /// When it was last said why events are not stored, by [`Clock::elapsed`] in milliseconds.
     trouble_told_at: AtomicU64,
@@ -130,7 +130,7 @@ impl Ingress {
             admission: Admission::new(parts.trusted_proxies),
             rotation: Rotation::new(parts.warn_before_end),
             body_limit: parts.body_limit,
-            body_budget: Semaphore::new(parts.body_budget.min(Semaphore::MAX_PERMITS)),
+            body_budget: body::Budget::new(parts.body_budget, parts.body_limit),
             trouble_told_at: AtomicU64::new(0),
             body_timeout: parts.body_timeout,
             turns: Semaphore::new(usize::try_from(parts.requests.get()).unwrap_or(usize::MAX)),

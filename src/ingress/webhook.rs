@@ -326,7 +326,7 @@ impl Ingress {
         head: Parts,
         body: Body,
         peer: Peer,
-    ) -> Result<(Received, Option<SemaphorePermit<'_>>), Refusal> {
+    ) -> Result<(Received, body::Share<'_>), Refusal> {
         let read = body::read(
             &head.headers,
             body,

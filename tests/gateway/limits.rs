@@ -121,6 +121,42 @@ async fn unfinished_bodies_cannot_take_more_memory_than_they_may() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn large_bodies_that_stop_keep_no_small_event_out_and_are_given_up_soon() {
+    let settings = "limits: {body: 1 MiB, memory: 4 MiB}\n";
+    let world = World::with(|setup| setup.settings(settings)).await;
+    let head = "POST /webhooks/school HTTP/1.1\r\nHost: x\r\nContent-Length: 1048576\r\n\r\n";
+    let text = format!("{head}{}", "x".repeat(1_048_575));
+    let started = std::time::Instant::now();
+    let mut strangers = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let (listen, text) = (world.gateway.listen, text.clone());
+        strangers.spawn(async move {
+            let mut stream = TcpStream::connect(listen).await.unwrap();
+            // The gateway may refuse it while we still write.
+            stream.write_all(text.as_bytes()).await.ok();
+            let mut said = Vec::new();
+            stream.read_to_end(&mut said).await.ok();
+            String::from_utf8_lossy(&said).into_owned()
+        });
+    }
+    // Three of them fit, and are held.
+    for _ in 0..5 {
+        let said = strangers.join_next().await.unwrap().unwrap();
+        assert!(!said.contains("408"), "{said}");
+    }
+    let url = world.gateway.url();
+    let answer = world.school.rename(&url, "1", &world.customer, "A").await;
+    assert_eq!(answer.unwrap().status, 200);
+    for said in strangers.join_all().await {
+        assert!(said.starts_with("HTTP/1.1 408"), "{said}");
+    }
+    let took = started.elapsed();
+    assert!(took < Duration::from_secs(20), "{took:?}");
+    world.gateway.settled().await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn broken_framing_is_a_bad_request() {
     let world = World::new().await;
     let mut stream = TcpStream::connect(world.gateway.listen).await.unwrap();
