@@ -11,78 +11,23 @@ The libraries are loaded without the packages around them, which would pull in c
 
 import base64
 import copy
-import dataclasses
 import datetime
 import hashlib
-import hmac
 import http.client
 import http.server
-import importlib
 import json
-import os
 import random
 import string
 import sys
-import sysconfig
 import threading
 import time
-import types
 import urllib.parse
 
-import jwt
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
-
-def library(module):
-    """A module of an installed package, without running the package's own `__init__`."""
-    package = module.split(".", 1)[0]
-    if package not in sys.modules:
-        bare = types.ModuleType(package)
-        bare.__path__ = [os.path.join(sysconfig.get_paths()["purelib"], package)]
-        sys.modules[package] = bare
-    return importlib.import_module(module)
-
-
-@dataclasses.dataclass(frozen=True)
-class Request:
-    """A request as it travels; `query` is empty or begins with a question mark."""
-
-    headers: dict
-    body: bytes
-    query: str = ""
-
-
-class Sender:
-    """A vendor: makes requests with its library, and judges them with it."""
-
-    def __init__(self, secret, address):
-        self.secret = secret
-        self.address = address
-
-    def stranger(self):
-        """The same sender with another secret."""
-        other = copy.copy(self)
-        other.secret = self.secret[:-1] + ("A" if self.secret[-1] != "A" else "B")
-        return other
-
-    def body(self, chance):
-        return random_text(chance).encode()
-
-    def sign(self, body, at, chance):
-        """An honest request at a time in seconds."""
-        raise NotImplementedError
-
-    def judge(self, request):
-        """Whether the library takes a request as genuine. It may raise, which is a no."""
-        raise NotImplementedError
-
-    def changes(self):
-        """Ways to change a request, by name."""
-        return {
-            "a bit of the body": flip_body,
-            "a longer body": lambda request, chance: put(request, body=request.body + b" "),
-        }
+from sender import Request, Sender, form, headers, library, put, random_text
+from tokens import Canvas, MessageBird
 
 
 class StandardWebhooks(Sender):
@@ -327,166 +272,6 @@ class StandardWebhooksEd25519(WithPrivateKey):
         return super().changes() | headers("webhook-id", "webhook-timestamp", "webhook-signature")
 
 
-def in_base64(data):
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-class JsonWebToken(Sender):
-    """PyJWT judges here, in the place of a vendor's own library."""
-
-    def token(self, request):
-        raise NotImplementedError
-
-    def with_token(self, request, token):
-        raise NotImplementedError
-
-    def changes(self):
-        def part(number, change):
-            """Another header (0) or other claims (1) under the same signature."""
-
-            def changed(request, chance):
-                parts = self.token(request).split(".")
-                value = json.loads(base64.urlsafe_b64decode(parts[number] + "=="))
-                parts[number] = in_base64(json.dumps(value | change).encode())
-                return self.with_token(request, ".".join(parts))
-
-            return changed
-
-        def unsigned(request, chance):
-            header, claims, signature = self.token(part(0, {"alg": "none"})(request, chance)).split(".")
-            return self.with_token(request, f"{header}.{claims}.{chance.choice(['', signature])}")
-
-        def another_character(request, chance):
-            token = self.token(request)
-            # The last ones of a part may have bits that mean nothing.
-            places = [at for at in range(len(token) - 3) if "." not in token[at : at + 3]]
-            at = chance.choice(places)
-            other = chance.choice([c for c in string.ascii_letters if c != token[at]])
-            return self.with_token(request, token[:at] + other + token[at + 1 :])
-
-        def another_number_of_parts(request, chance):
-            token = self.token(request)
-            return self.with_token(request, chance.choice([token.rsplit(".", 1)[0], token + ".", token + "." + token]))
-
-        return {
-            "no algorithm": unsigned,
-            "another algorithm": part(0, {"alg": "HS384"}),
-            "another claim": part(1, {"sub": "somebody else"}),
-            "another character of the token": another_character,
-            "another number of parts": another_number_of_parts,
-        }
-
-
-class MessageBird(JsonWebToken):
-    """A shared secret; address and body are in the token as hashes."""
-
-    header = "MessageBird-Signature-JWT"
-    algorithms = ["HS256", "HS384", "HS512"]
-
-    def hashes(self, request):
-        known = {"url_hash": hashlib.sha256((self.address + request.query).encode()).hexdigest()}
-        return known | ({"payload_hash": hashlib.sha256(request.body).hexdigest()} if request.body else {})
-
-    def sign(self, body, at, chance):
-        request = Request({}, body, chance.choice(["", "?a=1&b=2"]))
-        claims = {"iss": "MessageBird", "nbf": at - 300, "exp": at + 300} | self.hashes(request)
-        return self.with_token(request, jwt.encode(claims, self.secret, chance.choice(self.algorithms)))
-
-    def judge(self, request):
-        claims = jwt.decode(
-            self.token(request),
-            self.secret,
-            self.algorithms,
-            issuer="MessageBird",
-            leeway=1,
-            options={"require": ["nbf", "exp"]},
-        )
-        return {name: claims[name] for name in ("url_hash", "payload_hash") if name in claims} == self.hashes(request)
-
-    def token(self, request):
-        return request.headers[self.header]
-
-    def with_token(self, request, token):
-        return put(request, headers=request.headers | {self.header: token})
-
-    def changes(self):
-        def another_address(request, chance):
-            return put(request, query=(request.query or "?") + "&c=3")
-
-        def too_early(request, chance):
-            claims = jwt.decode(self.token(request), options={"verify_signature": False})
-            claims |= {"nbf": int(time.time()) + 1000, "exp": int(time.time()) + 2000}
-            return self.with_token(request, jwt.encode(claims, self.secret, "HS256"))
-
-        return (
-            super().changes()
-            | Sender.changes(self)
-            | {"another address": another_address, "too early": too_early}
-            | headers(self.header)
-        )
-
-
-class Canvas(JsonWebToken):
-    """A key pair, of which the public half stands in a set of keys in a file; the body is the token, with the event."""
-
-    def __init__(self, secret, address):
-        super().__init__(secret, address)
-        with open(os.path.join(os.path.dirname(__file__), "jwks.json")) as file:
-            self.keys = jwt.PyJWKSet.from_json(file.read())
-
-    def stranger(self):
-        other = copy.copy(self)
-        other.secret = rsa.generate_private_key(65537, 2048)
-        return other
-
-    def body(self, chance):
-        account = {"root_account_uuid": "ours"}
-        return json.dumps({"metadata": account, "body": {"text": random_text(chance, 1500)}}).encode()
-
-    def sign(self, body, at, chance):
-        names = [{}, {"kid": "canvas-1"}]
-        token = jwt.PyJWS().encode(body, self.secret, "RS256", headers=chance.choice(names))
-        return Request({"Content-Type": "application/jwt"}, token.encode())
-
-    def judge(self, request):
-        token = self.token(request)
-        name = jwt.get_unverified_header(token).get("kid")
-        key = self.keys[name] if name else self.keys.keys[0]
-        claims = jwt.decode(token, key, ["RS256"], options={"verify_exp": False})
-        return claims["metadata"]["root_account_uuid"] == "ours"
-
-    def token(self, request):
-        return request.body.decode()
-
-    def with_token(self, request, token):
-        return put(request, body=token.encode())
-
-    def changes(self):
-        def signed_with_the_public_key(request, chance):
-            """As if the key that everybody can read were a shared secret."""
-            claims = self.token(request).split(".")[1]
-            signed = in_base64(b'{"alg":"HS256","typ":"JWT"}') + "." + claims
-            public = self.keys.keys[0].key.public_bytes(
-                serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-            )
-            code = hmac.digest(public, signed.encode(), "sha256")
-            return self.with_token(request, signed + "." + in_base64(code))
-
-        def of_another_school(request, chance):
-            return self.sign(b'{"metadata": {"root_account_uuid": "theirs"}}', 0, chance)
-
-        def another_key(request, chance):
-            claims = base64.urlsafe_b64decode(self.token(request).split(".")[1] + "==")
-            token = jwt.PyJWS().encode(claims, self.secret, "RS256", headers={"kid": "canvas-2"})
-            return self.with_token(request, token)
-
-        return super().changes() | {
-            "signed with the public key": signed_with_the_public_key,
-            "of another school": of_another_school,
-            "of a key that is not in the set": another_key,
-        }
-
-
 SENDERS = {
     "standard-webhooks": StandardWebhooks,
     "svix": Svix,
@@ -501,69 +286,6 @@ SENDERS = {
     "messagebird": MessageBird,
     "canvas-live-events": Canvas,
 }
-
-
-# --- Random requests and changes --------------------------------------------------------------------------------------
-
-
-def random_text(chance, most=2000):
-    """Nothing, control characters, letters of many scripts, JSON, or much of something."""
-    kind = chance.randint(0, 9)
-    if kind == 0:
-        return ""
-    length = chance.randint(1, most)
-    if kind == 1:
-        return "".join(chr(chance.randint(0, 127)) for _ in range(length))
-    if kind == 2 and most >= 2000:
-        return chance.choice("añ€😀") * chance.randint(20_000, 150_000)
-    text = "".join(chance.choice("aZ09 áñüÇ漢字العر😀\u200d\u0301\n\"'&=+%") for _ in range(length))
-    if kind in (3, 4):
-        return text
-    spaces = {"indent": 2} if kind == 5 else {"separators": (",", ":")}
-    return json.dumps({"id": length, "text": text, "list": [1, None, 2.50]}, ensure_ascii=kind == 6, **spaces)
-
-
-def put(request, **parts):
-    return dataclasses.replace(request, **parts)
-
-
-def flip_body(request, chance):
-    """One bit of the lower seven, so that most texts stay texts."""
-    if not request.body:
-        return put(request, body=b"\0")
-    body = bytearray(request.body)
-    body[chance.randrange(len(body))] ^= 1 << chance.randrange(7)
-    return put(request, body=bytes(body))
-
-
-def headers(*names):
-    """Ways to change headers: one character, none at all, or those of no value."""
-
-    def change(name):
-        def another_character(request, chance):
-            value = request.headers[name]
-            # Of base64 the last characters may have bits that mean nothing to a library.
-            places = [at for at in range(len(value) - 3) if value[at].isalnum()]
-            at = chance.choice(places[-20:])
-            other = chance.choice([c for c in "0123456789" if c != value[at]])
-            return put(request, headers=request.headers | {name: value[:at] + other + value[at + 1 :]})
-
-        def missing(request, chance):
-            return put(request, headers={key: value for key, value in request.headers.items() if key != name})
-
-        def empty(request, chance):
-            return put(request, headers=request.headers | {name: ""})
-
-        return {f"another {name}": another_character, f"no {name}": missing, f"an empty {name}": empty}
-
-    ways = {}
-    for name in names:
-        ways |= change(name)
-    return ways
-
-
-def form(body):
-    return dict(urllib.parse.parse_qsl(body.decode(), keep_blank_values=True))
 
 
 def is_genuine(sender, request):

@@ -139,7 +139,7 @@ fn what_vendors_libraries_sign_is_accepted_and_what_was_changed_is_refused() {
         return;
     };
     let seed = seed("QUENTLI_GATEWAY_VENDORS_SEED").to_string();
-    let count = number("QUENTLI_GATEWAY_VENDORS_COUNT", 200);
+    let count = number("QUENTLI_GATEWAY_VENDORS_COUNT", 150);
     let setup = setup();
     let gateway = setup.start();
     let url = gateway.url().to_string();
@@ -229,7 +229,7 @@ async fn what_we_sign_is_accepted_by_vendors_libraries_and_what_was_changed_is_r
     let test = "what_we_sign_is_accepted_by_vendors_libraries_and_what_was_changed_is_refused";
     let Some(python) = python(test) else { return };
     let mut random = StdRng::seed_from_u64(seed("QUENTLI_GATEWAY_VENDORS_SEED"));
-    let count = number("QUENTLI_GATEWAY_VENDORS_COUNT", 200);
+    let count = number("QUENTLI_GATEWAY_VENDORS_COUNT", 150);
     let listener = Listener::start(&python);
     let sender = Sender::new().unwrap();
     let clock = Clock::system();
