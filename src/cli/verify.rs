@@ -31,7 +31,7 @@ use crate::{
     source::{SourceFile, UnreadableSamples, Written, find_files, receive::Receive},
     verify::{
         KeySetHandle, KeySetPlace, Outgoing, Received, SigningSecret,
-        doctor::{self, Case, Settings},
+        doctor::{self, Case, Concealed, Settings},
     },
 };
 
@@ -128,6 +128,7 @@ async fn examine(
         request: &received,
         now: at,
     });
+    let concealed = Concealed::new(proofs.secrets.iter().chain(&others));
     let shown = Diagnosis {
         source: name,
         request: if request.as_os_str() == "-" {
@@ -141,6 +142,7 @@ async fn examine(
         is_now,
         remarks,
         report,
+        concealed,
     };
     match arguments.format {
         Format::Human => shown

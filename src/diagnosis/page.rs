@@ -35,7 +35,8 @@ struct Page<'a> {
 
 impl Page<'_> {
     fn line(&mut self, text: &str, tone: Tone) {
-        self.lines.push(painted(text, tone, self.style));
+        let text = self.shown.concealed.text(text);
+        self.lines.push(painted(&text, tone, self.style));
     }
 
     /// Text in lines that fit a screen, moved in.

@@ -6,7 +6,8 @@
 //! bytes that they hash are bounded, so a large body is tried with fewer of them. Where nothing helps, the report says
 //! what was tried and what cannot be seen from here.
 //!
-//! A report never holds a secret, nor a part of one, nor the right signature of a request. The signature is left out on
+//! A report never holds a secret, nor a part of one: what a request writes of it is taken out at the end
+//! ([`Concealed`]). Nor does it hold the right signature of a request. The signature is left out on
 //! purpose and not even on demand: reports are pasted into tickets and chats, and with the right signature of a body
 //! anybody could send it. Who has the secret can compute it.
 //!
@@ -16,6 +17,7 @@ mod address;
 mod body;
 mod certificate;
 mod claims;
+mod concealed;
 mod credentials;
 mod header;
 mod inventory;
@@ -34,6 +36,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 pub use self::{
+    concealed::Concealed,
     inventory::{Seen, State, distance, in_words},
     settings::Settings,
 };
@@ -128,6 +131,7 @@ impl From<Advice> for Explanation {
 /// Examines a request: how it is judged and, where it is refused, why.
 pub fn examine(case: Case<'_>) -> Report {
     let verdict = search::verdict(&case);
+    let concealed = Concealed::new(case.secrets.iter().chain(case.others));
     let seen = inventory::take(&case, &verdict);
     let mut report = Report {
         verdict,
@@ -138,6 +142,7 @@ pub fn examine(case: Case<'_>) -> Report {
         is_cut: false,
     };
     if matches!(report.verdict, Verdict::Genuine(_)) {
+        concealed.report(&mut report);
         return report;
     }
     let found = search::search(&case, search::BOUNDS);
@@ -147,6 +152,7 @@ pub fn examine(case: Case<'_>) -> Report {
     if report.explanations.is_empty() {
         report.unseen = unseen::causes(&case, &report.verdict);
     }
+    concealed.report(&mut report);
     report
 }
 

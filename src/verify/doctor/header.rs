@@ -17,6 +17,8 @@ const PLACES: [&str; 5] = [
     "signature_form",
     "signature_json_path",
 ];
+/// What to do about a prefix or key that may be a secret.
+const NOT_SHOWN: &str = "the text beside the signature is not shown, since it may be a secret. If it is none and always the same, write it in `signature_format`: {style: prefix, prefix: …}, or the key of {style: pairs, key: …}";
 /// A request has few headers that look like an id.
 const MOST_IDS: usize = 4;
 
@@ -175,7 +177,11 @@ fn shapes(case: &Case<'_>) -> Vec<Change> {
             if let Some((source, _)) = &moved {
                 finding = format!("{finding}, and the timestamp is in `{}`", visible(source));
             }
-            changes.push(Change::of_settings(Aspect::Shape, finding, settings));
+            let mut change = Change::of_settings(Aspect::Shape, finding, settings);
+            if !shape.is_shown() {
+                change.advice.remedy = Remedy::Words(NOT_SHOWN.to_owned());
+            }
+            changes.push(change);
         }
     }
     // The configured header first, and of the others those that change the least.

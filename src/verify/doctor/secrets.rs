@@ -136,6 +136,11 @@ pub(super) fn changes(case: &Case<'_>) -> Vec<Change> {
     changes
 }
 
+/// What people may have meant by a secret as it was entered.
+pub(super) fn meant(secret: &str) -> impl Iterator<Item = String> {
+    SLIPS.iter().filter_map(move |(undo, _, _)| undo(secret))
+}
+
 fn encodings(case: &Case<'_>) -> impl Iterator<Item = Change> {
     let current = case.settings.text("secret_encoding").unwrap_or("utf8");
     ENCODINGS

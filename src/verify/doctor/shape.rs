@@ -25,14 +25,40 @@ impl Shape {
         };
         let length = self.bytes;
         let before = match self.format.get("style").and_then(Value::as_str) {
+            Some("prefix") if !self.is_shown() => " behind other text".to_owned(),
             Some("prefix") => {
                 format!(" behind `{}`", self.part("prefix"))
             }
-            Some("pairs") => format!(" under the key `{}`", self.part("key")),
-            Some("list") => format!(" of the version `{}`", self.part("version")),
+            Some("pairs") if self.is_shown() => format!(" under the key `{}`", self.part("key")),
+            Some("list") if self.is_shown() => {
+                format!(" of the version `{}`", self.part("version"))
+            }
             _ => String::new(),
         };
         format!("{length} bytes as {written}{before}")
+    }
+
+    /// Whether the settings may be shown: what stands before a signature may be a secret, unless all its words are known.
+    pub(super) fn is_shown(&self) -> bool {
+        let text = |key: &str| self.format.get(key).and_then(Value::as_str);
+        let is_word = |word: &str| {
+            let word = word.to_ascii_lowercase();
+            word.is_empty() || WORDS.contains(&word.as_str())
+        };
+        if let Some(prefix) = text("prefix") {
+            return prefix
+                .split(['=', ':', ',', ' ', '-', '_', '/'])
+                .all(is_word);
+        }
+        // Keys and versions: a word, perhaps with a number.
+        text("key").or(text("version")).is_none_or(|key| {
+            let word = key.trim_end_matches(|c: char| c.is_ascii_digit());
+            key.len() <= 20
+                && key.len() - word.len() <= 3
+                && word
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphabetic() || b"-_".contains(&byte))
+        })
     }
 
     fn part(&self, key: &str) -> String {
@@ -50,6 +76,46 @@ impl Shape {
         }
     }
 }
+
+/// Of these prefixes are made.
+const WORDS: &[&str] = &[
+    "algorithm",
+    "bearer",
+    "digest",
+    "ed25519",
+    "hash",
+    "hmac",
+    "hmacsha1",
+    "hmacsha256",
+    "hmacsha384",
+    "hmacsha512",
+    "h1",
+    "key",
+    "mac",
+    "s",
+    "sha",
+    "sha1",
+    "sha256",
+    "sha384",
+    "sha512",
+    "1",
+    "256",
+    "384",
+    "512",
+    "sig",
+    "sign",
+    "signature",
+    "t",
+    "token",
+    "v",
+    "v0",
+    "v1",
+    "v1a",
+    "v2",
+    "v3",
+    "v4",
+    "webhook",
+];
 
 /// How the text of a hash is encoded, how many bytes it has, and whether its digits are upper-case.
 fn hash(text: &str) -> Option<(&'static str, usize, bool)> {

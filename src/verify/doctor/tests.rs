@@ -424,6 +424,79 @@ impl Sender<'_> {
     }
 }
 
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config::with_cases(24))]
+
+    /// Wherever a request has the secret, the report does not.
+    #[test]
+    fn secrets_in_requests_are_not_shown(
+        given in "[a-zA-Z0-9+/_-]{6,24}",
+        mark in "[=:, ]",
+        form in 0usize..3,
+    ) {
+        let written = match form {
+            0 => given.clone(),
+            1 => STANDARD.encode(&given),
+            _ => hex::encode(&given),
+        };
+        for text in [
+            format!("{written}{mark}"),
+            format!("HMAC {written}{mark}"),
+            format!("v1=00,{written}="),
+            format!("sha256={written}{mark}"),
+        ] {
+            let mut request = Sender::new(HEX).secret(&given).sign();
+            let signature = request.headers.remove("x-sig").unwrap();
+            let signature = signature.to_str().unwrap();
+            for name in ["authorization", "x-sig"] {
+                let value = format!("{text}{signature}").parse().unwrap();
+                request.headers.insert(HeaderName::from_static(name), value);
+            }
+            let request = request.into_received(now());
+            shows_no_secret(&examined(HEX, &given, &request), &[&given], &request, &text);
+        }
+        let mut request = unsigned();
+        request.body = json!({&written: {"token": &given}}).to_string().into();
+        request.url = format!("{URL}&{written}={given}");
+        request.headers.insert(HeaderName::from_static("x-sig"), given.parse().unwrap());
+        let mut request = request.into_received(now());
+        request.headers.remove("x-sig");
+        let report = examined(HEX, &given, &request);
+        proptest::prop_assert!(!report.explanations.is_empty());
+        shows_no_secret(&report, &[&given], &request, &written);
+    }
+}
+
+#[test]
+fn known_words_before_a_signature_are_shown_and_others_are_not() {
+    for (prefix, is_shown) in [
+        ("sha1=", true),
+        ("v0=", true),
+        ("v1,", true),
+        ("hmac-sha256=", true),
+        ("Bearer ", true),
+        ("Signature ", true),
+        ("HMAC-SHA256 ", true),
+        ("q7w8e9:", false),
+        ("HMAC q7w8e9:", false),
+        ("sha256=q7w8e9:", false),
+    ] {
+        let mut request = Sender::new(HEX).sign();
+        let signature = request.headers.remove("x-sig").unwrap();
+        let value = format!("{prefix}{}", signature.to_str().unwrap())
+            .parse()
+            .unwrap();
+        request
+            .headers
+            .insert(HeaderName::from_static("x-sig"), value);
+        let report = examined(HEX, SECRET, &arrived(request));
+        let text = format!("{report:?}");
+        assert_eq!(!report.explanations.is_empty(), true, "{prefix}");
+        assert_eq!(text.contains(prefix), is_shown, "{prefix}: {text}");
+        assert!(!text.contains("q7w8e9"), "{text}");
+    }
+}
+
 #[test]
 fn the_forms_of_a_secret_are_looked_for() {
     // The search itself is tested, or it would prove nothing.
