@@ -37,7 +37,7 @@ use tower_http::catch_panic::{CatchPanicLayer, ResponseForPanic};
 use url::Url;
 
 pub use late::{Late, LateCounts, NotTried};
-pub use rejected::meaning;
+pub use rejected::{lasting, meaning};
 pub use server::{ServerLimits, listen, serve};
 
 use self::{admission::Admission, confirm::Confirmer, rejected::Recorder, rotation::Rotation};

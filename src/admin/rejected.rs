@@ -1,7 +1,7 @@
 //! The requests that were refused: `GET /api/v1/rejected`, one of them, and trying them again. A kept request is only
 //! used; neither its body nor its headers are ever part of an answer.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use axum::{
     Json,
@@ -17,9 +17,10 @@ use serde_json::json;
 
 use super::{Admin, guard::problem};
 use crate::{
+    diag::did_you_mean,
     diagnosis::{NoDiagnosis, Patient},
     event::SourceName,
-    ingress::{Late, NotTried, meaning},
+    ingress::{Late, LateCounts, NotTried, lasting, meaning},
     source::Lookup,
     store::{RefusedFilter, RefusedId, RefusedRecord, RequestFacts, StoreError},
     verify::SigningSecret,
@@ -31,6 +32,8 @@ const LARGEST_PAGE: u32 = 500;
 /// Requests that are tried again in one go, unless it is said, and at most: each is a write of its own.
 const TRIED: u32 = 100;
 const MOST_TRIED: u32 = 500;
+/// Sources that are named where an unknown one was asked for.
+const MOST_NAMED: usize = 20;
 
 #[derive(Deserialize)]
 pub(super) struct Wish {
@@ -57,6 +60,9 @@ struct Shown {
     reason: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     meaning: Option<String>,
+    /// Why mending the settings is not enough to accept it later, and what is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lasting: Option<&'static str>,
     status: u16,
     method: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -98,6 +104,7 @@ impl From<RefusedRecord> for Shown {
             last_at: record.last_at.to_string(),
             times: record.times,
             meaning: meaning(&record.reason),
+            lasting: lasting(&record.reason),
             reason: record.reason,
             status: record.status,
             method,
@@ -243,15 +250,47 @@ pub(super) async fn accept_of_source(
     let after = RefusedId(stretch.after.unwrap_or(0));
     let limit = stretch.limit.unwrap_or(TRIED).clamp(1, MOST_TRIED);
     match admin.ingress.accept_all_later(&source, after, limit).await {
-        Ok(counts) => {
-            let next = counts.last.filter(|_| counts.more).map(|last| last.0);
-            let answer = json!({
-                "accepted": counts.accepted, "duplicate": counts.duplicate, "refused": counts.refused, "next": next,
-            });
-            Json(answer).into_response()
-        }
+        Ok(counts) if counts.last.is_none() => match unknown(&admin, &source).await {
+            Ok(None) => tried(&counts),
+            Ok(Some(answer)) => answer,
+            Err(error) => unavailable(&error),
+        },
+        Ok(counts) => tried(&counts),
         Err(error) => not_tried(&error),
     }
+}
+
+fn tried(counts: &LateCounts) -> Response {
+    let next = counts.last.filter(|_| counts.more).map(|last| last.0);
+    let answer = json!({
+        "accepted": counts.accepted, "duplicate": counts.duplicate, "refused": counts.refused, "next": next,
+    });
+    Json(answer).into_response()
+}
+
+/// The answer where neither a source nor a rejected request has the name.
+async fn unknown(admin: &Admin, source: &SourceName) -> Result<Option<Response>, StoreError> {
+    let mut names: BTreeSet<SourceName> = admin
+        .sources
+        .set()
+        .sources()
+        .map(|(name, _)| name)
+        .collect();
+    let figures = admin.refused.refused_figures().await?;
+    names.extend(figures.into_iter().map(|(name, _)| name));
+    if names.contains(source) {
+        return Ok(None);
+    }
+    let names = names.iter().map(SourceName::as_str);
+    let help = did_you_mean(source.as_str(), names.clone()).unwrap_or_else(|| {
+        let names: Vec<_> = names.take(MOST_NAMED).collect();
+        format!("there are {}", names.join(", "))
+    });
+    Ok(Some(problem(
+        StatusCode::NOT_FOUND,
+        "There is no such source",
+        &format!("no source file and no rejected request has the name `{source}`; {help}"),
+    )))
 }
 
 fn not_tried(error: &NotTried) -> Response {

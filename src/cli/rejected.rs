@@ -157,7 +157,10 @@ async fn run_accept(accept: Accept, environment: &Environment) -> Result<Exit, E
         let answer = match answered(&operators, Method::POST, &path, "accepted").await {
             Ok(answer) => answer,
             Err(exit) => {
-                page::accepted_of(source, counts, false);
+                // Of those before it is known what became of them.
+                if after > 0 {
+                    page::accepted_of(source, counts, false);
+                }
                 return Err(exit);
             }
         };

@@ -281,6 +281,13 @@ impl Recorder {
     }
 }
 
+/// What would have to change for a kept request to be accepted, where that is more than a mistake in our settings.
+pub fn lasting(reason: &str) -> Option<&'static str> {
+    let mut all = Refusal::ALL.iter();
+    let refusal = all.find(|refusal| refusal.as_str() == reason)?;
+    refusal.lasting()
+}
+
 /// What the code of a refusal means, in a sentence; `None` for a code that is not known any more.
 pub fn meaning(reason: &str) -> Option<String> {
     let refusal = Refusal::ALL

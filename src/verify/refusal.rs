@@ -189,6 +189,46 @@ impl Refusal {
         }
     }
 
+    /// What would have to change for the very same request to pass later, where mending secrets and clocks is not
+    /// enough: it is judged by the moment at which it came, and by what stood in it. `None` where the settings decide.
+    pub const fn lasting(self) -> Option<&'static str> {
+        Some(match self {
+            Self::TimestampTooOld | Self::TimestampTooNew => {
+                "its time of signing is compared with the moment at which it came, so a clock that was mended since \
+                 changes nothing; it passes only with a larger `tolerance` in the source's file"
+            }
+            Self::TokenExpired | Self::TokenTooEarly => {
+                "its token is judged by the moment at which it came, so a clock that was mended since changes nothing; \
+                 it passes only with a larger `leeway` in the source's file"
+            }
+            Self::UntrustedProxy => {
+                "what counts is whether a trusted proxy handed it on when it came, so a change of `trusted_proxies` \
+                 helps only what comes from now on"
+            }
+            Self::MissingCertificate => {
+                "it came without a certificate; it passes only if `verify` in the source's file looks at another header"
+            }
+            Self::MissingSignature | Self::MissingToken | Self::MissingCredentials => {
+                "it came without what proves a request; it passes only if `verify` in the source's file looks at \
+                 another place, where it is"
+            }
+            Self::AmbiguousHeader | Self::AmbiguousValue | Self::TooManySignatures => {
+                "what decides is in it more often than it may be, and stays so; mend the sender or the web server in \
+                 between"
+            }
+            Self::BodyDigest => {
+                "its body is not the one that was signed, and stays so; mend what changes the body on its way"
+            }
+            Self::HandshakeSigned => {
+                "its body is a text that anybody can have signed here, so it never passes"
+            }
+            Self::HandshakeLate => {
+                "its sender does not wait for the answer any more; register the address again"
+            }
+            _ => return None,
+        })
+    }
+
     /// Whether the request could not even be checked, which is a bad request (400) rather than an unauthorised one
     /// (401).
     pub const fn is_unverifiable(self) -> bool {

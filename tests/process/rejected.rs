@@ -242,6 +242,14 @@ async fn the_command_rejected_lists_shows_and_accepts() {
         (code, all.as_str()),
         (0, "school: 1 accepted, 0 known already, 0 still refused\n")
     );
+    let (code, nothing, unknown) = run(&["accept", "--source", "shcool", "--all"]);
+    assert_eq!((code, nothing.as_str()), (1, ""));
+    assert!(unknown.contains("did you mean `school`?"), "{unknown}");
+    let (code, none, _) = run(&["accept", "--source", "school"]);
+    assert_eq!(
+        (code, none.as_str()),
+        (0, "school: 0 accepted, 0 known already, 0 still refused\n")
+    );
     let (code, _, unknown) = run(&["show", "77"]);
     assert!(code == 1 && unknown.contains("no such"), "{unknown}");
     assert!(run(&["show", "1"]).1.contains("accepted later, as event 1"));

@@ -108,43 +108,60 @@ pub(super) fn one(record: &Value) {
 }
 
 fn next_steps(record: &Value) {
-    let (id, source) = (number(record, "id"), text(record, "source"));
     output::line("");
-    if let Some(event) = record.get("accepted_as") {
-        output::line(&format!(
-            "It was accepted later, as event {event}. There is nothing to do."
-        ));
-        return;
+    for step in steps(record) {
+        output::line(&step);
     }
-    output::line("What to do next:");
-    output::line(
-        "  1. Mend what the reason says: docs/OPERATIONS.md, \"A sender is refused\", has a line for each.",
-    );
-    let kept = record.get("kept_until").and_then(Value::as_str);
+}
+
+/// What to do next, line by line.
+fn steps(record: &Value) -> Vec<String> {
+    let (id, source) = (number(record, "id"), text(record, "source"));
+    if let Some(event) = record.get("accepted_as") {
+        return vec![format!(
+            "It was accepted later, as event {event}. There is nothing to do."
+        )];
+    }
+    let kept = record.get("kept_until").and_then(Value::as_str).map(moment);
     let ask = match kept {
         Some(_) => format!("ask `quentli-gateway rejected show {id} --diagnose`"),
         None => "keep a request in a file and ask `quentli-gateway verify` what is wrong with it"
             .to_owned(),
     };
-    output::line(&format!("     Where that does not help, {ask}."));
-    output::line(
+    let mut lines = [
+        "What to do next:",
+        "  1. Mend what the reason says: docs/OPERATIONS.md, \"A sender is refused\", has a line for each.",
+        &format!("     Where that does not help, {ask}."),
         "     A secret in a file is read again by itself; for one in the environment restart the gateway.",
-    );
-    if let Some(until) = kept {
-        output::line(&format!(
-            "  2. The request is kept whole until {}. Take it then: `quentli-gateway rejected accept {id}`,",
-            moment(until)
-        ));
-        output::line(&format!(
-            "     or everything of this source, oldest first: `quentli-gateway rejected accept --source {source} --all`."
-        ));
-    } else {
-        output::line("  2. The request is not kept: have the sender send it again.");
-        output::line(&format!(
-            "     To have requests of this source kept from now on, write `keep_rejected: {{bodies_for: 24h}}` under \
-             `receive` in {source}.yaml."
-        ));
-    }
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    let lasting = record.get("lasting").and_then(Value::as_str);
+    lines.extend(match (kept, lasting) {
+        (Some(until), None) => vec![
+            format!(
+                "  2. The request is kept whole until {until}. Take it then: `quentli-gateway rejected accept {id}`,"
+            ),
+            format!(
+                "     or everything of this source, oldest first: `quentli-gateway rejected accept --source {source} --all`."
+            ),
+        ],
+        (Some(until), Some(lasting)) => vec![
+            format!("  2. The request is kept whole until {until}, but is refused again as things are:"),
+            format!("     {lasting}."),
+            format!(
+                "     If you change that, take it with `quentli-gateway rejected accept {id}`; else have the sender send it again."
+            ),
+        ],
+        (None, _) => vec![
+            "  2. The request is not kept: have the sender send it again.".to_owned(),
+            format!(
+                "     To have requests of this source kept from now on, write `keep_rejected: {{bodies_for: 24h}}` under \
+                 `receive` in {source}.yaml."
+            ),
+        ],
+    });
+    lines
 }
 
 /// What came of one request that was tried again.
@@ -218,5 +235,31 @@ fn members<'a>(value: &'a Value, name: &str) -> &'a [Value] {
 pub(super) fn diagnosis(page: &Value) {
     for line in page.as_array().into_iter().flatten() {
         output::line(line.as_str().unwrap_or_default());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::ingress::lasting;
+
+    #[test]
+    fn what_settings_cannot_mend_is_not_promised_to_pass() {
+        let steps = |reason: &str| {
+            let record = json!({
+                "id": 7, "source": "crm", "reason": reason, "lasting": lasting(reason),
+                "kept_until": "2026-03-03T12:00:00Z",
+            });
+            let lines = steps(&record);
+            lines[4..].join("\n")
+        };
+        insta::assert_snapshot!(steps("timestamp-too-old"), @"
+        2. The request is kept whole until 2026-03-03 12:00:00 UTC, but is refused again as things are:
+           its time of signing is compared with the moment at which it came, so a clock that was mended since changes nothing; it passes only with a larger `tolerance` in the source's file.
+           If you change that, take it with `quentli-gateway rejected accept 7`; else have the sender send it again.
+        ");
+        assert!(steps("no-match").contains("Take it then"));
     }
 }
