@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::Environment;
 use crate::{
-    diag::{Collector, Diagnostic},
+    diag::{Collector, Diagnostic, closest},
     yaml::{KeyReader, Node},
 };
 
@@ -80,7 +80,18 @@ impl SecretReference {
             }
             (Some((name, _)), None) => Some(Self::Environment(name.to_owned())),
             (None, Some((path, _))) => Some(Self::File(PathBuf::from(path))),
-            _ => {
+            (Some(_), Some(_)) => {
+                out.add(
+                    Diagnostic::error(code, "a secret stands in one place, but here are two")
+                        .at(node.span, "`env` and `file`")
+                        .unshown()
+                        .help("keep one of the two, `env` or `file`"),
+                );
+                None
+            }
+            // The reader of the keys says what a key is a slip of.
+            (None, None) if has_slip(node) => None,
+            (None, None) => {
                 out.add(Self::misshapen(node, code));
                 None
             }
@@ -141,6 +152,14 @@ impl SecretReference {
             }
         }
     }
+}
+
+/// Whether a key is probably a misspelt `env` or `file`.
+fn has_slip(node: &Node) -> bool {
+    let known = ["env", "file"];
+    let is_slip = |key: &str| !known.contains(&key) && closest(key, known).is_some();
+    let entries = node.as_map().unwrap_or_default();
+    entries.iter().any(|entry| is_slip(&entry.key))
 }
 
 /// The longest name of a variable, in bytes. A longer text is more likely a secret.

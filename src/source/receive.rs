@@ -87,7 +87,8 @@ impl Receive {
     /// Reads the section. `None` where it, or anything that was read before it, has mistakes; they are in `out`.
     pub fn read(node: &Node, out: &mut Collector) -> Option<Self> {
         let mut keys = KeyReader::new(node, "receive", CODES, out)?;
-        let mut verify = verify(keys.take("verify"), node, out);
+        let verify_entry = keys.take("verify");
+        let mut verify = verify(verify_entry, node, out);
         let (jwks, claims) = (keys.take("jwks"), keys.take("claims"));
         if let Some((verify, _)) = &mut verify {
             published::complete(verify, jwks, claims, node, out);
@@ -114,7 +115,8 @@ impl Receive {
             check_secrets(&verify, secrets_entry, &secrets, node, out);
         }
         public_keys::check(&verify, keys_entry, node, out);
-        (!out.has_errors()).then_some(Self {
+        let place = secrets_entry.or(keys_entry).or(verify_entry);
+        let receive = (!out.has_errors()).then_some(Self {
             verify,
             preset,
             secrets,
@@ -125,7 +127,19 @@ impl Receive {
             keep_rejected,
             allow_from,
             rate_limit,
-        })
+        })?;
+        if let Some(until) = receive.until() {
+            let list = receive.place_of_ends();
+            out.add(
+                Diagnostic::warning(
+                    "recv/secrets-end",
+                    format!("everything in {list} has an `until`: from {until} on each request is refused"),
+                )
+                .at(place.map_or_else(|| first_key(node), |entry| entry.key_span), "nothing is left then")
+                .help("add one without `until`"),
+            );
+        }
+        Some(receive)
     }
 
     /// What is accepted as a proof (secrets, public keys and certificates), by the names that logs and metrics have for

@@ -201,13 +201,6 @@ impl Set {
                 until,
                 place,
             }),
-            Some(until) if armed.is_ok() => {
-                self.warnings.push(format!(
-                    "source `{name}`: every secret has an `until`, so that from {until} on each request is refused; add \
-                     one that has none to {place}"
-                ));
-                armed
-            }
             _ => armed,
         }
     }

@@ -121,16 +121,23 @@ impl<'a> KeyReader<'a> {
         self.asked.extend_from_slice(keys);
     }
 
-    /// Reports the keys that were never asked for, without repeating them: what stands where a key belongs may be a
-    /// secret.
+    /// Reports the keys that were never asked for, without repeating them, unless they are a slip of a known one: what
+    /// stands where a key belongs may be a secret. The line is not shown in any case.
     pub fn finish_unshown(self, out: &mut Collector) {
         for entry in self.entries {
             if !self.asked.contains(&entry.key.as_str()) {
+                let (named, help) = match did_you_mean(&entry.key, self.asked.iter().copied()) {
+                    Some(help) => (format!("key `{}`", entry.key), help),
+                    None => (
+                        "such key".to_owned(),
+                        format!("{} knows: {}", self.what, self.asked.join(", ")),
+                    ),
+                };
                 out.add(
-                    Diagnostic::error(self.codes.unknown, format!("{} has no such key", self.what))
+                    Diagnostic::error(self.codes.unknown, format!("{} has no {named}", self.what))
                         .at(entry.key_span, "unknown key")
                         .unshown()
-                        .help(format!("{} knows: {}", self.what, self.asked.join(", "))),
+                        .help(help),
                 );
             }
         }

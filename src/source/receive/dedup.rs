@@ -51,6 +51,15 @@ pub(super) fn read(
     if node.as_text() == Some("body") {
         return Some(DedupRule::Body);
     }
+    if let Some(name) = node.as_text().and_then(|text| text.strip_prefix("header:")) {
+        let name = name.trim();
+        out.add(
+            Diagnostic::error(BAD_VALUE, "`dedup` takes a header in a way of its own")
+                .at(node.span, "not an expression")
+                .help(format!("write `dedup: {{header: {name}}}`")),
+        );
+        return None;
+    }
     let nodes = node.as_list().unwrap_or(std::slice::from_ref(node));
     if nodes.is_empty() || nodes.len() > MAX_DEDUP_EXPRESSIONS {
         out.add(

@@ -14,6 +14,20 @@ const LONGEST: Duration = Duration::from_hours(7 * 24);
 
 /// Reads `keep_rejected`; mistakes go to `out`.
 pub(super) fn read(entry: &Entry, out: &mut Collector) -> Option<Duration> {
+    if entry.value.as_map().is_none() {
+        out.add(
+            Diagnostic::error(
+                CODES.shape,
+                format!(
+                    "`keep_rejected` says how long, but here is {}",
+                    entry.value.shape()
+                ),
+            )
+            .at(entry.value.span, "expected a time")
+            .help("write `keep_rejected: {bodies_for: 24h}`; to keep nothing, leave it out"),
+        );
+        return None;
+    }
     let mut keys = KeyReader::new(&entry.value, "keep_rejected", CODES, out)?;
     let written = keys.require_text(
         "bodies_for",

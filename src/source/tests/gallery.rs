@@ -188,6 +188,27 @@ recv/literal-secret
 -  secrets: [{env: CRM_SECRET}]
 +  secrets: [{env: not-a-real-secret}]
 
+recv/literal-secret
+-  secrets: [{env: CRM_SECRET}]
++  secrets: [{env: CRM_SECRET, file: /run/secrets/crm}]
+
+recv/unknown-key
+-  secrets: [{env: CRM_SECRET}]
++  secrets: [{evn: CRM_SECRET}]
+
+recv/bad-value
+-  dedup: body
++  dedup: header:webhook-id
+
+recv/wrong-shape
+-  dedup: body
++  dedup: body
++  keep_rejected: yes
+
+recv/secrets-end
+-  secrets: [{env: CRM_SECRET}]
++  secrets: [{env: CRM_SECRET, until: 2027-01-01}]
+
 recv/unused-secrets
 -  verify:
 -    type: hmac
