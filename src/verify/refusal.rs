@@ -23,6 +23,8 @@ pub enum Refusal {
     NoKnownSignature,
     #[error("there are more signatures than any honest sender makes")]
     TooManySignatures,
+    #[error("the signed form has more fields than any honest sender makes")]
+    TooManyFields,
     #[error(
         "no signature matches any secret: wrong secret, changed body, or another text was signed"
     )]
@@ -98,7 +100,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    pub const ALL: [Self; 41] = [
+    pub const ALL: [Self; 42] = [
         Self::NoSecret,
         Self::RequiredHeader,
         Self::MissingSignature,
@@ -107,6 +109,7 @@ impl Refusal {
         Self::MalformedSignature,
         Self::NoKnownSignature,
         Self::TooManySignatures,
+        Self::TooManyFields,
         Self::NoMatch,
         Self::MissingSignedPart,
         Self::TimestampMissing,
@@ -153,6 +156,7 @@ impl Refusal {
             Self::MalformedSignature => "malformed-signature",
             Self::NoKnownSignature => "no-known-signature",
             Self::TooManySignatures => "too-many-signatures",
+            Self::TooManyFields => "too-many-fields",
             Self::NoMatch => "no-match",
             Self::MissingSignedPart => "missing-signed-part",
             Self::TimestampMissing => "timestamp-missing",

@@ -8,7 +8,14 @@ use serde_json::Value;
 
 use super::{Received, Refusal};
 
-/// A view of a request. The body is parsed as JSON at most once, and only when somebody asks.
+/// More fields than any sender puts into a form that it signs.
+pub(super) const MAX_SIGNED_FIELDS: usize = 1000;
+
+/// The name and the value of a field.
+type Field<'a> = (Cow<'a, [u8]>, Cow<'a, [u8]>);
+
+/// A view of a request. The body is parsed as JSON, or as a signed form, at most once, and only when somebody asks:
+/// the signed text is made for every secret and every variant of the address.
 pub(super) struct Request<'a> {
     pub(super) method: &'a Method,
     /// As the sender wrote it.
@@ -19,6 +26,8 @@ pub(super) struct Request<'a> {
     /// Whether a proxy of ours handed it on, so that what it says in headers counts.
     pub(super) through_trusted_proxy: bool,
     json: OnceCell<Option<Value>>,
+    signed_fields: OnceCell<Result<Vec<Field<'static>>, Refusal>>,
+    sorted_form: OnceCell<Vec<u8>>,
 }
 
 impl<'a> Request<'a> {
@@ -37,6 +46,8 @@ impl<'a> Request<'a> {
             body,
             through_trusted_proxy: false,
             json: OnceCell::new(),
+            signed_fields: OnceCell::new(),
+            sorted_form: OnceCell::new(),
         }
     }
 
@@ -58,6 +69,49 @@ impl<'a> Request<'a> {
     /// The one value of a field of the body, read as a form; two fields of the name are refused.
     pub(super) fn form(&self, name: &str) -> Result<Option<Cow<'a, [u8]>>, Refusal> {
         one_of(fields(self.body), name)
+    }
+
+    /// As [`Request::form`], of a form whose fields are signed.
+    ///
+    /// # Errors
+    ///
+    /// Two fields of the name, or more than [`MAX_SIGNED_FIELDS`] in all.
+    pub(super) fn signed_field(&self, name: &str) -> Result<Option<Cow<'_, [u8]>>, Refusal> {
+        let fields = self.signed_fields()?.iter();
+        let borrowed =
+            fields.map(|(name, value)| (Cow::Borrowed(&**name), Cow::Borrowed(&**value)));
+        one_of(borrowed, name)
+    }
+
+    /// Names and values of the form in the body, one behind the other, sorted by name, then value; repeated pairs once.
+    ///
+    /// # Errors
+    ///
+    /// More fields than [`MAX_SIGNED_FIELDS`].
+    pub(super) fn sorted_form(&self) -> Result<&[u8], Refusal> {
+        let fields = self.signed_fields()?;
+        Ok(self.sorted_form.get_or_init(|| {
+            let mut fields: Vec<_> = fields.iter().collect();
+            fields.sort_unstable();
+            fields.dedup();
+            let halves = fields.into_iter().flat_map(|(name, value)| [name, value]);
+            halves.flat_map(|half| half.iter().copied()).collect()
+        }))
+    }
+
+    fn signed_fields(&self) -> Result<&[Field<'static>], Refusal> {
+        let fields = self.signed_fields.get_or_init(|| {
+            let owned = |half: Cow<'_, [u8]>| Cow::Owned(half.into_owned());
+            let fields: Vec<_> = fields(self.body)
+                .take(MAX_SIGNED_FIELDS + 1)
+                .map(|(name, value)| (owned(name), owned(value)))
+                .collect();
+            if fields.len() > MAX_SIGNED_FIELDS {
+                return Err(Refusal::TooManyFields);
+            }
+            Ok(fields)
+        });
+        fields.as_deref().map_err(|refusal| *refusal)
     }
 
     /// The body as JSON. The parser limits the depth; ingress limits the size.
@@ -97,7 +151,7 @@ pub(super) fn query_of(address: &str) -> &str {
 
 /// Names and values of an `application/x-www-form-urlencoded` text, decoded to bytes: nothing is replaced, so two
 /// different texts cannot become one.
-pub(super) fn fields(text: &[u8]) -> impl Iterator<Item = (Cow<'_, [u8]>, Cow<'_, [u8]>)> {
+pub(super) fn fields(text: &[u8]) -> impl Iterator<Item = Field<'_>> {
     text.split(|byte| *byte == b'&')
         .filter(|field| !field.is_empty())
         .map(|field| {
@@ -121,7 +175,7 @@ fn decode(text: &[u8]) -> Cow<'_, [u8]> {
 }
 
 fn one_of<'a>(
-    fields: impl Iterator<Item = (Cow<'a, [u8]>, Cow<'a, [u8]>)>,
+    fields: impl Iterator<Item = Field<'a>>,
     name: &str,
 ) -> Result<Option<Cow<'a, [u8]>>, Refusal> {
     let mut found = None;
@@ -150,6 +204,35 @@ mod tests {
         assert_eq!(found.len(), expected.len());
         for ((name, value), (wanted_name, wanted_value)) in found.iter().zip(expected) {
             assert_eq!((&**name, &**value), (wanted_name, wanted_value));
+        }
+    }
+
+    #[test]
+    fn a_signed_form_is_read_and_sorted_once_however_often_somebody_asks() {
+        let headers = HeaderMap::new();
+        let request = Request::new(&Method::POST, "", "", &headers, b"b=2&a=%31&b=2&a=0");
+        let sorted = request.sorted_form().unwrap();
+        assert_eq!(sorted, b"a0a1b2");
+        assert!(std::ptr::eq(sorted, request.sorted_form().unwrap()));
+        let fields = request.signed_fields().unwrap();
+        assert!(std::ptr::eq(fields, request.signed_fields().unwrap()));
+        assert_eq!(request.signed_field("b"), Err(Refusal::AmbiguousValue));
+    }
+
+    #[test]
+    fn a_signed_form_has_so_many_fields_and_no_more_are_read() {
+        let headers = HeaderMap::new();
+        for (fields, expected) in [
+            (MAX_SIGNED_FIELDS, Ok(true)),
+            (MAX_SIGNED_FIELDS + 1, Err(Refusal::TooManyFields)),
+            (175_000, Err(Refusal::TooManyFields)),
+        ] {
+            let body = "a=1&b=2&".repeat(fields / 2) + if fields % 2 == 1 { "c=3" } else { "" };
+            let request = Request::new(&Method::POST, "", "", &headers, body.as_bytes());
+            let sorted = request.sorted_form().map(|sorted| sorted == b"a1b2");
+            assert_eq!(sorted, expected, "{fields} fields");
+            let missing = request.signed_field("d").map(|field| field.is_none());
+            assert_eq!(missing, expected, "{fields} fields");
         }
     }
 

@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret as _, SecretSlice};
 use super::{
     Refusal,
     json_path::JsonPath,
-    request::{Request, fields},
+    request::Request,
     signature::SignedHeaders,
 };
 
@@ -251,20 +251,12 @@ impl Segment {
                     .map_or(&[][..], |secret| secret.expose_secret()),
             ),
             Self::FormSorted if parts.leave_out_form => {}
-            Self::FormSorted => {
-                let mut pairs: Vec<_> = fields(request.body).collect();
-                pairs.sort_unstable();
-                pairs.dedup();
-                for (name, value) in &pairs {
-                    sink(name);
-                    sink(value);
-                }
-            }
+            Self::FormSorted => sink(request.sorted_form()?),
             Self::HeaderNames => sink(parts.signed_headers.names.as_bytes()),
             Self::HeaderValues => sink(&parts.signed_headers.values),
             Self::Header(name) => sink(present(request.header(name)?)?.as_bytes()),
             Self::Query(name) => sink(&present(request.query(name)?)?),
-            Self::Form(name) => sink(&present(request.form(name)?)?),
+            Self::Form(name) => sink(&present(request.signed_field(name)?)?),
             Self::Json(path) => sink(present(path.scalar(request.json()?))?.as_bytes()),
             // Only a template has them, which looks inside by itself.
             Self::Optional(_) => {}
