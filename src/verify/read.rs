@@ -340,7 +340,7 @@ id_hedaer: x
                 "not a place of a list of headers",
             ),
             (
-                "{type: hmac, signature_header: a, encoding: hex, signed: '{body}[x{method}]'}",
+                "{type: hmac, signature_header: a, encoding: hex, signed: '{body}[x]'}",
                 "nothing can be missing",
             ),
             (

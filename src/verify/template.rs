@@ -8,12 +8,7 @@ use std::borrow::Cow;
 use http::HeaderName;
 use secrecy::{ExposeSecret as _, SecretSlice};
 
-use super::{
-    Refusal,
-    json_path::JsonPath,
-    request::Request,
-    signature::SignedHeaders,
-};
+use super::{Refusal, json_path::JsonPath, request::Request, signature::SignedHeaders};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Template {
@@ -69,6 +64,11 @@ pub(super) enum InvalidTemplate {
     UnbalancedOptional,
     #[error("in `[{0}]` nothing can be missing that `[…]` could leave out")]
     NeverMissing(String),
+    #[error(
+        "`{{{0}}}` cannot be left out, so it cannot stand in `[…]`: only `{{header:NAME}}`, `{{query:NAME}}`, `{{form:NAME}}`, \
+         `{{json:PATH}}` and fixed text can"
+    )]
+    NotOptional(&'static str),
     #[error("`{{{0}}}` is not a part of a request")]
     Unknown(String),
     #[error("`{0}` is not a header name")]
@@ -194,6 +194,10 @@ fn segments(text: &str) -> Result<Vec<Segment>, InvalidTemplate> {
             let end = end_of_optional(bracketed).ok_or(InvalidTemplate::UnbalancedOptional)?;
             let (inside, after) = bracketed.split_at(end);
             let parts = self::segments(inside)?;
+            // Else a sender could leave out the proof itself along with what may be missing.
+            if let Some(part) = parts.iter().find_map(Segment::never_missing) {
+                return Err(InvalidTemplate::NotOptional(part));
+            }
             if !parts.iter().any(Segment::can_be_missing) {
                 return Err(InvalidTemplate::NeverMissing(inside.to_owned()));
             }
@@ -233,6 +237,28 @@ impl Segment {
             self,
             Self::Header(_) | Self::Query(_) | Self::Form(_) | Self::Json(_)
         )
+    }
+
+    /// What a text is called that every request has, or is refused without.
+    const fn never_missing(&self) -> Option<&'static str> {
+        match self {
+            Self::Body => Some("body"),
+            Self::Timestamp => Some("timestamp"),
+            Self::Id => Some("id"),
+            Self::Method => Some("method"),
+            Self::Url => Some("url"),
+            Self::UrlDecoded => Some("url_decoded"),
+            Self::Secret => Some("secret"),
+            Self::FormSorted => Some("form_sorted"),
+            Self::HeaderNames => Some("header_names"),
+            Self::HeaderValues => Some("header_values"),
+            Self::Literal(_)
+            | Self::Header(_)
+            | Self::Query(_)
+            | Self::Form(_)
+            | Self::Json(_)
+            | Self::Optional(_) => None,
+        }
     }
 
     fn feed(&self, parts: &Parts<'_>, sink: &mut impl FnMut(&[u8])) -> Result<(), Refusal> {
@@ -412,6 +438,26 @@ mod tests {
     }
 
     #[test]
+    fn a_part_in_brackets_names_nothing_that_must_be_there() {
+        for part in PARTS {
+            let (part, is_optional) = match part.split_once(':') {
+                Some((kind, _)) => (format!("{kind}:a"), true),
+                None => (part.to_owned(), false),
+            };
+            for text in [
+                format!("{{body}}[{{header:x-id}}{{{part}}}]"),
+                format!("[{{{part}}}.{{query:a}}]{{body}}"),
+            ] {
+                match Template::parse(&text) {
+                    Ok(_) => assert!(is_optional, "{text}"),
+                    Err(InvalidTemplate::NotOptional(named)) => assert_eq!(named, part, "{text}"),
+                    Err(other) => panic!("{text}: {other}"),
+                }
+            }
+        }
+    }
+
+    #[test]
     fn texts_that_sign_nothing_or_make_no_sense_are_refused() {
         for (text, expected) in [
             ("", InvalidTemplate::Empty),
@@ -428,8 +474,8 @@ mod tests {
             ("{body}{query:a}]", InvalidTemplate::UnbalancedOptional),
             ("{body}[a[{query:a}]]", InvalidTemplate::UnbalancedOptional),
             (
-                "{body}[id:{id}]",
-                InvalidTemplate::NeverMissing("id:{id}".into()),
+                "{body}[fixed]",
+                InvalidTemplate::NeverMissing("fixed".into()),
             ),
             ("{body}[{query:a]", InvalidTemplate::UnbalancedOptional),
         ] {
