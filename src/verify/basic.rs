@@ -12,12 +12,12 @@ use super::{
     secret::{Prepared, valid},
 };
 
-/// A user name and password as they stand in a secret.
+/// A user name and password as they stand in a secret. The name may be empty, as with keys of APIs; the password, which
+/// is what proves something, may not.
 pub(super) fn prepare(secret: &SigningSecret) -> Result<SecretString, SettingsError> {
-    if secret.value.expose_secret().contains(':') {
-        Ok(secret.value.clone())
-    } else {
-        Err(SettingsError::NoPassword(secret.name.clone()))
+    match secret.value.expose_secret().split_once(':') {
+        Some((_, password)) if !password.is_empty() => Ok(secret.value.clone()),
+        Some(_) | None => Err(SettingsError::NoPassword(secret.name.clone())),
     }
 }
 
@@ -53,4 +53,27 @@ pub(super) fn write(secret: &SecretString) -> HeaderValue {
         .expect("base64 is text that a header may hold");
     value.set_sensitive(true);
     value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_without_a_password_is_none() {
+        for (text, is_good) in [
+            ("user:password", true),
+            (":key", true),
+            ("user:", false),
+            (":", false),
+            ("user", false),
+        ] {
+            let secret = SigningSecret {
+                name: "env:A".to_owned(),
+                value: text.into(),
+                until: None,
+            };
+            assert_eq!(prepare(&secret).is_ok(), is_good, "{text:?}");
+        }
+    }
 }

@@ -51,7 +51,7 @@ pub enum SettingsError {
         name: String,
         encoding: SecretEncoding,
     },
-    #[error("the secret `{0}` is not of the form `user:password`")]
+    #[error("the secret `{0}` is not of the form `user:password`, with a password")]
     NoPassword(String),
     #[error(
         "the secret `{0}` is a key in PEM, which belongs to an algorithm with a key pair; a shared secret is a text that \
