@@ -23,7 +23,7 @@ pub(super) enum Algorithm {
 pub(super) enum Encoding {
     /// Lower case, as every known sender writes it.
     Hex,
-    /// With padding.
+    /// With its padding; hashes also without any, as some senders write them.
     Base64,
     /// With or without padding.
     Base64Url,
@@ -75,13 +75,12 @@ impl Algorithm {
 }
 
 impl Encoding {
-    /// The number of characters of a signature, for telling a malformed one from a wrong one.
+    /// The number of characters of the essence of a signature, for telling a malformed one from a wrong one.
     pub(super) const fn text_length(self, algorithm: Algorithm) -> usize {
         let bytes = algorithm.bytes();
         match self {
             Self::Hex => bytes * 2,
-            Self::Base64 => bytes.div_ceil(3) * 4,
-            Self::Base64Url => (bytes * 4).div_ceil(3),
+            Self::Base64 | Self::Base64Url => (bytes * 4).div_ceil(3),
         }
     }
 
@@ -107,8 +106,10 @@ impl Encoding {
     /// The text of a signature without what the sender may add.
     pub(super) fn essence(self, text: &str) -> &str {
         match self {
-            Self::Hex | Self::Base64 => text,
-            Self::Base64Url => text
+            Self::Hex => text,
+            // The whole padding or none.
+            Self::Base64 if !text.len().is_multiple_of(4) => text,
+            Self::Base64 | Self::Base64Url => text
                 .strip_suffix("==")
                 .or_else(|| text.strip_suffix('='))
                 .unwrap_or(text),
@@ -148,21 +149,28 @@ impl Hasher {
 ///
 /// Comparing texts instead of bytes means that there is one way to write a signature: upper-case digits, another
 /// alphabet or left-over bits are refused without a decoder having to look for them.
-pub(super) struct Code(String);
+pub(super) struct Code {
+    text: String,
+    encoding: Encoding,
+}
 
 impl Code {
     fn write(bytes: &[u8], encoding: Encoding) -> Self {
-        Self(encoding.write(bytes))
+        Self {
+            text: encoding.write(bytes),
+            encoding,
+        }
     }
 
-    /// Compares in constant time; only the length may be learnt.
-    pub(super) fn matches(&self, text: &str) -> bool {
-        self.0.as_bytes().ct_eq(text.as_bytes()).into()
+    /// Compares with the essence of a signature in constant time; only the length may be learnt.
+    pub(super) fn matches(&self, essence: &str) -> bool {
+        let right = self.encoding.essence(&self.text);
+        right.as_bytes().ct_eq(essence.as_bytes()).into()
     }
 
     /// For a sender.
     pub(super) fn into_text(self) -> String {
-        self.0
+        self.text
     }
 }
 
@@ -182,7 +190,7 @@ mod tests {
                 for hasher in [algorithm.keyed(b"key"), algorithm.plain()] {
                     let text = hasher.finish(encoding).into_text();
                     assert_eq!(
-                        text.len(),
+                        encoding.essence(&text).len(),
                         encoding.text_length(algorithm),
                         "{algorithm:?} {encoding:?}"
                     );
@@ -202,6 +210,8 @@ mod tests {
             (Encoding::Hex, "fbe"),
             (Encoding::Hex, " fb"),
             (Encoding::Base64, "++8"),
+            (Encoding::Base64, "++8=="),
+            (Encoding::Base64, "++8=\n"),
             (Encoding::Base64, "--8="),
             // The last two bits stand for nothing, and must be zero.
             (Encoding::Base64, "++9="),
@@ -213,9 +223,15 @@ mod tests {
     }
 
     #[test]
-    fn padding_is_left_to_the_sender_where_the_alphabet_is_for_addresses() {
+    fn padding_is_left_to_the_sender() {
         assert_eq!(Encoding::Base64Url.essence("ab=="), "ab");
         assert_eq!(Encoding::Base64Url.essence("ab==="), "ab=");
-        assert_eq!(Encoding::Base64.essence("ab=="), "ab==");
+        assert_eq!(Encoding::Base64.essence("ab=="), "ab");
+        assert_eq!(Encoding::Base64.essence("abc="), "abc");
+        // In the usual alphabet as a whole: half of it is a mistake.
+        assert_eq!(Encoding::Base64.essence("ab="), "ab=");
+        assert_eq!(Encoding::Base64.essence("abcd="), "abcd=");
+        assert_eq!(Encoding::Base64.essence("ab"), "ab");
+        assert_eq!(Encoding::Hex.essence("ab=="), "ab==");
     }
 }

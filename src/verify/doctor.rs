@@ -175,6 +175,8 @@ struct Change {
 /// What a change is about. Two changes of one aspect are never combined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Aspect {
+    /// All settings at once, as a preset whose header is in the request: the plainest explanation.
+    Sender,
     /// Where the signature stands and how it is written.
     Shape,
     /// That of a token.

@@ -90,7 +90,10 @@ fn shape_settings(
             (shape.format != plain).then(|| shape.format.clone()),
         ));
     }
-    if settings.text("encoding") != Some(shape.encoding) {
+    let encoding = settings.text("encoding");
+    let is_right =
+        encoding == Some(shape.encoding) || shape.is_either_base64 && encoding == Some("base64url");
+    if !is_right {
         wanted.push(("encoding", Some(json!(shape.encoding))));
     }
     if let Some(algorithm) = shape.algorithm()

@@ -146,6 +146,10 @@ impl Search<'_> {
             })
             .collect();
         for one in &ready {
+            // A preset says more than settings one by one.
+            if one.change.aspect != Aspect::Sender && self.aspects.contains(&vec![Aspect::Sender]) {
+                return;
+            }
             if let Some(settings) = &one.settings {
                 self.attempt(&[one.change], settings);
             }
@@ -224,7 +228,8 @@ impl Search<'_> {
         };
         let aspects: Vec<Aspect> = changes.iter().map(|change| change.aspect).collect();
         // Two readings of one thing that come to the same are one explanation; schemes may be many.
-        if !aspects.contains(&Aspect::Scheme) && self.aspects.contains(&aspects) {
+        let is_scheme = |aspect| matches!(aspect, &Aspect::Scheme | &Aspect::Sender);
+        if !aspects.iter().any(is_scheme) && self.aspects.contains(&aspects) {
             return;
         }
         self.aspects.push(aspects);

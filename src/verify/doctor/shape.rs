@@ -8,6 +8,8 @@ pub(super) struct Shape {
     /// As `signature_format` is written.
     pub(super) format: Value,
     pub(super) encoding: &'static str,
+    /// Whether the text has none of the characters in which the two alphabets of base64 differ, and no padding.
+    pub(super) is_either_base64: bool,
     /// Of the hash.
     pub(super) bytes: usize,
     /// Whether hexadecimal digits are upper-case.
@@ -20,6 +22,9 @@ impl Shape {
         let written = match self.encoding {
             "hex" if self.is_upper => "hexadecimal digits in upper case",
             "hex" => "hexadecimal digits",
+            "base64" if self.is_either_base64 => {
+                "base64 without padding (in which alphabet cannot be told from this request: if others are refused, write `encoding: base64url`)"
+            }
             "base64" => "base64",
             _ => "base64 in the alphabet for addresses",
         };
@@ -137,8 +142,7 @@ fn hash(text: &str) -> Option<(&'static str, usize, bool)> {
         bare.bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || extra.contains(&byte))
     };
-    let is_padded = text.len() > bare.len();
-    if of(b"+/") && (is_padded || bare.len().is_multiple_of(4)) {
+    if of(b"+/") {
         Some(("base64", bytes, false))
     } else if of(b"-_") {
         Some(("base64url", bytes, false))
@@ -152,7 +156,9 @@ pub(super) fn of(value: &str) -> Vec<Shape> {
     let mut found: Vec<Shape> = Vec::new();
     let mut add = |format: Value, text: &str| {
         if let Some((encoding, bytes, is_upper)) = hash(text) {
+            let is_told = text.contains(['+', '/', '-', '_', '=']);
             let shape = Shape {
+                is_either_base64: encoding == "base64" && !is_told,
                 format,
                 encoding,
                 bytes,

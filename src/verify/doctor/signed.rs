@@ -160,14 +160,31 @@ fn url_forms(current: &str) -> Option<Change> {
     ))
 }
 
+/// Whether the request has the header in which a preset's sender proves itself.
+fn is_named(settings: &Settings, case: &Case<'_>) -> bool {
+    let signature = settings.text("signature_header");
+    let token = settings
+        .text("token_source")
+        .and_then(|source| source.strip_prefix("header:"));
+    signature
+        .or(token)
+        .filter(|name| !name.eq_ignore_ascii_case("authorization"))
+        .is_some_and(|name| case.request.headers.contains_key(name))
+}
+
 /// Every preset.
-fn schemes(case: &Case<'_>) -> impl Iterator<Item = Change> {
+fn schemes<'a>(case: &'a Case<'_>) -> impl Iterator<Item = Change> + 'a {
     let current = case.settings.clone();
     presets::all().iter().filter_map(move |preset| {
         let settings = Settings::of_preset(preset);
         (settings != current).then(|| {
+            let aspect = if is_named(&settings, case) {
+                Aspect::Sender
+            } else {
+                Aspect::Scheme
+            };
             let mut change = Change::new(
-                Aspect::Scheme,
+                aspect,
                 format!(
                     "this is a request as the preset `{}` expects it",
                     preset.name

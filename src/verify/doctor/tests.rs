@@ -498,6 +498,53 @@ fn known_words_before_a_signature_are_shown_and_others_are_not() {
 }
 
 #[test]
+fn base64_without_its_padding_is_told_as_far_as_one_request_shows_it() {
+    let base64 = hex_with("encoding", json!("base64"));
+    for (amount, has_marks) in (0..40)
+        .map(|at| (at, true))
+        .chain((0..40).map(|at| (at, false)))
+    {
+        let body = format!("{{\"amount\": {amount}}}");
+        let mut request = Sender::new(&base64).body(body.as_bytes()).sign();
+        let text = request.headers.remove("x-sig").unwrap();
+        let bare = text.to_str().unwrap().trim_end_matches('=').to_owned();
+        if bare.contains(['+', '/']) != has_marks {
+            continue;
+        }
+        request
+            .headers
+            .insert(HeaderName::from_static("x-sig"), bare.parse().unwrap());
+        let request = request.into_received(now());
+        let report = examined(&base64, SECRET, &request);
+        assert!(matches!(report.verdict, Verdict::Genuine(_)), "{report:?}");
+        let advice = first(&examined(HEX, SECRET, &request));
+        assert!(advice.ends_with("encoding: base64"), "{advice}");
+        assert_eq!(advice.contains("cannot be told"), !has_marks, "{advice}");
+    }
+}
+
+#[test]
+fn a_preset_that_explains_a_request_comes_before_settings_one_by_one() {
+    for (gateway, sender) in [
+        ("github", "shopify"),
+        ("shopify", "github"),
+        (HEX, "shopify"),
+        (TIMED, "slack"),
+    ] {
+        let request = Sender::new(sender).sign().into_received(now());
+        let report = examined(gateway, SECRET, &request);
+        let advice = first(&report);
+        assert!(
+            advice.ends_with(&format!("=> preset {sender}")),
+            "{gateway}: {advice}"
+        );
+        let all = report.explanations.iter().flat_map(|one| &one.parts);
+        let is_preset = |part: &Advice| matches!(part.remedy, Remedy::Preset(_));
+        assert!(all.clone().all(is_preset), "{report:?}");
+    }
+}
+
+#[test]
 fn the_forms_of_a_secret_are_looked_for() {
     // The search itself is tested, or it would prove nothing.
     let found = forms("whsec_AAECAw==");

@@ -66,7 +66,7 @@ fn another_place_or_way_of_writing_is_found() {
             &header,
             SECRET,
             sign("typeform"),
-            "signature_header: typeform-signature",
+            "preset typeform",
         ),
         (
             "headers of other names",

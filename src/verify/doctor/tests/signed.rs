@@ -218,7 +218,7 @@ fn other_schemes_are_found() {
             HEX,
             SECRET,
             sign("github"),
-            "signature_header: x-hub-signature-256",
+            "preset github",
         ),
         ("slack", "github", SECRET, sign("slack"), "preset slack"),
         (
