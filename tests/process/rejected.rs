@@ -245,9 +245,9 @@ async fn the_command_rejected_lists_shows_and_accepts() {
     let (code, nothing, unknown) = run(&["accept", "--source", "shcool", "--all"]);
     assert_eq!((code, nothing.as_str()), (1, ""));
     assert!(unknown.contains("did you mean `school`?"), "{unknown}");
-    let (code, none, _) = run(&["accept", "--source", "school"]);
+    let (code, no_more, _) = run(&["accept", "--source", "school"]);
     assert_eq!(
-        (code, none.as_str()),
+        (code, no_more.as_str()),
         (0, "school: 0 accepted, 0 known already, 0 still refused\n")
     );
     let (code, _, unknown) = run(&["show", "77"]);
