@@ -83,6 +83,15 @@ pub struct ReceiveSecret {
     pub span: Span,
 }
 
+fn extendable(verify: &Node) -> Diagnostic {
+    Diagnostic::warning(
+        "recv/extendable-digest",
+        "somebody who has one request can append to it and compute the new signature without the secret",
+    )
+    .at(verify.span, "a plain hash that begins with the secret")
+    .help("use `type: hmac` if the sender offers a keyed hash")
+}
+
 impl Receive {
     /// Reads the section. `None` where it, or anything that was read before it, has mistakes; they are in `out`.
     pub fn read(node: &Node, out: &mut Collector) -> Option<Self> {
@@ -110,6 +119,9 @@ impl Receive {
         keys.finish(out);
         let (verify, _) = verify?;
         dedup::judge(dedup_entry, preset, &verify, node, out);
+        if preset.is_none() && verify.is_extendable() {
+            out.add(extendable(node.get("verify").unwrap_or(node)));
+        }
         let is_learned = matches!(&handshake, Ok(Some(handshake)) if handshake.settings.learns());
         if !(is_learned && secrets_entry.is_none()) {
             check_secrets(&verify, secrets_entry, &secrets, node, out);

@@ -136,6 +136,24 @@ impl VerifySettings {
         }
     }
 
+    /// Whether somebody who has one genuine request can append to what is signed and compute the signature without the
+    /// secret: a plain hash of the secret with text behind it that may hold any bytes. SHA-384 does not show enough of
+    /// its state for that.
+    pub fn is_extendable(&self) -> bool {
+        let Kind::Signature(settings) = &self.kind else {
+            return false;
+        };
+        let shows_its_state = match settings.scheme {
+            Scheme::Digest(shared) => shared.algorithm != Algorithm::Sha384,
+            Scheme::Hmac(_) | Scheme::PublicKey(_) => false,
+        };
+        let ends_in_any_bytes = matches!(
+            settings.signed.segments().last(),
+            Some(Segment::Body | Segment::FormSorted | Segment::Form(_) | Segment::Query(_))
+        );
+        shows_its_state && ends_in_any_bytes
+    }
+
     /// How secrets are written, where a signature is made with one.
     pub(super) fn secret_encoding(&self) -> Option<SecretEncoding> {
         match &self.kind {

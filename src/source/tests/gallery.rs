@@ -146,6 +146,11 @@ recv/body-dedup
 -  dedup: body
 +  answer: {status: 202}
 
+recv/extendable-digest
+-    type: hmac
++    type: digest
++    signed: "{secret}.{body}"
+
 recv/unsigned-dedup-header
 -  dedup: body
 +  dedup: {header: X-Event-Id}

@@ -32,7 +32,7 @@ token_source: "query:code"
     },
     Preset {
         name: "hubspot-v2",
-        description: "HubSpot, signature version 2: SHA-256 of secret, method, public address and body, without a time; prefer hubspot-v3",
+        description: "HubSpot, signature version 2: SHA-256 of secret, method, public address and body, without a time; somebody can append to a recorded body; prefer hubspot-v3",
         url: "https://developers.hubspot.com/docs/apps/developer-platform/build-apps/authentication/request-validation",
         settings: r#"type: digest
 signature_header: X-HubSpot-Signature

@@ -25,6 +25,8 @@ pub(super) const HANDSHAKES: &[(&str, &str)] = &[
         "meta-whatsapp",
         "{kind: echo-query, parameter: hub.challenge, verify_parameter: hub.verify_token, require: {hub.mode: subscribe}}",
     ),
+    // https://developer.monday.com/api-reference/docs/webhooks
+    ("monday", "echo-json"),
     (
         "ms-graph",
         "{kind: echo-query, parameter: validationToken, method: POST}",

@@ -119,7 +119,7 @@ claims:
     },
     Preset {
         name: "hubspot-v1",
-        description: "HubSpot, signature version 1: SHA-256 of secret and body, without a time; prefer hubspot-v3",
+        description: "HubSpot, signature version 1: SHA-256 of secret and body, without a time; somebody can append to a recorded body; prefer hubspot-v3",
         url: "https://developers.hubspot.com/docs/apps/developer-platform/build-apps/authentication/request-validation",
         settings: r#"type: digest
 signature_header: X-HubSpot-Signature
@@ -157,7 +157,7 @@ timestamp: {source: "header:X-HubSpot-Request-Timestamp", format: unix_ms, toler
     },
     Preset {
         name: "inspera",
-        description: "Inspera: HMAC-SHA1 of the body",
+        description: "Inspera: HMAC-SHA1 of the body; how its first, validating request looks is not published, so it may need a `handshake`",
         url: "https://inspera.atlassian.net/wiki/spaces/KB/pages/664928482/Webhooks",
         settings: r#"type: hmac
 algorithm: sha1
@@ -267,6 +267,17 @@ encoding: base64
 signed: "{body}"
 "#,
         dedup: PresetDedup::Header("X-Shopify-Webhook-Id"),
+    },
+    Preset {
+        name: "shopify-events",
+        description: "Shopify, its newer Events: HMAC-SHA256 of the body with the secret of the app, in headers without `X-`",
+        url: "https://shopify.dev/docs/apps/build/events/verify-deliveries",
+        settings: r#"type: hmac
+signature_header: Shopify-Hmac-Sha256
+encoding: base64
+signed: "{body}"
+"#,
+        dedup: PresetDedup::Header("Shopify-Webhook-Id"),
     },
     Preset {
         name: "slack",

@@ -47,9 +47,13 @@ impl HeaderList {
             .split(self.name_separator.as_str())
             .take(MAX_HEADERS + 1)
             .collect();
-        // Senders write names in small letters, and sign them so.
-        let is_capital = |name: &&str| name.bytes().any(|byte| byte.is_ascii_uppercase());
-        if names.len() > MAX_HEADERS || names.iter().any(is_capital) {
+        // Senders write names in small letters, and sign them so. No sender has a full stop in one, which could stand for
+        // the one behind the list in the signed text.
+        let is_odd = |name: &&str| {
+            let mut bytes = name.bytes();
+            bytes.any(|byte| byte.is_ascii_uppercase() || byte == b'.')
+        };
+        if names.len() > MAX_HEADERS || names.iter().any(is_odd) {
             return Err(Refusal::MalformedSignature);
         }
         let names: Vec<HeaderName> = names
@@ -88,5 +92,41 @@ impl HeaderList {
             signed.values.extend(value.as_bytes());
         }
         Ok(signed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderValue, Method};
+
+    use super::*;
+    use crate::verify::{presets, settings::Kind};
+
+    #[test]
+    fn a_list_has_small_letters_and_no_full_stop() {
+        let settings = presets::find("hook0").unwrap().verify_settings();
+        let Kind::Signature(settings) = &settings.kind else {
+            panic!("{settings:?}");
+        };
+        let list = settings.signed_headers.as_ref().unwrap();
+        let mut headers = HeaderMap::new();
+        for name in ["x-a", "x-a.b"] {
+            headers.insert(name, HeaderValue::from_static("1"));
+        }
+        let request = Request::new(&Method::POST, "", "", &headers, b"");
+        for (names, expected) in [
+            ("x-a", Ok("x-a")),
+            ("X-A", Err(Refusal::MalformedSignature)),
+            ("x-a.b", Err(Refusal::MalformedSignature)),
+        ] {
+            let text = format!("t=1,h={names},v1=00");
+            let value = Value {
+                header: 0,
+                text: text.into(),
+            };
+            let read = list.read(settings, &request, &[value]);
+            let read = read.as_ref().map(|signed| signed.names.as_str());
+            assert_eq!(read, expected.as_ref().copied(), "{names}");
+        }
     }
 }

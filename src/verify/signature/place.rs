@@ -17,7 +17,7 @@ const MAX_PUBLIC_KEY_SIGNATURES: usize = 4;
 /// A text that holds signatures.
 pub(in crate::verify) struct Value<'a> {
     /// Which of the headers it stands in; 0 for every other place.
-    header: usize,
+    pub(super) header: usize,
     pub(in crate::verify) text: Cow<'a, str>,
 }
 
