@@ -179,6 +179,7 @@ const MOST_FINDINGS: usize = 500;
 pub struct Collector {
     file: Arc<SourceText>,
     found: Vec<Diagnostic>,
+    hidden: Vec<Span>,
     has_errors: bool,
     left_out: usize,
 }
@@ -188,6 +189,7 @@ impl Collector {
         Self {
             file,
             found: Vec::new(),
+            hidden: Vec::new(),
             has_errors: false,
             left_out: 0,
         }
@@ -199,11 +201,19 @@ impl Collector {
 
     pub fn add(&mut self, diagnostic: Diagnostic) {
         self.has_errors |= diagnostic.severity == Severity::Error;
+        if diagnostic.is_unshown {
+            self.hide(diagnostic.span);
+        }
         if self.found.len() < MOST_FINDINGS {
             self.found.push(diagnostic);
         } else {
             self.left_out += 1;
         }
+    }
+
+    /// Keeps the lines of a place out of what people are shown, whatever is found there: a secret may stand in it.
+    pub fn hide(&mut self, span: Span) {
+        self.hidden.push(span);
     }
 
     /// Whether anything found so far stops the file from being used.
@@ -229,6 +239,7 @@ impl Collector {
         Findings {
             file: self.file,
             list: self.found,
+            hidden: self.hidden,
         }
     }
 }
@@ -238,6 +249,8 @@ impl Collector {
 pub struct Findings {
     pub file: Arc<SourceText>,
     pub list: Vec<Diagnostic>,
+    /// Places of which no line is shown.
+    pub hidden: Vec<Span>,
 }
 
 impl Findings {

@@ -13,6 +13,7 @@ const CODES: KeyCodes = KeyCodes {
     unknown: "config/unknown-key",
     missing: "config/missing-key",
     shape: "config/shape",
+    hides_unknown: true,
 };
 
 /// The file's settings by dotted key, and the references to secrets.

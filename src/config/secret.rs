@@ -268,6 +268,7 @@ mod tests {
                 unknown: "x/unknown",
                 missing: "x/missing",
                 shape: "x/shape",
+                hides_unknown: false,
             };
             let mut keys = KeyReader::new(&node, "a secret", codes, &mut out).unwrap();
             assert!(SecretReference::take(&mut keys, &node, "x/literal", &mut out).is_none());

@@ -27,7 +27,8 @@ pub fn render_report(findings: &Findings, style: Style) -> String {
             Severity::Warning => Level::WARNING,
         };
         let title = level.primary_title(visible(&found.message)).id(found.code);
-        if found.is_unshown {
+        let excerpt = Excerpt::around(&findings.file, found);
+        if found.is_unshown || excerpt.has_any_of(&findings.hidden) {
             let (line, column) = findings.file.line_column(found.span.start);
             let place = Origin::path(findings.file.name())
                 .line(line)
@@ -40,7 +41,6 @@ pub fn render_report(findings: &Findings, style: Style) -> String {
             report.push_str("\n\n");
             continue;
         }
-        let excerpt = Excerpt::around(&findings.file, found);
         let mut snippet = Snippet::source(excerpt.text)
             .line_start(excerpt.first_line)
             .path(findings.file.name())
@@ -94,6 +94,14 @@ impl<'a> Excerpt<'a> {
             first_line: file.line_column(first).0,
             start,
         }
+    }
+
+    /// Whether a part of one of the places stands in it.
+    fn has_any_of(&self, places: &[Span]) -> bool {
+        let end = self.start + self.text.len();
+        places
+            .iter()
+            .any(|place| place.start <= end && place.end.max(place.start + 1) > self.start)
     }
 
     /// A place of the file in the excerpt, between whole characters.
@@ -193,6 +201,23 @@ mod tests {
         --> crm.yaml:2:11
          = help: write its name
         ");
+    }
+
+    #[test]
+    fn a_line_that_holds_a_secret_is_quoted_by_no_other_finding_either() {
+        let mut found = Collector::new(SourceText::new(
+            "crm.yaml",
+            "a: 1\nb: {c: 2, d: hush-hush}\ne: 3\n",
+        ));
+        for (at, what) in [(0, "first"), (9, "second"), (29, "third")] {
+            found.add(Diagnostic::error("a/b", what).at(Span::new(at, at + 1), "here"));
+        }
+        found.hide(Span::new(15, 27));
+        let report = render_report(&found.finish(), Style::Plain);
+        assert!(!report.contains("hush-hush"), "{report}");
+        for shown in ["a: 1", "crm.yaml:2:5", "e: 3"] {
+            assert!(report.contains(shown), "{report}");
+        }
     }
 
     #[test]

@@ -36,6 +36,7 @@ pub(super) const KEYS: KeyCodes = KeyCodes {
     unknown: codes::UNKNOWN_KEY,
     missing: codes::MISSING_KEY,
     shape: codes::WRONG_VALUE,
+    hides_unknown: false,
 };
 
 /// A file's own part, ready to be run; its tests are not looked at yet.

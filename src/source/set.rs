@@ -72,8 +72,11 @@ impl Trouble {
         match self {
             Self::Mistakes(findings) => {
                 let list = findings.list.iter().map(without_values).collect();
-                let file = Arc::clone(&findings.file);
-                let mut lines = render_lines(&Findings { file, list });
+                let mut lines = render_lines(&Findings {
+                    file: Arc::clone(&findings.file),
+                    list,
+                    hidden: Vec::new(),
+                });
                 lines.dedup();
                 lines
             }

@@ -75,13 +75,18 @@ pub const CODES: KeyCodes = KeyCodes {
     unknown: "recv/unknown-key",
     missing: "recv/missing-key",
     shape: "recv/wrong-shape",
+    hides_unknown: true,
 };
 
 impl VerifySettings {
     /// Reads the long form. `None` where it, or anything that was read before it, has mistakes; they are in `out`.
     pub fn read(node: &Node, out: &mut Collector) -> Option<Self> {
         let mut keys = KeyReader::new(node, "verify", CODES, out)?;
-        let kind = match type_of(&mut keys, out).ok()? {
+        let Ok(kind) = type_of(&mut keys, out) else {
+            keys.give_up(out);
+            return None;
+        };
+        let kind = match kind {
             Type::Basic => Ok(Kind::Basic),
             Type::Token => token(&mut keys, out).map(Kind::Token),
             Type::Jwt => {

@@ -10,6 +10,9 @@ pub struct KeyCodes {
     pub missing: &'static str,
     /// A value of the wrong shape.
     pub shape: &'static str,
+    /// Whether secrets are spoken of here, so that an unknown key may be one whose value is a secret: its lines are
+    /// shown by no finding.
+    pub hides_unknown: bool,
 }
 
 /// Takes the keys of one map one by one; [`KeyReader::finish`] reports those that nobody took.
@@ -124,6 +127,7 @@ impl<'a> KeyReader<'a> {
     /// Reports the keys that were never asked for, without repeating them, unless they are a slip of a known one: what
     /// stands where a key belongs may be a secret. The line is not shown in any case.
     pub fn finish_unshown(self, out: &mut Collector) {
+        self.hide_others(out);
         for entry in self.entries {
             if !self.asked.contains(&entry.key.as_str()) {
                 let (named, help) = match did_you_mean(&entry.key, self.asked.iter().copied()) {
@@ -143,8 +147,22 @@ impl<'a> KeyReader<'a> {
         }
     }
 
+    /// Where the map is not read to the end, so that nobody can say which keys are unknown.
+    pub fn give_up(self, out: &mut Collector) {
+        self.hide_others(out);
+    }
+
+    fn hide_others(&self, out: &mut Collector) {
+        for entry in self.entries.iter().filter(|_| self.codes.hides_unknown) {
+            if !self.asked.contains(&entry.key.as_str()) {
+                out.hide(Span::new(entry.key_span.start, entry.value.span.end));
+            }
+        }
+    }
+
     /// Reports the keys that were never asked for.
     pub fn finish(self, out: &mut Collector) {
+        self.hide_others(out);
         for entry in self.entries {
             if !self.asked.contains(&entry.key.as_str()) {
                 let help = did_you_mean(&entry.key, self.asked.iter().copied())
@@ -172,6 +190,7 @@ mod tests {
         unknown: "x/unknown",
         missing: "x/missing",
         shape: "x/shape",
+        hides_unknown: false,
     };
 
     #[test]

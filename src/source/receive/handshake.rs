@@ -91,7 +91,13 @@ fn written(
     let written = match node.as_text() {
         Some(word) => Some((word, node)),
         None if whole.get("kind").is_none() && of_preset.is_some() => None,
-        None => Some(keys.require_text("kind", &HandshakeSettings::help(), out)?),
+        None => match keys.require_text("kind", &HandshakeSettings::help(), out) {
+            Some(kind) => Some(kind),
+            None => {
+                keys.give_up(out);
+                return None;
+            }
+        },
     };
     let settings = match written {
         Some((word, place)) => {
@@ -110,6 +116,8 @@ fn written(
     };
     if settings.is_some() {
         keys.finish(out);
+    } else {
+        keys.give_up(out);
     }
     Some((settings?, token?))
 }

@@ -11,7 +11,7 @@ use std::{
 };
 
 use super::super::{SourceFile, UnreadableSamples};
-use crate::diag::{Findings, Style, render_report};
+use crate::diag::{Findings, Style, render_json, render_lines, render_report};
 
 const GOOD: &str = "mapping: 1
 source: crm
@@ -120,6 +120,10 @@ recv/mode
 recv/unknown-key
 -    signature_header: X-Signature
 +    signature_hedaer: X-Signature
+
+recv/unknown-key
+-  secrets: [{env: CRM_SECRET}]
++  secret: not-a-real-secret
 
 recv/missing-key
 -    type: hmac
@@ -651,6 +655,65 @@ fn every_finding_is_shown_as_a_person_reads_it() {
     let missing: Vec<String> = all_codes().difference(&codes).cloned().collect();
     assert!(missing.is_empty(), "codes without a case: {missing:?}");
     insta::assert_snapshot!("gallery", page);
+}
+
+#[test]
+fn a_secret_under_a_wrong_key_is_not_shown() {
+    const SECRET: &str = "not-a-real-secret";
+    let verify =
+        "  verify:\n    type: hmac\n    signature_header: X-Signature\n    encoding: hex\n";
+    let secrets = "  secrets: [{env: CRM_SECRET}]\n";
+    for (from, to) in [
+        (secrets, "  secret: not-a-real-secret\n"),
+        (secrets, "  secret:\n    not-a-real-secret\n"),
+        (secrets, "  secret: [{value: not-a-real-secret}]\n"),
+        (
+            secrets,
+            "  secrets: [{env: CRM_SECRET, value: not-a-real-secret}]\n",
+        ),
+        (
+            secrets,
+            "  secrets: [{evn: CRM_SECRET, vale: not-a-real-secret}]\n",
+        ),
+        (secrets, "  verify_token: not-a-real-secret\n"),
+        (
+            secrets,
+            "  handshake: {kind: no-such, verify_token: not-a-real-secret}\n",
+        ),
+        (secrets, "  handshake: {verify_token: not-a-real-secret}\n"),
+        (
+            verify,
+            "  verify: {type: token, header: X-Token, token: not-a-real-secret}\n",
+        ),
+        (verify, "  verify: {type: hmca, token: not-a-real-secret}\n"),
+        (verify, "  verify: {token: not-a-real-secret}\n"),
+        (verify, "  verify:\n    token: not-a-real-secret\n"),
+        (
+            verify,
+            "  verify: {type: hmac, signature_hedaer: [x], secret: not-a-real-secret}\n",
+        ),
+    ] {
+        assert!(GOOD.contains(from));
+        let findings = check(GOOD.replace(from, to));
+        let said = render_report(&findings, Style::Plain);
+        assert!(findings.has_errors() && said.contains("crm.yaml:"), "{to}");
+        let lines = render_lines(&findings).join("\n");
+        let json = render_json(&[findings]).to_string();
+        for said in [said, lines, json] {
+            assert!(!said.contains(SECRET), "{to}\n{said}");
+        }
+    }
+    let receive =
+        "receive: {verify: github, dedpu: body, secrets: [not-a-real-secret], answer: [x]}\n";
+    let start = GOOD.find("receive:").unwrap();
+    let end = GOOD.find("otherwise:").unwrap();
+    let text = [&GOOD[..start], receive, &GOOD[end..]].concat();
+    let said = render_report(&check(text), Style::Plain);
+    assert!(
+        said.contains("`dedpu`") && said.contains("did you mean `dedup`?"),
+        "{said}"
+    );
+    assert!(!said.contains(SECRET), "{said}");
 }
 
 /// Every code of a source file's findings that the program's text names.
