@@ -14,7 +14,7 @@ mod units;
 
 pub use environment::Environment;
 pub use layers::{Origin, Shown};
-pub use load::{ConfigError, DEFAULT_FILE};
+pub use load::{ConfigError, DEFAULT_FILE, read_public_url};
 pub use secret::{SecretError, SecretReference, oddity};
 pub use settings::{
     Admin, Config, Flags, Limits, Organisation, Receiving, RetrySettings, ShutdownSettings,

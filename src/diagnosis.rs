@@ -22,11 +22,12 @@ use crate::{
     source::{SourceFile, UnreadableSamples, Written},
     verify::{
         KeySetHandle, Received, SigningSecret,
-        doctor::{self, Case, Concealed, Report, Verdict},
+        doctor::{self, Case, Report, Verdict},
     },
 };
 
 /// Everything that is shown.
+#[derive(Debug)]
 pub struct Diagnosis<'a> {
     pub source: &'a str,
     /// What the request is called.
@@ -39,8 +40,6 @@ pub struct Diagnosis<'a> {
     pub is_now: bool,
     pub remarks: Vec<String>,
     pub report: Report,
-    /// What is shown last passes through it.
-    pub concealed: Concealed,
 }
 
 impl Diagnosis<'_> {
@@ -143,7 +142,6 @@ impl Diagnoses {
             request: &patient.request,
             now: at,
         });
-        let concealed = Concealed::new(proofs.secrets.iter().chain(&others));
         let diagnosis = Diagnosis {
             source,
             request: patient.name,
@@ -153,7 +151,6 @@ impl Diagnoses {
             is_now: false,
             remarks: Vec::new(),
             report,
-            concealed,
         };
         let mut answer = diagnosis.json();
         if let Value::Object(answer) = &mut answer {

@@ -5,6 +5,7 @@
     reason = "comments on arguments are the help that people read"
 )]
 
+mod gateway;
 mod vectors;
 
 use std::{
@@ -24,14 +25,14 @@ use super::{
 use crate::{
     capture::{Captured, MAX_BYTES},
     clock::Clock,
-    config::{Config, Environment, Flags, Receiving, SecretReference},
-    diag::did_you_mean,
+    config::{Config, Environment, Flags, Receiving, SecretReference, read_public_url},
+    diag::{Tone, did_you_mean, painted},
     diagnosis::{Diagnosis, Proofs, others},
     jwks,
     source::{SourceFile, UnreadableSamples, Written, find_files, receive::Receive},
     verify::{
         KeySetHandle, KeySetPlace, Outgoing, Received, SigningSecret,
-        doctor::{self, Case, Concealed, Settings},
+        doctor::{self, Case, Settings},
     },
 };
 
@@ -49,7 +50,7 @@ pub(super) struct Arguments {
     at: Option<Timestamp>,
     /// The address that senders were given, without a path: some schemes sign it [environment: GATEWAY_PUBLIC_URL]
     /// [default: public_url of gateway.yaml, else what the request says]
-    #[arg(long, value_name = "URL", conflicts_with = "vectors")]
+    #[arg(long, value_name = "URL", value_parser = public_url, conflicts_with = "vectors")]
     public_url: Option<Url>,
     /// An environment variable with another secret, to be tried instead of those of the source
     #[arg(long, value_name = "NAME", conflicts_with_all = ["vectors", "secret_file"])]
@@ -115,8 +116,19 @@ async fn examine(
         ));
         return Ok(true);
     };
+    let is_learned = receive
+        .handshake
+        .as_ref()
+        .is_some_and(|handshake| handshake.settings.learns());
+    if is_learned && receive.secrets.is_empty() && other_secret(arguments).is_none() {
+        output::error(&format!(
+            "the secret of {name} stands in no file: the sender named it when it registered its address (handshake `header-echo`), and the gateway keeps it in its store and shows it to nobody; write it in a file and give it with --secret-file"
+        ));
+        return Err(Exit::Usage);
+    }
     let proofs = proofs(arguments, receive, &receiving.base, environment, at).await?;
     let captured = read_request(request)?;
+    let obstacles = gateway::obstacles(name, receive, &receiving, &captured);
     let (received, remarks) = received(captured, arguments, &receiving, written.settings(), at);
     let others = others(&receiving.mappings, &receiving.base, name, environment);
     let report = doctor::examine(Case {
@@ -128,7 +140,6 @@ async fn examine(
         request: &received,
         now: at,
     });
-    let concealed = Concealed::new(proofs.secrets.iter().chain(&others));
     let shown = Diagnosis {
         source: name,
         request: if request.as_os_str() == "-" {
@@ -142,16 +153,23 @@ async fn examine(
         is_now,
         remarks,
         report,
-        concealed,
     };
+    let style = arguments.colour.of_result(environment);
     match arguments.format {
-        Format::Human => shown
-            .page(arguments.colour.of_result(environment))
-            .iter()
-            .for_each(|line| output::line(line)),
-        Format::Json => output::line(&format!("{:#}", shown.json())),
+        Format::Human => {
+            shown.page(style).iter().for_each(|line| output::line(line));
+            for obstacle in &obstacles {
+                let line = format!("but the gateway {}", shown.report.concealed.text(obstacle));
+                output::line(&painted(&line, Tone::Bad, style));
+            }
+        }
+        Format::Json => {
+            let mut report = shown.json();
+            report["gateway"] = obstacles.clone().into();
+            output::line(&format!("{report:#}"));
+        }
     }
-    Ok(shown.is_genuine())
+    Ok(shown.is_genuine() && obstacles.is_empty())
 }
 
 fn source_file(folder: &Path, name: &str) -> Result<SourceFile, Exit> {
@@ -175,6 +193,20 @@ fn source_file(folder: &Path, name: &str) -> Result<SourceFile, Exit> {
     Err(Exit::Unavailable)
 }
 
+/// As in the configuration.
+fn public_url(text: &str) -> Result<Url, String> {
+    read_public_url(text).map_err(|expected| format!("expected {expected}"))
+}
+
+fn other_secret(arguments: &Arguments) -> Option<SecretReference> {
+    let variable = arguments
+        .secret_env
+        .clone()
+        .map(SecretReference::Environment);
+    let file = arguments.secret_file.clone().map(SecretReference::File);
+    variable.or(file)
+}
+
 /// What to try: another secret that was named, else what the source has. Keys at an address are fetched once.
 async fn proofs(
     arguments: &Arguments,
@@ -183,12 +215,7 @@ async fn proofs(
     environment: &Environment,
     at: Timestamp,
 ) -> Result<Proofs, Exit> {
-    let variable = arguments
-        .secret_env
-        .clone()
-        .map(SecretReference::Environment);
-    let file = arguments.secret_file.clone().map(SecretReference::File);
-    if let Some(reference) = variable.or(file) {
+    if let Some(reference) = other_secret(arguments) {
         let value = reference.read(environment, Path::new(""));
         let value = value.map_err(|error| {
             output::error(&output::chain(&error));

@@ -129,6 +129,23 @@ impl Config {
     }
 }
 
+/// Reads the address that senders were given.
+///
+/// # Errors
+///
+/// What was expected.
+pub fn read_public_url(text: &str) -> Result<Url, &'static str> {
+    let expected = "an address without a path, such as `https://hooks.school.mx`";
+    let url = Url::parse(text).map_err(|_| expected)?;
+    let bare = matches!(url.scheme(), "http" | "https")
+        && url.has_host()
+        && url.path() == "/"
+        && url.query().is_none()
+        && url.fragment().is_none()
+        && url.username().is_empty();
+    if bare { Ok(url) } else { Err(expected) }
+}
+
 fn read_file(
     flags: &Flags,
     environment: &Environment,
@@ -363,17 +380,7 @@ impl Reader<'_> {
 
     fn public_url(&mut self) -> Option<Url> {
         let written = self.written("public_url", None, Some("GATEWAY_PUBLIC_URL"));
-        let read = |text: &str| {
-            let expected = "an address without a path, such as `https://hooks.school.mx`";
-            let url = Url::parse(text).map_err(|_| expected)?;
-            let bare = matches!(url.scheme(), "http" | "https")
-                && url.has_host()
-                && url.path() == "/"
-                && url.query().is_none()
-                && url.fragment().is_none()
-                && url.username().is_empty();
-            if bare { Ok(Some(url)) } else { Err(expected) }
-        };
+        let read = |text: &str| read_public_url(text).map(Some);
         let show = |url: &Option<Url>| {
             url.as_ref()
                 .map_or_else(|| "none".to_owned(), ToString::to_string)

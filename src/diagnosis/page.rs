@@ -35,7 +35,7 @@ struct Page<'a> {
 
 impl Page<'_> {
     fn line(&mut self, text: &str, tone: Tone) {
-        let text = self.shown.concealed.text(text);
+        let text = self.shown.report.concealed.text(text);
         self.lines.push(painted(&text, tone, self.style));
     }
 

@@ -73,6 +73,8 @@ pub struct Report {
     pub tries: usize,
     /// Whether the bounds on tries or hashed bytes were reached.
     pub is_cut: bool,
+    /// Through it passes what is shown beside the report, such as lines of files.
+    pub concealed: Concealed,
 }
 
 /// How the request was judged, as the gateway would have.
@@ -131,7 +133,6 @@ impl From<Advice> for Explanation {
 /// Examines a request: how it is judged and, where it is refused, why.
 pub fn examine(case: Case<'_>) -> Report {
     let verdict = search::verdict(&case);
-    let concealed = Concealed::new(case.secrets.iter().chain(case.others));
     let seen = inventory::take(&case, &verdict);
     let mut report = Report {
         verdict,
@@ -140,9 +141,10 @@ pub fn examine(case: Case<'_>) -> Report {
         unseen: Vec::new(),
         tries: 0,
         is_cut: false,
+        concealed: Concealed::new(case.secrets.iter().chain(case.others)),
     };
     if matches!(report.verdict, Verdict::Genuine(_)) {
-        concealed.report(&mut report);
+        Concealed::report(&mut report);
         return report;
     }
     let found = search::search(&case, search::BOUNDS);
@@ -152,7 +154,7 @@ pub fn examine(case: Case<'_>) -> Report {
     if report.explanations.is_empty() {
         report.unseen = unseen::causes(&case, &report.verdict);
     }
-    concealed.report(&mut report);
+    Concealed::report(&mut report);
     report
 }
 

@@ -627,3 +627,93 @@ fn the_shipped_vectors_agree() {
         ("16 vectors: 16 agree\n", Some(0))
     );
 }
+
+#[test]
+fn an_address_with_a_path_is_no_public_url() {
+    let setup = school(("", ""));
+    for address in [
+        "https://gw.example/webhooks/school",
+        "ftp://gw.example",
+        "gw.example",
+        "https://gw.example/?a=b",
+    ] {
+        let output = run(
+            &setup,
+            "school",
+            &raw(&signed_by_school()),
+            &["--public-url", address],
+        );
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(64), "{address}: {text}");
+        assert!(
+            text.contains("expected an address without a path"),
+            "{address}: {text}"
+        );
+    }
+}
+
+#[test]
+fn a_genuine_request_that_the_gateway_does_not_take_is_said_to_be_so() {
+    let good = raw(&signed_by_school());
+    let school = school(("", ""));
+    for (request, expected) in [
+        (
+            good.replace("POST ", "GET "),
+            "but the gateway answers 405 to GET",
+        ),
+        (
+            good.replace("/webhooks/school", "/webhooks/other"),
+            "but the gateway takes this for the source `other`",
+        ),
+    ] {
+        let (text, code) = shown(&school, "school", &request);
+        assert!(text.starts_with("genuine"), "{text}");
+        assert!(text.contains(expected), "{text}");
+        assert_eq!(code, Some(1), "{text}");
+    }
+    let pay = setup(
+        "pay",
+        &source("pay", "square").replace("dedup: body", "dedup: event_id"),
+    )
+    .variable(SECRET_VARIABLE, SECRET);
+    let request = signed(
+        &Settings::of_preset(presets::find("square").unwrap()),
+        "https://gw.example/webhooks/pay",
+        SECRET,
+    );
+    let (text, code) = shown(&pay, "pay", &raw(&request));
+    assert!(text.starts_with("genuine"), "{text}");
+    assert!(
+        text.contains("write `public_url: https://…` in gateway.yaml"),
+        "{text}"
+    );
+    assert_eq!(code, Some(1), "{text}");
+    let pay = pay.variable("GATEWAY_PUBLIC_URL", "https://gw.example");
+    assert_eq!(shown(&pay, "pay", &raw(&request)).1, Some(0));
+}
+
+#[test]
+fn a_secret_that_the_gateway_learned_is_asked_for() {
+    let file =
+        source("tasks", "asana").replace(&format!("  secrets: [{{env: {SECRET_VARIABLE}}}]\n"), "");
+    let tasks = setup("tasks", &file);
+    let request = signed(
+        &Settings::of_preset(presets::find("asana").unwrap()),
+        "https://gw.example/webhooks/tasks",
+        SECRET,
+    );
+    let (text, code) = shown(&tasks, "tasks", &raw(&request));
+    assert!(
+        text.contains("--secret-file") && text.contains("when it registered"),
+        "{text}"
+    );
+    assert_eq!(code, Some(64), "{text}");
+    std::fs::write(tasks.folder().join("secret"), SECRET).unwrap();
+    let output = run(
+        &tasks,
+        "tasks",
+        &raw(&request),
+        &["--at", AT, "--secret-file", "secret"],
+    );
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+}

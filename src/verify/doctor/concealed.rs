@@ -4,6 +4,8 @@
 //! A request may hold a secret anywhere: before a signature, as the name of a parameter or as a key of its JSON, and the
 //! advice would repeat it as a setting.
 
+use std::fmt;
+
 use base64::{
     Engine as _,
     engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD},
@@ -19,15 +21,22 @@ use crate::{diag::visible, verify::SigningSecret};
 const LEAST: usize = 4;
 const MARK: &str = "[a secret]";
 
-/// Secrets in all the forms that are looked for. It has no `Debug`.
+/// Secrets in all the forms that are looked for. Its `Debug` shows none.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Concealed {
     /// In small letters, the longest first.
     forms: Vec<String>,
 }
 
+impl fmt::Debug for Concealed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Concealed").finish_non_exhaustive()
+    }
+}
+
 impl Concealed {
     /// What conceals these.
-    pub fn new<'a>(all: impl IntoIterator<Item = &'a SigningSecret>) -> Self {
+    pub(super) fn new<'a>(all: impl IntoIterator<Item = &'a SigningSecret>) -> Self {
         let mut forms: Vec<String> = all
             .into_iter()
             .flat_map(|secret| forms(secret.value.expose_secret()))
@@ -83,16 +92,17 @@ impl Concealed {
     }
 
     /// Takes the secrets out of a report.
-    pub(super) fn report(&self, report: &mut Report) {
+    pub(super) fn report(report: &mut Report) {
+        let concealed = report.concealed.clone();
         for seen in &mut report.seen {
-            seen.found = self.text(&seen.found);
+            seen.found = concealed.text(&seen.found);
         }
         for cause in &mut report.unseen {
-            *cause = self.text(cause);
+            *cause = concealed.text(cause);
         }
         let explanations = report.explanations.iter_mut();
         for advice in explanations.flat_map(|explanation| &mut explanation.parts) {
-            self.advice(advice);
+            concealed.advice(advice);
         }
     }
 

@@ -213,13 +213,7 @@ fn other_addresses_are_found() {
 fn other_schemes_are_found() {
     let sign = |settings: &str| arrived(Sender::new(settings).sign());
     check(vec![
-        (
-            "github",
-            HEX,
-            SECRET,
-            sign("github"),
-            "preset github",
-        ),
+        ("github", HEX, SECRET, sign("github"), "preset github"),
         ("slack", "github", SECRET, sign("slack"), "preset slack"),
         (
             "hubspot",
