@@ -91,13 +91,13 @@ fn written(
     let written = match node.as_text() {
         Some(word) => Some((word, node)),
         None if whole.get("kind").is_none() && of_preset.is_some() => None,
-        None => match keys.require_text("kind", &HandshakeSettings::help(), out) {
-            Some(kind) => Some(kind),
-            None => {
+        None => {
+            let Some(kind) = keys.require_text("kind", &HandshakeSettings::help(), out) else {
                 keys.give_up(out);
                 return None;
-            }
-        },
+            };
+            Some(kind)
+        }
     };
     let settings = match written {
         Some((word, place)) => {

@@ -705,9 +705,9 @@ fn a_secret_under_a_wrong_key_is_not_shown() {
     }
     let receive =
         "receive: {verify: github, dedpu: body, secrets: [not-a-real-secret], answer: [x]}\n";
-    let start = GOOD.find("receive:").unwrap();
-    let end = GOOD.find("otherwise:").unwrap();
-    let text = [&GOOD[..start], receive, &GOOD[end..]].concat();
+    let (before, rest) = GOOD.split_once("receive:").unwrap();
+    let (_, after) = rest.split_once("otherwise:").unwrap();
+    let text = [before, receive, "otherwise:", after].concat();
     let said = render_report(&check(text), Style::Plain);
     assert!(
         said.contains("`dedpu`") && said.contains("did you mean `dedup`?"),

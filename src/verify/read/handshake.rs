@@ -55,13 +55,13 @@ impl HandshakeSettings {
         let mut keys = KeyReader::new(&whole, "a handshake", CODES, out)?;
         let (word, place) = match node.as_text() {
             Some(word) => (word, node),
-            None => match keys.require_text("kind", &Self::help(), out) {
-                Some(kind) => kind,
-                None => {
+            None => {
+                let Some(kind) = keys.require_text("kind", &Self::help(), out) else {
                     keys.give_up(out);
                     return None;
-                }
-            },
+                };
+                kind
+            }
         };
         let settings = Self::of_kind(word, place, &mut keys, false, out);
         keys.finish(out);
