@@ -157,7 +157,9 @@ async fn examine(
     let style = arguments.colour.of_result(environment);
     match arguments.format {
         Format::Human => {
-            shown.page(style).iter().for_each(|line| output::line(line));
+            for line in shown.page(style) {
+                output::line(&line);
+            }
             for obstacle in &obstacles {
                 let line = format!("but the gateway {}", shown.report.concealed.text(obstacle));
                 output::line(&painted(&line, Tone::Bad, style));
@@ -165,7 +167,9 @@ async fn examine(
         }
         Format::Json => {
             let mut report = shown.json();
-            report["gateway"] = obstacles.clone().into();
+            if let Some(keys) = report.as_object_mut() {
+                keys.insert("gateway".to_owned(), obstacles.clone().into());
+            }
             output::line(&format!("{report:#}"));
         }
     }
@@ -273,7 +277,7 @@ fn read_request(path: &Path) -> Result<Captured, Exit> {
     let read_file = |name: &str| std::fs::File::open(name).and_then(|mut file| read(&mut file));
     Captured::read(&bytes, &read_file).map_err(|error| {
         output::error(&format!("{name}:{error}"));
-        Exit::Bad
+        Exit::Usage
     })
 }
 

@@ -288,7 +288,22 @@ impl Page<'_> {
                 }
                 (None, Some(_)) => {
                     let place = self.place("verify");
-                    self.line(&format!("  in {place} add below `{inside}`"), Tone::Plain);
+                    let holder = match inside.split_once('.') {
+                        Some((_, outer)) => written.setting(outer),
+                        None => written.entry("verify"),
+                    };
+                    let is_flow = holder
+                        .and_then(|span| written.text(span).split_once(':'))
+                        .is_some_and(|(_, value)| value.trim_start().starts_with('{'));
+                    let place_in = if is_flow {
+                        "inside the braces of"
+                    } else {
+                        "below"
+                    };
+                    self.line(
+                        &format!("  in {place} add {place_in} `{inside}`"),
+                        Tone::Plain,
+                    );
                 }
                 (None, None) => continue,
             }

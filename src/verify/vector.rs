@@ -388,9 +388,13 @@ mod tests {
         assert!(matches!(
             line(broken),
             Err(Broken::Value {
-                key: "body_match",
+                key: "expect.body_match",
                 ..
             })
         ));
+        let missing = line(json!({"status": 200, "body_match": "any"}))
+            .err()
+            .unwrap();
+        assert_eq!(missing.to_string(), "`expect.headers` is missing");
     }
 }

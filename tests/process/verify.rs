@@ -530,7 +530,7 @@ fn what_is_missing_is_named_and_ends_as_for_other_commands() {
     );
     ends(
         run(&setup, "school", "hello\n", &[]),
-        1,
+        64,
         "request.http:1:1: this is not the first line of a request",
     );
     ends(
@@ -716,4 +716,22 @@ fn a_secret_that_the_gateway_learned_is_asked_for() {
         &["--at", AT, "--secret-file", "secret"],
     );
     assert_eq!(output.status.code(), Some(0), "{output:?}");
+}
+
+#[test]
+fn what_is_missing_in_a_flow_map_is_added_inside_its_braces() {
+    let flow = "{type: hmac, signature_header: X-School-Signature, encoding: hex}";
+    let flow = setup("flow", &source("flow", flow)).variable(SECRET_VARIABLE, SECRET);
+    let request = signed(
+        &settings_of_school().with(&[("signed".to_owned(), None), ("timestamp".to_owned(), None)]),
+        "https://gw.example/webhooks/flow",
+        SECRET,
+    );
+    let (text, code) = shown(&flow, "flow", &raw(&request));
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("add inside the braces of `verify`"), "{text}");
+    assert!(
+        text.contains("+ signature_format: {style: prefix"),
+        "{text}"
+    );
 }

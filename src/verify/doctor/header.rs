@@ -4,10 +4,13 @@ use http::{HeaderMap, HeaderName};
 use serde_json::{Value, json};
 
 use super::{
-    Aspect, Case, Change, Remedy, Settings, moment,
+    Advice, Aspect, Case, Change, Remedy, Settings, moment,
     shape::{self, Shape},
 };
-use crate::diag::visible;
+use crate::{
+    diag::visible,
+    verify::code::{Algorithm, Encoding},
+};
 
 /// The keys that say where a signature stands; giving one takes the others away.
 const PLACES: [&str; 5] = [
@@ -26,6 +29,7 @@ pub(super) fn changes(case: &Case<'_>) -> Vec<Change> {
     let mut changes = repeated(case);
     changes.extend(required(case));
     if is_signature(case.settings) {
+        changes.extend(quoted(case));
         changes.extend(shapes(case));
         changes.extend(timestamps(case));
         changes.extend(ids(case));
@@ -285,6 +289,56 @@ pub(super) fn places_of_id(headers: &HeaderMap) -> impl Iterator<Item = &HeaderN
             name.ends_with("-id") || name.contains("delivery") || name.ends_with("nonce")
         })
         .take(MOST_IDS)
+}
+
+/// The signature without quotes around it.
+fn quoted(case: &Case<'_>) -> Option<Change> {
+    let name = case.settings.text("signature_header")?;
+    let text = case.request.headers.get(name)?.to_str().ok()?;
+    let bare = text.replace(['"', '\''], "");
+    if bare == text {
+        return None;
+    }
+    let mut headers = case.request.headers.clone();
+    let name = HeaderName::try_from(name).ok()?;
+    headers.insert(name.clone(), bare.parse().ok()?);
+    let mut change = Change::new(
+        Aspect::Headers,
+        format!("the signature in the header `{name}` is in quotes"),
+        Remedy::Words("have the sender write it without them".to_owned()),
+    );
+    change.headers = Some(headers);
+    Some(change)
+}
+
+/// A hash of the body that was made without any secret, in the place of the signature.
+pub(super) fn bare_hash(case: &Case<'_>) -> Option<Advice> {
+    if !is_signature(case.settings) {
+        return None;
+    }
+    let name = case.settings.text("signature_header")?;
+    let text = case.request.headers.get(name)?.to_str().ok()?;
+    let is_hash = |algorithm: Algorithm, encoding: Encoding| {
+        let mut hasher = algorithm.plain();
+        hasher.update(&case.request.body);
+        let hash = hasher.finish(encoding).into_text();
+        text.to_ascii_lowercase().ends_with(&hash) || text.ends_with(&hash)
+    };
+    let algorithms = [Algorithm::Sha256, Algorithm::Sha1, Algorithm::Sha512];
+    algorithms
+        .into_iter()
+        .any(|algorithm| {
+            is_hash(algorithm, Encoding::Hex) || is_hash(algorithm, Encoding::Base64)
+        })
+        .then(|| Advice {
+            finding: format!(
+                "the header `{name}` holds a plain hash of the body, made without any secret"
+            ),
+            remedy: Remedy::Words(
+                "it proves nothing: anybody can compute it; have the sender sign with the secret, as an HMAC"
+                    .to_owned(),
+            ),
+        })
 }
 
 /// A header that is there more than once, with one of its values alone.

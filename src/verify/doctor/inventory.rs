@@ -185,8 +185,14 @@ fn signature(case: &Case<'_>) -> Option<Seen> {
                     value.len()
                 )
             }
-            [only] => format!("header `{name}`: {}", only.described()),
-            [first, ..] => format!("header `{name}`: {}, and more", first.described()),
+            shapes @ [plainest, ..] => {
+                // One text may be read in several ways; only several keys are several signatures.
+                let mut named = shapes.iter().filter(|shape| shape.named().is_some());
+                let first = named.next().unwrap_or(plainest);
+                let is_several = named.any(|other| other.named() != first.named());
+                let more = if is_several { ", and more" } else { "" };
+                format!("header `{name}`: {}{more}", first.described())
+            }
         };
     }
     Some(seen)
@@ -233,14 +239,24 @@ fn timestamp(case: &Case<'_>) -> Option<Seen> {
     let (found, state) = match text {
         None => (format!("{place}: missing"), State::Bad),
         Some(text) => match moment::read(&text) {
-            Some((time, written)) => (
-                format!(
-                    "{place}: {time} (`{}`), {}",
-                    written.word(),
-                    distance(time, case.now)
-                ),
-                State::Open,
-            ),
+            Some((time, written)) => {
+                let word = written.word();
+                let format = case.settings.text("timestamp.format").unwrap_or(word);
+                let is_right = format == word || (format == "unix_any" && word.starts_with("unix"));
+                let (but, state) = if is_right {
+                    (String::new(), State::Open)
+                } else {
+                    let but = format!(", but the settings say `{}`", visible(format));
+                    (but, State::Bad)
+                };
+                (
+                    format!(
+                        "{place}: {time} (`{word}`{but}), {}",
+                        distance(time, case.now)
+                    ),
+                    state,
+                )
+            }
             None => (
                 format!("{place}: {} characters that are no time", text.len()),
                 State::Bad,

@@ -119,8 +119,11 @@ impl Search<'_> {
         }
         self.explanations
             .extend(claims::explained(self.case, &settings, &self.moments));
-        self.explanations
-            .extend(credentials::compared(self.case).map(Explanation::from));
+        self.explanations.extend(
+            credentials::compared(self.case)
+                .or_else(|| header::bare_hash(self.case))
+                .map(Explanation::from),
+        );
         if !self.explanations.is_empty() {
             return;
         }

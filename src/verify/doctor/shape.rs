@@ -71,6 +71,12 @@ impl Shape {
         crate::diag::visible(text.unwrap_or_default())
     }
 
+    /// The key or version under which a signature stands; several have several.
+    pub(super) fn named(&self) -> Option<&str> {
+        let part = self.format.get("key").or(self.format.get("version"));
+        part.and_then(Value::as_str)
+    }
+
     /// The algorithm whose hashes are so long.
     pub(super) const fn algorithm(&self) -> Option<&'static str> {
         match self.bytes {

@@ -53,13 +53,14 @@ impl HandshakeSettings {
     pub fn read(node: &Node, out: &mut Collector) -> Option<Self> {
         let whole = Self::as_map(node);
         let mut keys = KeyReader::new(&whole, "a handshake", CODES, out)?;
-        let (word, place) = match node.as_text() {
-            Some(word) => (word, node),
-            None => {
-                let Some(kind) = keys.require_text("kind", &Self::help(), out) else {
-                    keys.give_up(out);
-                    return None;
-                };
+        let (word, place) = if let Some(word) = node.as_text() {
+            (word, node)
+        } else if let Some(kind) = keys.require_text("kind", &Self::help(), out) {
+            kind
+        } else {
+            keys.give_up(out);
+            return None;
+        };
                 kind
             }
         };

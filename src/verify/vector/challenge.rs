@@ -66,8 +66,27 @@ pub(super) fn read(keys: &Map<String, Value>) -> Result<Challenge, Broken> {
         now: second
             .and_then(|second| Timestamp::from_second(second).ok())
             .ok_or(wrong("now_unix", "a time in whole seconds"))?,
-        expected: expected(object("expect")?)?,
+        expected: expected(object("expect")?).map_err(in_expect)?,
     })
+}
+
+/// Names a key by the object that it belongs to.
+fn in_expect(broken: Broken) -> Broken {
+    let whole = |key| match key {
+        "headers" => "expect.headers",
+        "status" => "expect.status",
+        "body" => "expect.body",
+        "body_match" => "expect.body_match",
+        other => other,
+    };
+    match broken {
+        Broken::Missing { key } => Broken::Missing { key: whole(key) },
+        Broken::Value { key, expected } => Broken::Value {
+            key: whole(key),
+            expected,
+        },
+        other => other,
+    }
 }
 
 fn expected(keys: &Map<String, Value>) -> Result<Expected, Broken> {
