@@ -61,9 +61,6 @@ impl HandshakeSettings {
             keys.give_up(out);
             return None;
         };
-                kind
-            }
-        };
         let settings = Self::of_kind(word, place, &mut keys, false, out);
         keys.finish(out);
         settings

@@ -112,7 +112,7 @@ fn known_words_before_a_signature_are_shown_and_others_are_not() {
             .insert(HeaderName::from_static("x-sig"), value);
         let report = examined(HEX, SECRET, &arrived(request));
         let text = format!("{report:?}");
-        assert_eq!(!report.explanations.is_empty(), true, "{prefix}");
+        assert!(!report.explanations.is_empty(), "{prefix}");
         assert_eq!(text.contains(prefix), is_shown, "{prefix}: {text}");
         assert!(!text.contains("q7w8e9"), "{text}");
     }
@@ -216,11 +216,8 @@ fn one_signature_is_not_several_and_a_time_in_another_unit_is_said_to_be_so() {
     );
     let seen = |request: Outgoing| {
         let report = examined(TIMED, SECRET, &request.into_received(now()));
-        report
-            .seen
-            .iter()
-            .map(|seen| format!("{}\n", seen.found))
-            .collect::<String>()
+        let found = report.seen.iter().map(|seen| format!("{}\n", seen.found));
+        found.collect::<Vec<_>>().concat()
     };
     let text = seen(request.clone());
     assert!(text.contains("`v1`\n"), "{text}");
