@@ -87,7 +87,7 @@ fn the_public_key_of_somebody_else() {
          body         78 bytes
          public key   public key 1
 
-    None of the usual mistakes explains it: 3390 were tried, alone and in pairs.
+    None of the usual mistakes explains it: 3407 were tried, alone and in pairs.
     What cannot be seen from here, the likeliest first:
       - the sender signs with another key: take its public key anew from the sender's page, and see that it is
         that of this account and not of a test system
