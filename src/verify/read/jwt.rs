@@ -7,13 +7,13 @@ use super::{
     CODES,
     value::{
         BAD_VALUE, CONTRADICTION, Read, Reported, choice, duration, json_path, not_empty,
-        optional_text, report, text_or, unknown_word,
+        optional_text, report, secret_encoding, text_or, unknown_word,
     },
 };
 use crate::{
     diag::{Collector, Diagnostic},
     verify::{
-        KeySetPlace, SecretEncoding, VerifySettings,
+        KeySetPlace, VerifySettings,
         code::Encoding,
         json_path::JsonPath,
         jwt::{
@@ -144,20 +144,7 @@ fn place(keys: &mut KeyReader<'_>, out: &mut Collector) -> Read<TokenAt> {
 
 /// The algorithms, all of one family, and what their keys are made of.
 fn algorithms(keys: &mut KeyReader<'_>, node: &Node, out: &mut Collector) -> Read<Algorithms> {
-    let secret_encoding = choice(
-        keys,
-        "secret_encoding",
-        "an encoding of secrets",
-        &[
-            ("utf8", SecretEncoding::Utf8),
-            ("hex", SecretEncoding::Hex),
-            ("base64", SecretEncoding::Base64),
-            ("base64url", SecretEncoding::Base64Url),
-            ("whsec", SecretEncoding::Whsec),
-        ],
-        Some(SecretEncoding::Utf8),
-        out,
-    );
+    let secret_encoding = secret_encoding(keys, out);
     let key_set_entry = keys.take("jwks");
     let key_set = key_set_entry
         .map(|entry| key_set_place(&entry.value, out))

@@ -13,13 +13,12 @@ use super::{
     CODES, SignatureType,
     value::{
         BAD_VALUE, CONTRADICTION, Read, Reported, choice, duration, header_name, json_path,
-        optional_header, optional_text, report, text_or,
+        optional_header, optional_text, report, secret_encoding, text_or,
     },
 };
 use crate::{
     diag::{Collector, Diagnostic},
     verify::{
-        SecretEncoding,
         code::{Algorithm, Encoding},
         format::SignatureFormat,
         public_key::KeyAlgorithm,
@@ -118,20 +117,7 @@ fn shared(keys: &mut KeyReader<'_>, out: &mut Collector) -> Read<Shared> {
         Some(Algorithm::Sha256),
         out,
     );
-    let secret_encoding = choice(
-        keys,
-        "secret_encoding",
-        "an encoding of secrets",
-        &[
-            ("utf8", SecretEncoding::Utf8),
-            ("hex", SecretEncoding::Hex),
-            ("base64", SecretEncoding::Base64),
-            ("base64url", SecretEncoding::Base64Url),
-            ("whsec", SecretEncoding::Whsec),
-        ],
-        Some(SecretEncoding::Utf8),
-        out,
-    );
+    let secret_encoding = secret_encoding(keys, out);
     Ok(Shared {
         algorithm: algorithm?,
         secret_encoding: secret_encoding?,

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
 use super::CODES;
 use crate::{
     diag::{Collector, Diagnostic, did_you_mean},
-    verify::{json_path::JsonPath, timestamp::MAX_TOLERANCE},
+    verify::{SecretEncoding, json_path::JsonPath, timestamp::MAX_TOLERANCE},
     yaml::{KeyReader, Node},
 };
 
@@ -42,6 +42,27 @@ pub(super) fn choice<T: Copy>(
         return Ok(*value);
     }
     report(out, unknown_word(node, what, text, &words))
+}
+
+/// How the secrets that the file refers to become keys.
+pub(super) fn secret_encoding(
+    keys: &mut KeyReader<'_>,
+    out: &mut Collector,
+) -> Read<SecretEncoding> {
+    choice(
+        keys,
+        "secret_encoding",
+        "an encoding of secrets",
+        &[
+            ("utf8", SecretEncoding::Utf8),
+            ("hex", SecretEncoding::Hex),
+            ("base64", SecretEncoding::Base64),
+            ("base64url", SecretEncoding::Base64Url),
+            ("whsec", SecretEncoding::Whsec),
+        ],
+        Some(SecretEncoding::Utf8),
+        out,
+    )
 }
 
 pub(super) fn unknown_word(node: &Node, what: &str, text: &str, words: &[&str]) -> Diagnostic {
