@@ -9,12 +9,16 @@
 //! | `POST /api/v1/rejected/{id}/accept` | verifies a kept request again and takes it if it passes |
 //! | `POST /api/v1/sources/{name}/rejected/accept` | the same for all of a source, oldest first |
 //! | `POST /api/v1/sources/{name}/forget-secret` | forgets the secret that a sender named in its handshake |
+//! | `GET /api/v1/audit` | what people did with the gateway, newest first |
 //! | `GET /live` | the process runs |
 //!
 //! It shows no payload, contact detail or secret, and knows neither Quentli nor SQL.
 
+mod answer;
+mod audit;
 mod guard;
 mod metrics;
+mod operator;
 mod rejected;
 mod reload;
 mod secrets;
@@ -35,7 +39,7 @@ use crate::{
     event::OrganisationName,
     ingress::Ingress,
     source::{LearnedSecrets, Sources, reload::Reloads},
-    store::{RefusedRequests, Store},
+    store::{AuditLog, RefusedRequests, Store},
     telemetry::Metrics,
 };
 
@@ -43,6 +47,8 @@ use crate::{
 pub struct Admin {
     pub store: Arc<dyn Store>,
     pub refused: Arc<dyn RefusedRequests>,
+    /// Where it is written down what people do.
+    pub audit: Arc<dyn AuditLog>,
     /// Takes what was refused.
     pub ingress: Arc<Ingress>,
     pub diagnoses: Diagnoses,
@@ -63,6 +69,7 @@ pub fn router(admin: Admin) -> Router {
         .route("/metrics", get(metrics::page))
         .route("/api/v1/status", get(status::page))
         .route("/api/v1/reload", post(reload::reload))
+        .route("/api/v1/audit", get(audit::list))
         .route("/api/v1/rejected", get(rejected::list))
         .route("/api/v1/rejected/{id}", get(rejected::one))
         .route("/api/v1/rejected/{id}/accept", post(rejected::accept))

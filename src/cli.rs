@@ -3,6 +3,7 @@
 //! Results go to standard output, messages and the log to standard error. A command decides nothing that the library
 //! could decide; it reads arguments, calls, and shows.
 
+mod audit;
 mod check;
 mod config;
 mod explain;
@@ -20,6 +21,7 @@ mod sandbox;
 mod schema;
 mod send;
 mod serve;
+mod table;
 mod test;
 mod verify;
 
@@ -103,6 +105,8 @@ enum Command {
     Reload(reload::Arguments),
     /// Show which requests a running gateway refused, and accept later what it should have taken
     Rejected(rejected::Arguments),
+    /// Show what people did with a running gateway: who looked at personal data, who changed what
+    Audit(audit::Arguments),
     /// Have a running gateway forget the secret that a sender named, so that it can name another
     ForgetSecret(forget_secret::Arguments),
     /// Show every setting in effect and where it came from
@@ -145,6 +149,7 @@ pub fn main() -> ExitCode {
         Command::Config(arguments) => config::run(&arguments, &environment),
         Command::Serve(arguments) => block_on(serve::run(arguments, environment)),
         Command::Reload(arguments) => block_on(reload::run(arguments, environment)),
+        Command::Audit(arguments) => block_on(audit::run(arguments, environment)),
         Command::Rejected(arguments) => block_on(rejected::run(arguments, environment)),
         Command::ForgetSecret(arguments) => block_on(forget_secret::run(arguments, environment)),
         Command::Send(arguments) => block_on(send::run(*arguments, environment)),

@@ -7,6 +7,7 @@
 mod delivery;
 mod key;
 mod name;
+mod operator;
 mod update;
 
 pub use delivery::{
@@ -14,4 +15,5 @@ pub use delivery::{
 };
 pub use key::{DedupKey, DedupKeyBuilder, LaneKey, MappingHash};
 pub use name::{InvalidName, OrganisationName, SourceName};
+pub use operator::{InvalidOperatorName, OperatorName};
 pub use update::{Failure, ItemOutcome, Mapped, MappedItem, OrderBy, Update};

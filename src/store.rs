@@ -20,6 +20,7 @@
 //! - **Timed.** Times and durations are kept to the millisecond, cut off below.
 //! - **Private.** No error text carries a body, a patch or a customer's value.
 
+mod audit;
 #[cfg(test)]
 mod contract;
 mod refused;
@@ -41,9 +42,15 @@ use crate::{
     },
 };
 
-pub use self::refused::{
-    KeptRequest, NewRefused, RefusedFigures, RefusedFilter, RefusedId, RefusedLimits,
-    RefusedRecord, RefusedRequests, RequestFacts,
+pub use self::{
+    audit::{
+        AUDIT_ENTRIES, AUDIT_KEPT_FOR, Act, AuditEntry, AuditFilter, AuditId, AuditLog,
+        NewAuditEntry,
+    },
+    refused::{
+        KeptRequest, NewRefused, RefusedFigures, RefusedFilter, RefusedId, RefusedLimits,
+        RefusedRecord, RefusedRequests, RequestFacts,
+    },
 };
 
 /// A verified request, mapped, ready to be stored.

@@ -15,14 +15,19 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Admin, guard::problem};
+use super::{
+    Admin,
+    answer::{misread, unavailable},
+    guard::problem,
+    operator::Operator,
+};
 use crate::{
     diag::did_you_mean,
     diagnosis::{NoDiagnosis, Patient},
     event::SourceName,
     ingress::{Late, LateCounts, NotTried, lasting, meaning},
     source::Lookup,
-    store::{RefusedFilter, RefusedId, RefusedRecord, RequestFacts, StoreError},
+    store::{Act, RefusedFilter, RefusedId, RefusedRecord, RequestFacts, StoreError},
     verify::SigningSecret,
 };
 
@@ -214,12 +219,20 @@ pub(super) async fn diagnosis(
 /// `POST /api/v1/rejected/{id}/accept`.
 pub(super) async fn accept(
     State(admin): State<Arc<Admin>>,
+    operator: Operator,
     id: Result<Path<i64>, PathRejection>,
 ) -> Response {
     let Ok(Path(id)) = id else {
         return not_there(&NotTried::Unknown);
     };
-    match admin.ingress.accept_later(RefusedId(id)).await {
+    let tried = admin.ingress.accept_later(RefusedId(id)).await;
+    if tried.is_ok() {
+        let what = vec![("rejected", id.to_string())];
+        admin
+            .write_down_done(operator, Act::AcceptRejected, what, 1)
+            .await;
+    }
+    match tried {
         Ok(Late::Accepted(event)) => {
             Json(json!({"outcome": "accepted", "event": event.0})).into_response()
         }
@@ -238,6 +251,7 @@ pub(super) async fn accept(
 /// `POST /api/v1/sources/{name}/rejected/accept?limit=&after=`: oldest first.
 pub(super) async fn accept_of_source(
     State(admin): State<Arc<Admin>>,
+    operator: Operator,
     name: Result<Path<String>, PathRejection>,
     stretch: Result<Query<Stretch>, QueryRejection>,
 ) -> Response {
@@ -255,7 +269,14 @@ pub(super) async fn accept_of_source(
             Ok(Some(answer)) => answer,
             Err(error) => unavailable(&error),
         },
-        Ok(counts) => tried(&counts),
+        Ok(counts) => {
+            let what = vec![("source", source.to_string())];
+            let count = counts.accepted + counts.duplicate + counts.refused;
+            admin
+                .write_down_done(operator, Act::AcceptRejected, what, count)
+                .await;
+            tried(&counts)
+        }
         Err(error) => not_tried(&error),
     }
 }
@@ -325,21 +346,5 @@ fn not_there(error: &NotTried) -> Response {
         StatusCode::NOT_FOUND,
         "There is no such rejected request",
         &format!("{error}: only the newest of each source are kept (`limits.rejected`)"),
-    )
-}
-
-fn misread(detail: &str) -> Response {
-    problem(
-        StatusCode::BAD_REQUEST,
-        "The request is not written right",
-        detail,
-    )
-}
-
-fn unavailable(error: &StoreError) -> Response {
-    problem(
-        StatusCode::SERVICE_UNAVAILABLE,
-        "The store does not answer",
-        &error.to_string(),
     )
 }

@@ -10,8 +10,11 @@ use axum::{
 use http::StatusCode;
 use serde::Serialize;
 
-use super::{Admin, guard::problem};
-use crate::source::reload::{KeysReport, Report, SourcesReport};
+use super::{Admin, guard::problem, operator::Operator};
+use crate::{
+    source::reload::{KeysReport, Report, SourcesReport},
+    store::Act,
+};
 
 /// How long the answer waits for what comes of it. It comes of it later all the same.
 const WAIT: Duration = Duration::from_secs(30);
@@ -91,7 +94,10 @@ struct Refused<'a> {
     reload: Reload<'a>,
 }
 
-pub(super) async fn reload(State(admin): State<Arc<Admin>>) -> Response {
+pub(super) async fn reload(State(admin): State<Arc<Admin>>, operator: Operator) -> Response {
+    admin
+        .write_down_done(operator, Act::Reload, Vec::new(), 1)
+        .await;
     let asked = tokio::time::timeout(WAIT, admin.reloads.request()).await;
     let report = match asked {
         Ok(Some(report)) => report,

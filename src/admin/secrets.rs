@@ -11,10 +11,14 @@ use axum::{
 use http::StatusCode;
 use serde_json::json;
 
-use super::{Admin, guard::problem};
-use crate::event::SourceName;
+use super::{Admin, guard::problem, operator::Operator};
+use crate::{event::SourceName, store::Act};
 
-pub(super) async fn forget(State(admin): State<Arc<Admin>>, Path(name): Path<String>) -> Response {
+pub(super) async fn forget(
+    State(admin): State<Arc<Admin>>,
+    operator: Operator,
+    Path(name): Path<String>,
+) -> Response {
     let Ok(source) = name.parse::<SourceName>() else {
         return nothing_known();
     };
@@ -22,6 +26,10 @@ pub(super) async fn forget(State(admin): State<Arc<Admin>>, Path(name): Path<Str
     match admin.store.forget_secret(&source).await {
         Ok(true) => {
             change.forget(&source);
+            let what = vec![("source", source.to_string())];
+            admin
+                .write_down_done(operator, Act::ForgetSecret, what, 1)
+                .await;
             tracing::warn!(source = %source, "the secret that the sender named was forgotten, as a person wanted it");
             Json(json!({"source": source.as_str(), "forgotten": true})).into_response()
         }

@@ -80,7 +80,7 @@ pub async fn start(
     let sources = Sources::new(set);
     let file = parts::open_store(&config, &clock).await?;
     let store: Arc<dyn Store> = file.clone();
-    let refused: Arc<dyn RefusedRequests> = file;
+    let refused: Arc<dyn RefusedRequests> = file.clone();
     let learned = parts::learned_secrets(&store).await?;
     learned.warn_of_unused(&sources.set());
     let dispatchers = parts::dispatchers(&config, &store, &clock, &metrics)?;
@@ -124,6 +124,7 @@ pub async fn start(
     let admin = Admin {
         store: Arc::clone(&store),
         refused,
+        audit: file,
         ingress: Arc::clone(&ingress),
         diagnoses: Diagnoses::new(&config, environment),
         sources,

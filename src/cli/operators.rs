@@ -8,11 +8,15 @@
 use std::time::Duration;
 
 use http::Method;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
 
 use super::{Exit, output};
-use crate::config::{Admin, Config, Environment, Flags};
+use crate::{
+    config::{Admin, Config, Environment, Flags},
+    event::OperatorName,
+};
 
 /// The largest answer that is read: a report holds a few hundred lines at most.
 const MAX_ANSWER_BYTES: usize = 4 << 20;
@@ -27,6 +31,9 @@ pub(super) struct Port {
     /// Where the gateway listens for operators [environment: GATEWAY_ADMIN_LISTEN] [default: 127.0.0.1:8081]
     #[arg(long, value_name = "ADDR")]
     admin_listen: Option<String>,
+    /// Who you are, for the audit log of what people do [default: your user name on this machine]
+    #[arg(long, value_name = "NAME")]
+    by: Option<OperatorName>,
     /// How long to wait for the answer, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 40)]
     timeout: u64,
@@ -35,6 +42,7 @@ pub(super) struct Port {
 /// A gateway's operators' port.
 pub(super) struct Operators {
     admin: Admin,
+    by: Option<OperatorName>,
     limit: Duration,
 }
 
@@ -53,7 +61,8 @@ impl Port {
             Ok(mut admin) => {
                 admin.listen = super::from_here(admin.listen);
                 let limit = Duration::from_secs(self.timeout);
-                Ok(Operators { admin, limit })
+                let by = self.by.or_else(|| user(environment));
+                Ok(Operators { admin, by, limit })
             }
             Err(error) => {
                 for found in &error.findings {
@@ -81,6 +90,24 @@ impl Operators {
                 ));
                 Err(Exit::Unavailable)
             }
+        }
+    }
+
+    /// Asks, and expects an answer that has the member `part`.
+    ///
+    /// # Errors
+    /// Anything else, which is shown; how the command ends then.
+    pub(super) async fn answered(
+        &self,
+        method: Method,
+        path: &str,
+        part: &str,
+    ) -> Result<Value, Exit> {
+        let (status, answer) = self.ask(method, path).await?;
+        if status == 200 && answer.get(part).is_some() {
+            Ok(answer)
+        } else {
+            Err(self.refused(status, &answer))
         }
     }
 
@@ -116,6 +143,9 @@ impl Operators {
             .tls_certs_only(std::iter::empty())
             .build()?;
         let mut request = client.request(method, format!("http://{}{path}", self.admin.listen));
+        if let Some(by) = &self.by {
+            request = request.header("Gateway-Operator", by.as_str());
+        }
         if let Some(token) = &self.admin.token {
             request = request.bearer_auth(token.expose_secret());
         }
@@ -127,4 +157,20 @@ impl Operators {
         }
         Ok((response.status().as_u16(), body))
     }
+}
+
+/// A text as part of an address.
+pub(super) fn escaped(text: &str) -> String {
+    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
+}
+
+/// The user who runs the command: who became another one by `sudo`, or else by name, or else by number.
+fn user(environment: &Environment) -> Option<OperatorName> {
+    let named = ["SUDO_USER", "USER", "LOGNAME"]
+        .into_iter()
+        .find_map(|name| environment.get(name)?.parse().ok());
+    named.or_else(|| {
+        let number = rustix::process::getuid().as_raw();
+        format!("user {number}").parse().ok()
+    })
 }

@@ -3,12 +3,11 @@
 mod page;
 
 use http::Method;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 use super::{
     Exit,
-    operators::{Operators, Port},
+    operators::{Port, escaped},
     output::{self, Format},
 };
 use crate::config::Environment;
@@ -109,7 +108,7 @@ async fn run_list(list: List, environment: &Environment) -> Result<Exit, Exit> {
         .collect();
     let path = format!("/api/v1/rejected?limit={}{wishes}", list.limit);
     let operators = list.port.find(environment)?;
-    let answer = answered(&operators, Method::GET, &path, "rejected").await?;
+    let answer = operators.answered(Method::GET, &path, "rejected").await?;
     match list.format {
         Format::Json => output::line(&format!("{answer:#}")),
         Format::Human => page::list(&answer),
@@ -121,7 +120,7 @@ async fn run_show(show: Show, environment: &Environment) -> Result<Exit, Exit> {
     let operators = show.port.find(environment)?;
     if show.diagnose {
         let path = format!("/api/v1/rejected/{}/diagnosis", show.id);
-        let mut answer = answered(&operators, Method::GET, &path, "page").await?;
+        let mut answer = operators.answered(Method::GET, &path, "page").await?;
         let page = answer
             .as_object_mut()
             .and_then(|answer| answer.remove("page"));
@@ -133,7 +132,7 @@ async fn run_show(show: Show, environment: &Environment) -> Result<Exit, Exit> {
         return Ok(if is_genuine { Exit::Fine } else { Exit::Bad });
     }
     let path = format!("/api/v1/rejected/{}", show.id);
-    let answer = answered(&operators, Method::GET, &path, "reason").await?;
+    let answer = operators.answered(Method::GET, &path, "reason").await?;
     match show.format {
         Format::Json => output::line(&format!("{answer:#}")),
         Format::Human => page::one(&answer),
@@ -145,7 +144,7 @@ async fn run_accept(accept: Accept, environment: &Environment) -> Result<Exit, E
     let operators = accept.port.find(environment)?;
     let Some(source) = &accept.source else {
         let path = format!("/api/v1/rejected/{}/accept", accept.id.unwrap_or_default());
-        let answer = answered(&operators, Method::POST, &path, "outcome").await?;
+        let answer = operators.answered(Method::POST, &path, "outcome").await?;
         return Ok(page::accepted(&answer));
     };
     let (mut counts, mut after) = ([0; 3], 0);
@@ -154,7 +153,7 @@ async fn run_accept(accept: Accept, environment: &Environment) -> Result<Exit, E
             "/api/v1/sources/{}/rejected/accept?after={after}",
             escaped(source)
         );
-        let answer = match answered(&operators, Method::POST, &path, "accepted").await {
+        let answer = match operators.answered(Method::POST, &path, "accepted").await {
             Ok(answer) => answer,
             Err(exit) => {
                 // Of those before it is known what became of them.
@@ -176,23 +175,4 @@ async fn run_accept(accept: Accept, environment: &Environment) -> Result<Exit, E
     page::accepted_of(source, counts, next.is_some());
     let [_, _, refused] = counts;
     Ok(if refused == 0 { Exit::Fine } else { Exit::Bad })
-}
-
-/// The answer, which has the member `part`; anything else is said to be refused.
-async fn answered(
-    operators: &Operators,
-    method: Method,
-    path: &str,
-    part: &str,
-) -> Result<Value, Exit> {
-    let (status, answer) = operators.ask(method, path).await?;
-    if status == 200 && answer.get(part).is_some() {
-        Ok(answer)
-    } else {
-        Err(operators.refused(status, &answer))
-    }
-}
-
-fn escaped(text: &str) -> String {
-    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }

@@ -5,6 +5,7 @@
 
 pub(super) mod accepting;
 pub(super) mod accounting;
+pub(super) mod auditing;
 pub(super) mod delivering;
 pub(super) mod refusing;
 pub(super) mod samples;
@@ -12,7 +13,7 @@ pub(super) mod secrets;
 
 use async_trait::async_trait;
 
-use super::{RefusedRequests, Store};
+use super::{AuditLog, RefusedRequests, Store};
 use crate::event::EventSeq;
 
 /// A place where a store can be opened again and again, one at a time.
@@ -22,6 +23,9 @@ pub(super) trait Home: Send + Sync {
 
     /// The same for its refused requests; closed by dropping it.
     async fn open_refused(&self) -> Box<dyn RefusedRequests>;
+
+    /// The same for its audit log.
+    async fn open_audit(&self) -> Box<dyn AuditLog>;
 
     /// Takes an event and all that hangs on it out of the closed store, as the end of its retention does.
     async fn prune(&self, event: EventSeq);
@@ -65,6 +69,12 @@ macro_rules! contract_suite {
         $crate::store::contract::contract_suite!(
             $home: accounting:
             counters_add_up_through_any_history,
+        );
+        $crate::store::contract::contract_suite!(
+            $home: auditing:
+            an_act_is_there_after_a_restart,
+            acts_are_listed_newest_first_by_kind_and_page,
+            only_acts_of_the_last_two_years_stay,
         );
         $crate::store::contract::contract_suite!(
             $home: refusing:

@@ -10,6 +10,7 @@
 //! What is due to be pruned is not decided here.
 
 mod accept;
+mod audit;
 mod decode;
 mod directory;
 mod disk;

@@ -6,6 +6,7 @@
     reason = "tests: a surprise ends the test"
 )]
 
+mod audit;
 mod commands;
 mod explain;
 mod kill;

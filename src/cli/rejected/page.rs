@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::cli::{
     Exit,
     output::{self, counted},
+    table::{Table, members, moment, number, text},
 };
 
 /// A table, newest first.
@@ -14,12 +15,11 @@ pub(super) fn list(answer: &Value) {
         output::note("no request of these was rejected, or none that is still kept");
         return;
     }
-    let mut rows =
-        vec![["ID", "LAST", "SOURCE", "TIMES", "STATUS", "REASON", "WHOLE"].map(str::to_owned)];
-    rows.extend(records.iter().map(row));
-    for line in aligned(&rows) {
-        output::line(&line);
+    let mut table = Table::new(["ID", "LAST", "SOURCE", "TIMES", "STATUS", "REASON", "WHOLE"]);
+    for record in records {
+        table.row(row(record));
     }
+    table.print();
     if let Some(next) = answer.get("next").and_then(Value::as_i64) {
         output::note(&format!("there are more: add `--before {next}`"));
     }
@@ -41,24 +41,6 @@ fn row(record: &Value) -> [String; 7] {
         text(record, "reason").to_owned(),
         whole,
     ]
-}
-
-/// Rows with columns that stand below each other.
-fn aligned(rows: &[[String; 7]]) -> Vec<String> {
-    let mut widths = [0; 7];
-    for row in rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
-        }
-    }
-    let line = |row: &[String; 7]| {
-        let cells = row.iter().zip(widths);
-        let cells: Vec<String> = cells
-            .map(|(cell, width)| format!("{cell:<width$}"))
-            .collect();
-        cells.join("  ").trim_end().to_owned()
-    };
-    rows.iter().map(line).collect()
 }
 
 /// All that is known of one, and what to do next.
@@ -207,28 +189,6 @@ pub(super) fn accepted_of(source: &str, counts: [u64; 3], more: bool) {
 
 fn counted_bytes(bytes: u64) -> String {
     counted(usize::try_from(bytes).unwrap_or(usize::MAX), "byte")
-}
-
-/// A moment to the second, without the letters of RFC 3339.
-fn moment(text: &str) -> String {
-    let seconds = text.split(['.', 'Z']).next().unwrap_or_default();
-    format!("{} UTC", seconds.replace('T', " "))
-}
-
-fn text<'a>(value: &'a Value, name: &str) -> &'a str {
-    value.get(name).and_then(Value::as_str).unwrap_or_default()
-}
-
-fn number(value: &Value, name: &str) -> String {
-    value.get(name).map(Value::to_string).unwrap_or_default()
-}
-
-fn members<'a>(value: &'a Value, name: &str) -> &'a [Value] {
-    value
-        .get(name)
-        .and_then(Value::as_array)
-        .map(Vec::as_slice)
-        .unwrap_or_default()
 }
 
 /// The page of a diagnosis, which the gateway wrote.

@@ -11,6 +11,7 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
+    audit::AuditRow,
     ends::Change,
     fault::Fault,
     group::{Group, Numbers, Sum},
@@ -21,7 +22,7 @@ use super::{
 };
 use crate::{
     event::DeliveryPos,
-    store::{Acceptance, StoreError},
+    store::{Acceptance, AuditId, StoreError},
 };
 
 /// What is asked of the writer.
@@ -30,6 +31,7 @@ pub(super) enum Job {
     Change(Call<Change, bool>),
     Refused(Call<RefusedChange, bool>),
     Secret(Call<SecretChange, SecretOutcome>),
+    Audit(Call<AuditRow, AuditId>),
     /// Finish what was asked before, take nothing more, and end.
     Close,
     #[cfg(test)]
@@ -157,7 +159,11 @@ impl Writer {
                 Job::Close => jobs.close(),
                 #[cfg(test)]
                 Job::Run(run) => run(&self.connection),
-                job @ (Job::Accept(_) | Job::Change(_) | Job::Refused(_) | Job::Secret(_)) => {
+                job @ (Job::Accept(_)
+                | Job::Change(_)
+                | Job::Refused(_)
+                | Job::Secret(_)
+                | Job::Audit(_)) => {
                     bytes = bytes.saturating_add(job.size());
                     group.push(job);
                 }
@@ -192,6 +198,7 @@ impl Writer {
                 Job::Change(call) => call.answer(&committed),
                 Job::Refused(call) => call.answer(&committed),
                 Job::Secret(call) => call.answer(&committed),
+                Job::Audit(call) => call.answer(&committed),
                 Job::Close => {}
                 #[cfg(test)]
                 Job::Run(_) => {}
@@ -284,6 +291,10 @@ impl Writer {
                 Job::Secret(call) => {
                     call.outcome =
                         Some(self.one(&mut filling, guard, |group| group.secret(&call.input))?);
+                }
+                Job::Audit(call) => {
+                    call.outcome =
+                        Some(self.one(&mut filling, guard, |group| group.record_act(&call.input))?);
                 }
                 Job::Close => {}
                 #[cfg(test)]

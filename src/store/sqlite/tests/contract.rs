@@ -7,7 +7,7 @@ use super::{open, outside};
 use crate::{
     event::EventSeq,
     store::{
-        RefusedRequests, Store,
+        AuditLog, RefusedRequests, Store,
         contract::{Home, contract_suite},
     },
 };
@@ -25,6 +25,10 @@ impl Home for Directory {
     }
 
     async fn open_refused(&self) -> Box<dyn RefusedRequests> {
+        Box::new(open(self.0.path()))
+    }
+
+    async fn open_audit(&self) -> Box<dyn AuditLog> {
         Box::new(open(self.0.path()))
     }
 

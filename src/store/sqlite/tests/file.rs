@@ -17,7 +17,7 @@ use crate::{
     store::{
         KeptRequest, NewRefused, RefusedLimits, RefusedRequests, RequestFacts, Store,
         contract::samples::{accept, event, group, organisation, waiting},
-        sqlite::{OpenError, SqliteOptions, SqliteStore, migrations, queue, refused},
+        sqlite::{OpenError, SqliteOptions, SqliteStore, audit, migrations, queue, refused},
     },
 };
 
@@ -246,6 +246,16 @@ async fn refused_requests_are_read_and_trimmed_by_index_and_never_sorted() {
             !plan.contains("TEMP B-TREE") && !plan.contains("SCAN refused"),
             "{plan}"
         );
+    }
+}
+
+#[tokio::test]
+async fn acts_are_read_and_removed_by_number_and_never_sorted() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    let plans = store.on_writer(|connection| audit::PLANNED.map(|sql| plan(connection, sql)));
+    for plan in plans.await {
+        assert!(!plan.contains("TEMP B-TREE"), "{plan}");
     }
 }
 
