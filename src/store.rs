@@ -20,6 +20,7 @@
 //! - **Timed.** Times and durations are kept to the millisecond, cut off below.
 //! - **Private.** No error text carries a body, a patch or a customer's value.
 
+mod applied;
 mod audit;
 #[cfg(test)]
 mod contract;
@@ -43,6 +44,7 @@ use crate::{
 };
 
 pub use self::{
+    applied::AppliedPart,
     audit::{
         AUDIT_ENTRIES, AUDIT_KEPT_FOR, Act, AuditEntry, AuditFilter, AuditId, AuditLog,
         NewAuditEntry,
@@ -149,17 +151,6 @@ pub struct Finish {
     pub confirmed: Vec<AppliedPart>,
 }
 
-/// A part of a customer's record that Quentli confirmed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AppliedPart {
-    pub part: PartKey,
-    /// A keyed hash of the value, never the value.
-    pub value: [u8; 16],
-    pub source: SourceName,
-    pub order_by: Option<OrderBy>,
-    pub at: Timestamp,
-}
-
 /// Another attempt later, or a look for the customer later.
 #[derive(Clone, Debug)]
 pub struct Retry {
@@ -170,7 +161,7 @@ pub struct Retry {
     /// The retry budget used so far, this attempt and the wait to come included.
     pub spent: Duration,
     pub attempt: Attempt,
-    /// Parts whose value at Quentli is no longer known, of this customer.
+    /// Parts whose value at Quentli is no longer known, of this customer. What is known of them besides stays.
     pub doubt: Option<(CustomerId, Vec<PartKey>)>,
 }
 
@@ -324,8 +315,9 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     ) -> Result<Vec<Delivery>, StoreError>;
 
     /// Ends a delivery: it leaves the queue, its history is written, confirmed parts replace what was known of the
-    /// customer. A dead delivery can be finished too, as a person does who discards it. Finishing a delivery that is
-    /// not open any more, or not of this organisation, changes nothing and returns `false`.
+    /// customer; but neither a position nor a version becomes smaller. A dead delivery can be finished too, as a person
+    /// does who discards it. Finishing a delivery that is not open any more, or not of this organisation, returns
+    /// `false` and changes nothing, but that the parts that are told as confirmed are in doubt from then on.
     async fn finish(
         &self,
         organisation: &OrganisationName,
@@ -333,7 +325,7 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     ) -> Result<bool, StoreError>;
 
     /// Writes down an attempt and when the next one is due; an attempt of the same number told before is replaced.
-    /// `false` as in [`Store::finish`], and for a dead delivery.
+    /// `false` as in [`Store::finish`], and for a dead delivery; the doubt holds also then.
     async fn retry(
         &self,
         organisation: &OrganisationName,
@@ -343,7 +335,7 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Sets a delivery aside for a person. `false` as in [`Store::retry`].
     async fn bury(&self, organisation: &OrganisationName, bury: Bury) -> Result<bool, StoreError>;
 
-    /// The confirmed parts of a customer's record.
+    /// What is known of a customer's record, by part.
     async fn applied(
         &self,
         organisation: &OrganisationName,

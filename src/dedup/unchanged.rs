@@ -1,12 +1,17 @@
 //! What of a change is worth sending, judged by what Quentli confirmed before.
 //!
-//! A part (a field, or one key of the metadata) is *unchanged* when its value is the one that Quentli last
-//! confirmed, not too long ago, since people also edit in Quentli. It is *stale* when the same source already had
-//! something newer applied to it. Only confirmed values count: what was sent without an answer is not known.
+//! Each part (a field, or one key of the metadata) is judged by itself. It is *unchanged* when its value is the one
+//! that Quentli last confirmed, not too long ago, since people also edit in Quentli. What was sent without an answer is
+//! in doubt: then nothing is known of the part, and it is sent.
+//!
+//! It is *stale* when something newer was applied to it already. Of two versions of one source the greater is newer,
+//! whatever other sources wrote meanwhile. Where there are no versions, or another source wrote last, what was accepted
+//! later is newer: a delivery can come after a later one when its customer was known too late to be the same, or when a
+//! person has it sent again.
 //!
 //! Values are compared by a keyed hash, so that the record of what was applied holds nobody's address.
 
-use std::{cmp::Ordering, time::Duration};
+use std::{cmp::Ordering, collections::BTreeMap, time::Duration};
 
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::{SignedDuration, Timestamp};
@@ -21,26 +26,43 @@ use crate::{
 /// What is known of a customer's record.
 #[derive(Clone, Copy, Debug)]
 pub struct Known<'a> {
-    /// The confirmed parts.
     pub applied: &'a [AppliedPart],
     /// The key of their hashes.
     pub value_key: &'a [u8; 32],
-    /// Confirmed values older than this are not relied on.
+    /// Confirmed values older than this are not relied on; with zero none is.
     pub max_age: Duration,
 }
 
 /// What is left of a delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Selection {
-    /// Its patch without the stale parts; never empty.
-    Send(Patch),
-    /// Nothing needs sending.
-    Nothing {
-        /// [`End::Unchanged`] or [`End::Stale`].
-        end: End,
-        /// Parts whose confirmed value stays and whose version is now this delivery's.
-        confirmed: Vec<AppliedPart>,
-    },
+pub struct Selection {
+    /// What is to be sent: the parts that are neither unchanged nor stale. May be empty.
+    pub patch: Patch,
+    /// Its parts, as they are when Quentli confirms them.
+    sent: Vec<AppliedPart>,
+    /// Parts whose confirmed value stays, and that are as new as this delivery from now on.
+    unchanged: Vec<AppliedPart>,
+    is_stale: bool,
+}
+
+impl Selection {
+    /// How the delivery ends where nothing is to be sent.
+    pub const fn end(&self) -> End {
+        if self.is_stale {
+            End::Stale
+        } else {
+            End::Unchanged
+        }
+    }
+
+    /// What is known when Quentli has confirmed the patch at `at`.
+    pub fn confirmed(mut self, at: Timestamp) -> Vec<AppliedPart> {
+        for part in &mut self.sent {
+            part.at = at;
+        }
+        self.sent.append(&mut self.unchanged);
+        self.sent
+    }
 }
 
 /// Chooses what of a delivery is to be sent. One that was possibly sent before is sent again even where nothing
@@ -51,38 +73,42 @@ pub fn select(
     possibly_sent: bool,
     now: Timestamp,
 ) -> Selection {
-    let mut stale = Vec::new();
-    let mut confirmed = Vec::new();
-    let mut all_unchanged = !possibly_sent;
-    for (part, value) in delivery.patch.parts() {
-        let Some(applied) = known.applied.iter().find(|applied| applied.part == part) else {
-            all_unchanged = false;
-            continue;
-        };
-        let order = order(delivery, applied);
-        if order == Some(Ordering::Less) {
-            stale.push(part);
-        } else if !is_recent(applied, known.max_age, now)
-            || applied.value != value_hash(known.value_key, &part, &value)
-        {
-            all_unchanged = false;
-        } else if order == Some(Ordering::Greater) {
-            confirmed.push(AppliedPart {
-                order_by: delivery.order_by,
-                ..applied.clone()
-            });
+    let applied: BTreeMap<&PartKey, &AppliedPart> = known
+        .applied
+        .iter()
+        .map(|applied| (&applied.part, applied))
+        .collect();
+    let mut selection = Selection {
+        patch: Patch::new(),
+        sent: Vec::new(),
+        unchanged: Vec::new(),
+        is_stale: false,
+    };
+    let mut left_out = Vec::new();
+    for part in confirmed(delivery, &delivery.patch, known.value_key, now) {
+        match applied.get(&part.part) {
+            Some(applied) if is_overtaken(delivery, applied) => {
+                selection.is_stale = true;
+                left_out.push(part.part);
+            }
+            Some(applied)
+                if !possibly_sent
+                    && applied.value == part.value
+                    && is_reliable(applied, known.max_age, now) =>
+            {
+                left_out.push(part.part.clone());
+                selection.unchanged.push(AppliedPart {
+                    at: applied.at,
+                    ..part
+                });
+            }
+            _ => selection.sent.push(part),
         }
     }
-    let patch = without(&delivery.patch, &stale);
-    if !patch.is_empty() && !all_unchanged {
-        return Selection::Send(patch);
+    if !selection.sent.is_empty() {
+        selection.patch = without(&delivery.patch, &left_out);
     }
-    let end = if stale.is_empty() {
-        End::Unchanged
-    } else {
-        End::Stale
-    };
-    Selection::Nothing { end, confirmed }
+    selection
 }
 
 /// The parts of a patch of this delivery, as confirmed at `at`.
@@ -92,30 +118,41 @@ pub fn confirmed(
     value_key: &[u8; 32],
     at: Timestamp,
 ) -> Vec<AppliedPart> {
+    let version = delivery
+        .order_by
+        .map(|version| (delivery.source.clone(), version));
     sent.parts()
         .into_iter()
         .map(|(part, value)| AppliedPart {
             value: value_hash(value_key, &part, &value),
             part,
+            is_in_doubt: false,
             source: delivery.source.clone(),
-            order_by: delivery.order_by,
             at,
+            pos: delivery.pos,
+            versions: version.iter().cloned().collect(),
         })
         .collect()
 }
 
-/// How the delivery's version compares with the applied one; none where they cannot be compared.
-fn order(delivery: &Delivery, applied: &AppliedPart) -> Option<Ordering> {
-    if applied.source != delivery.source {
-        return None;
+/// Whether something newer than the delivery was applied to the part.
+fn is_overtaken(delivery: &Delivery, applied: &AppliedPart) -> bool {
+    let version = applied.version_of(&delivery.source);
+    let order = delivery.order_by.zip(version).map(|(a, b)| a.cmp(&b));
+    match order {
+        Some(Ordering::Less) => true,
+        Some(Ordering::Greater) if applied.source == delivery.source => false,
+        Some(_) | None => applied.pos > delivery.pos,
     }
-    Some(delivery.order_by?.cmp(&applied.order_by?))
 }
 
-/// A time of confirmation in the future, left by a clock that was set back, is not relied on.
-fn is_recent(applied: &AppliedPart, max_age: Duration, now: Timestamp) -> bool {
+/// Whether Quentli certainly has the value still. A time of confirmation in the future, left by a clock that was set
+/// back, is not relied on.
+fn is_reliable(applied: &AppliedPart, max_age: Duration, now: Timestamp) -> bool {
     let age = now.duration_since(applied.at);
-    !age.is_negative() && SignedDuration::try_from(max_age).is_ok_and(|max_age| age <= max_age)
+    let is_recent =
+        !age.is_negative() && SignedDuration::try_from(max_age).is_ok_and(|most| age <= most);
+    is_recent && !max_age.is_zero() && !applied.is_in_doubt
 }
 
 fn without(patch: &Patch, parts: &[PartKey]) -> Patch {
@@ -201,7 +238,7 @@ mod tests {
         }
     }
 
-    /// What is known after `patch` was confirmed for `source`, `ago` before noon.
+    /// What is known after `patch` was confirmed for `source`, `ago` before noon, as the delivery at position 1.
     fn applied(
         source: &str,
         patch: &str,
@@ -227,10 +264,10 @@ mod tests {
 
     /// The end, or the JSON that would be sent.
     fn word(selection: &Selection) -> String {
-        match selection {
-            Selection::Send(patch) => serde_json::to_string(patch).unwrap(),
-            Selection::Nothing { end, .. } => end.as_str().to_owned(),
+        if selection.patch.is_empty() {
+            return selection.end().as_str().to_owned();
         }
+        serde_json::to_string(&selection.patch).unwrap()
     }
 
     #[test]
@@ -253,9 +290,14 @@ mod tests {
                 r#"{"metadata":[{"key":"grado","value":null}]}"#,
                 r#"{"metadata":[{"key":"grado","value":null}]}"#,
             ),
+            (r#"{"name":"Ana","email":null}"#, r#"{"email":null}"#),
             (
-                r#"{"name":"Ana","email":null}"#,
-                r#"{"name":"Ana","email":null}"#,
+                r#"{"name":"Eva","metadata":[{"key":"Grado","value":null},{"key":"Beca","value":"x"}]}"#,
+                r#"{"name":"Eva","metadata":[{"key":"Beca","value":"x"}]}"#,
+            ),
+            (
+                r#"{"name":"Eva","metadata":[{"key":"Grado","value":null}]}"#,
+                r#"{"name":"Eva"}"#,
             ),
         ] {
             let delivery = delivery("sis", patch, None);
@@ -289,6 +331,29 @@ mod tests {
         assert_eq!(
             word(&select_at_noon(&delivery("sis", ana, None), &known, false)),
             ana
+        );
+    }
+
+    #[test]
+    fn without_an_age_everything_is_sent() {
+        let known = applied("sis", r#"{"name":"Ana"}"#, None, Duration::ZERO);
+        let known = Known {
+            applied: &known,
+            value_key: &KEY,
+            max_age: Duration::ZERO,
+        };
+        let same = delivery("sis", r#"{"name":"Ana"}"#, None);
+        assert!(!select(&same, &known, false, noon()).patch.is_empty());
+    }
+
+    #[test]
+    fn a_part_in_doubt_is_sent_and_the_others_are_not() {
+        let both = r#"{"name":"Ana","email":null}"#;
+        let mut known = applied("sis", both, None, Duration::ZERO);
+        known[1].is_in_doubt = true;
+        assert_eq!(
+            word(&select_at_noon(&delivery("sis", both, None), &known, false)),
+            r#"{"email":null}"#
         );
     }
 
@@ -331,25 +396,79 @@ mod tests {
     }
 
     #[test]
-    fn staleness_also_holds_for_what_was_possibly_sent_and_for_old_confirmations() {
-        let known = applied("sis", r#"{"name":"New"}"#, Some(10), DAY * 30);
+    fn staleness_also_holds_for_what_is_uncertain() {
+        let mut known = applied("sis", r#"{"name":"New"}"#, Some(10), DAY * 30);
         let old = delivery("sis", r#"{"name":"Old"}"#, Some(9));
         assert_eq!(word(&select_at_noon(&old, &known, true)), "stale");
+        known[0].is_in_doubt = true;
+        assert_eq!(word(&select_at_noon(&old, &known, true)), "stale");
+    }
+
+    #[test]
+    fn versions_stay_with_their_source_when_another_one_writes() {
+        let mut known = applied("crm", r#"{"name":"Hers"}"#, Some(500), Duration::ZERO);
+        known[0]
+            .versions
+            .push(("sis".parse().unwrap(), OrderBy(10)));
+        for (order_by, expected) in [(Some(9), "stale"), (Some(11), r#"{"name":"Mine"}"#)] {
+            let mine = delivery("sis", r#"{"name":"Mine"}"#, order_by);
+            assert_eq!(word(&select_at_noon(&mine, &known, false)), expected);
+        }
+    }
+
+    #[test]
+    fn what_was_accepted_before_what_is_there_is_stale_unless_its_version_is_newer() {
+        let mine = r#"{"name":"Mine"}"#;
+        let there = applied("sis", r#"{"name":"There"}"#, Some(10), Duration::ZERO);
+        for (source, order_by, pos, expected) in [
+            ("sis", None, 0, "stale"),
+            ("sis", Some(10), 0, "stale"),
+            ("sis", Some(11), 0, mine),
+            ("crm", Some(11), 0, "stale"),
+            ("crm", None, 1, mine),
+        ] {
+            let mut earlier = delivery(source, mine, order_by);
+            earlier.pos = DeliveryPos(pos);
+            assert_eq!(
+                word(&select_at_noon(&earlier, &there, false)),
+                expected,
+                "{source} {order_by:?} {pos}"
+            );
+        }
+        // Its own version is newer, but what is there came from elsewhere, and later.
+        let mut there = applied("crm", r#"{"name":"There"}"#, None, Duration::ZERO);
+        there[0]
+            .versions
+            .push(("sis".parse().unwrap(), OrderBy(10)));
+        let mut earlier = delivery("sis", mine, Some(11));
+        earlier.pos = DeliveryPos(0);
+        assert_eq!(word(&select_at_noon(&earlier, &there, false)), "stale");
     }
 
     #[test]
     fn an_unchanged_update_that_is_newer_protects_the_value_from_what_lies_between() {
         let ana = r#"{"name":"Ana"}"#;
         let known = applied("sis", ana, Some(5), Duration::from_hours(1));
-        let Selection::Nothing { end, confirmed } =
-            select_at_noon(&delivery("sis", ana, Some(9)), &known, false)
-        else {
-            panic!("it would be sent");
-        };
-        assert_eq!(end, End::Unchanged);
+        let mut same = delivery("sis", ana, Some(9));
+        same.pos = DeliveryPos(4);
+        let selection = select_at_noon(&same, &known, false);
+        assert_eq!(word(&selection), "unchanged");
+        let confirmed = selection.confirmed(noon());
         assert_eq!(confirmed[0].at, known[0].at, "its age must not change");
+        assert_eq!(confirmed[0].pos, DeliveryPos(4));
         let between = delivery("sis", r#"{"name":"Between"}"#, Some(7));
         assert_eq!(word(&select_at_noon(&between, &confirmed, false)), "stale");
+    }
+
+    #[test]
+    fn what_was_sent_is_as_old_as_its_confirmation_and_what_was_spared_as_before() {
+        let known = applied("sis", r#"{"name":"Ana"}"#, None, Duration::from_hours(1));
+        let more = delivery("sis", r#"{"name":"Ana","email":null}"#, None);
+        let later = noon() + Duration::from_secs(9);
+        let mut confirmed = select_at_noon(&more, &known, false).confirmed(later);
+        confirmed.sort_by(|a, b| a.part.cmp(&b.part));
+        let times: Vec<Timestamp> = confirmed.iter().map(|part| part.at).collect();
+        assert_eq!(times, [known[0].at, later]);
     }
 
     #[test]

@@ -23,10 +23,9 @@ use super::{
 use crate::{
     clock::Clock,
     customer::{CustomerId, PartKey, Patch},
-    dedup,
     event::{Delivery, DeliveryPos, OrganisationName},
     quentli::{Client, KeyNumber},
-    store::{Store, StoreError},
+    store::{AppliedPart, Store, StoreError},
     telemetry::Metrics,
 };
 
@@ -203,11 +202,11 @@ impl Attempt {
                     .map(|()| Recorded::Ended);
                 context.turn_end(ended, next, self.key)
             }
-            Ok(Effort::Sent(patch)) => {
+            Ok(Effort::Sent(confirmed)) => {
                 let outcome = Outcome::Confirmed;
-                self.record(&delivery, next, &outcome, Some(&patch)).await
+                self.record(&delivery, next, &outcome, confirmed).await
             }
-            Ok(Effort::Came(outcome)) => self.record(&delivery, next, &outcome, None).await,
+            Ok(Effort::Came(outcome)) => self.record(&delivery, next, &outcome, Vec::new()).await,
             Err(Stop::End(end)) => Ok(end),
             Err(Stop::Store(error)) => store_trouble(error),
         }
@@ -218,7 +217,7 @@ impl Attempt {
         delivery: &Delivery,
         next: Option<DeliveryPos>,
         outcome: &Outcome,
-        sent: Option<&Patch>,
+        confirmed: Vec<AppliedPart>,
     ) -> Result<TurnEnd, StoreError> {
         let context = &self.context;
         let now = context.clock.now();
@@ -234,13 +233,11 @@ impl Attempt {
             | Outcome::Uncreatable(_)
             | Outcome::Panicked => None,
         };
-        let confirmed = sent.map_or_else(Vec::new, |patch| {
-            dedup::confirmed(delivery, patch, context.store.value_key(), now)
-        });
+        let is_confirmed = matches!(outcome, Outcome::Confirmed);
         let doubt = self
             .customer
             .clone()
-            .filter(|_| sent.is_none() && (self.is_in_doubt || self.is_possibly_sent(delivery)))
+            .filter(|_| !is_confirmed && (self.is_in_doubt || self.is_possibly_sent(delivery)))
             .map(|customer| (customer, parts_of(&delivery.patch)));
         let account = Account {
             delivery,

@@ -22,8 +22,8 @@ use crate::{
 
 /// How far an effort came.
 pub(super) enum Effort {
-    /// Quentli confirmed this.
-    Sent(Patch),
+    /// Quentli confirmed it, and this is what is known now.
+    Sent(Vec<AppliedPart>),
     /// Nothing needed sending.
     Spared {
         end: End,
@@ -94,14 +94,18 @@ impl Attempt {
                 return Ok(Effort::Came(Outcome::Missing(Some(answer))));
             }
             self.claim(delivery, &customer, siblings).await?;
-            let patch = match self.select(delivery, &customer).await? {
-                Selection::Send(patch) => patch,
-                Selection::Nothing { end, confirmed } => {
-                    return Ok(Effort::Spared { end, confirmed });
+            let selection = self.select(delivery, &customer).await?;
+            if selection.patch.is_empty() {
+                return Ok(Effort::Spared {
+                    end: selection.end(),
+                    confirmed: selection.confirmed(self.context.clock.now()),
+                });
+            }
+            match self.change(&customer, &selection.patch).await? {
+                Ok(()) => {
+                    let now = self.context.clock.now();
+                    return Ok(Effort::Sent(selection.confirmed(now)));
                 }
-            };
-            match self.change(&customer, &patch).await? {
-                Ok(()) => return Ok(Effort::Sent(patch)),
                 Err(answer) if answer.kind == CallErrorKind::NotFound => {
                     self.context.bindings().forget(&customer);
                     self.context.directory.lock().forget(&customer);

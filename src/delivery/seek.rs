@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     customer::{CustomerId, FindBy, Patch},
+    dedup,
     event::{Delivery, LaneKey},
     quentli::{CallError, CallErrorKind, Creation, Customer, Found, Search},
     telemetry::ApiCall,
@@ -139,7 +140,10 @@ impl Attempt {
             return Ok(Ok(Effort::Came(self.of_failure(error).await?)));
         }
         // Its nulls were not sent, and hold all the same: a new customer never had what they clear.
-        Ok(Ok(Effort::Sent(newcomer)))
+        let (key, now) = (context.store.value_key(), context.clock.now());
+        Ok(Ok(Effort::Sent(dedup::confirmed(
+            delivery, &newcomer, key, now,
+        ))))
     }
 
     /// The lanes in which updates of this customer may wait.

@@ -5,6 +5,7 @@
 
 pub(super) mod accepting;
 pub(super) mod accounting;
+pub(super) mod applying;
 pub(super) mod auditing;
 pub(super) mod delivering;
 pub(super) mod refusing;
@@ -61,10 +62,18 @@ macro_rules! contract_suite {
             what_is_not_open_cannot_be_changed,
             another_organisation_cannot_change_or_see_a_delivery,
             an_attempt_told_again_replaces_what_was_told,
-            confirmed_parts_replace_and_doubt_removes,
             the_oldest_waiting_is_the_first_that_still_waits,
             the_dead_are_listed_newest_first_and_by_source,
             an_unknown_event_has_nothing,
+        );
+        $crate::store::contract::contract_suite!(
+            $home: applying:
+            a_confirmed_part_is_there_after_a_restart,
+            a_confirmed_part_replaces_and_its_position_and_versions_only_grow,
+            each_source_keeps_its_version_when_another_writes,
+            doubt_takes_nothing_away_but_certainty,
+            of_a_delivery_that_a_person_ended_what_was_sent_is_in_doubt,
+            what_is_known_belongs_to_one_customer_of_one_organisation,
         );
         $crate::store::contract::contract_suite!(
             $home: accounting:

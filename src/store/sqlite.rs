@@ -10,6 +10,7 @@
 //! What is due to be pruned is not decided here.
 
 mod accept;
+mod applied;
 mod audit;
 mod decode;
 mod directory;
@@ -342,7 +343,7 @@ impl Store for SqliteStore {
         customer: &CustomerId,
     ) -> Result<Vec<AppliedPart>, StoreError> {
         let (organisation, customer) = (organisation.clone(), customer.clone());
-        self.read(move |connection| look::applied(connection, &organisation, &customer))
+        self.read(move |connection| applied::applied(connection, &organisation, &customer))
             .await
     }
 

@@ -17,6 +17,7 @@ mod outage;
 mod outcomes;
 mod restart;
 mod support;
+mod unchanged;
 
 #[path = "../support/schema.rs"]
 mod schema;

@@ -1,20 +1,12 @@
 //! What becomes of a delivery, by what Quentli answers.
 
 use quentli_gateway::{
-    event::{AttemptOutcome, End},
+    event::AttemptOutcome,
     sandbox::{Action, Fault, RetryAfter},
 };
 use serde_json::json;
 
-use crate::support::{MINUTE, SECOND, Update, World, data, ended};
-
-fn status(status: u16) -> Action {
-    Action::Status {
-        status,
-        retry_after: None,
-        message: None,
-    }
-}
+use crate::support::{MINUTE, SECOND, Update, World, status};
 
 #[tokio::test]
 async fn a_confirmed_change_is_delivered_and_remembered() {
@@ -176,82 +168,4 @@ async fn nothing_leaves_before_retry_after_has_passed_for_any_customer() {
         let waited = exchange.at.duration_since(throttled_at);
         assert!(waited.as_secs() >= 30, "a request left after {waited:?}");
     }
-}
-
-#[tokio::test]
-async fn what_quentli_confirmed_is_not_sent_again_until_it_changes_or_grows_old() {
-    let mut world = World::with_customers(&["ana"]).await;
-    let grade =
-        |grade: &str| json!({"name": "Ana", "metadata": [{"key": "Grado", "value": grade}]});
-    for (name, patch, expected, sent) in [
-        ("first", grade("5"), "delivered", 1),
-        ("same", grade("5"), "unchanged", 1),
-        ("part of it", json!({"name": "Ana"}), "unchanged", 1),
-        ("other", grade("6"), "delivered", 2),
-        ("back again", grade("5"), "delivered", 3),
-    ] {
-        let event = world.accept(Update::by_username("ana", &patch)).await;
-        world.wait_for(event, expected).await;
-        assert_eq!(world.changes().len(), sent, "{name}");
-    }
-    world.clock.advance(MINUTE * 60 * 25);
-    let event = world.accept(Update::by_username("ana", &grade("5"))).await;
-    world.wait_for(event, "delivered").await;
-}
-
-#[tokio::test]
-async fn what_is_in_doubt_is_sent_even_if_it_was_confirmed_before() {
-    let mut world = World::with_customers(&["ana"]).await;
-    let first = world
-        .accept(Update::by_id("ana", &json!({"name": "One"})))
-        .await;
-    world.wait_for(first, "delivered").await;
-    // Applied, but Quentli's answer is lost, and then it is refused: what it has now is not known.
-    world.sandbox.fault(Fault::once(Action::CutAfter)).unwrap();
-    world.sandbox.fault(Fault::once(status(400))).unwrap();
-    let lost = world
-        .accept(Update::by_id("ana", &json!({"name": "Two"})))
-        .await;
-    let back = world
-        .accept(Update::by_id("ana", &json!({"name": "One"})))
-        .await;
-    world.drive_until_done(SECOND).await;
-    assert_eq!(world.standing(lost).await, "dead refused");
-    assert_eq!(world.standing(back).await, "delivered");
-    assert_eq!(world.at_quentli("ana", "name"), "One");
-}
-
-#[tokio::test]
-async fn a_lost_answer_puts_the_parts_in_doubt_at_once() {
-    let mut world = World::with_customers(&["ana"]).await;
-    let both = json!({"name": "One", "skipTaxInvoice": true});
-    let first = world.accept(Update::by_id("ana", &both)).await;
-    world.wait_for(first, "delivered").await;
-    assert_eq!(world.confirmed("ana").await, ["name", "skipTaxInvoice"]);
-    world.sandbox.fault(Fault::once(Action::CutAfter)).unwrap();
-    let lost = world
-        .accept(Update::by_id("ana", &json!({"name": "Two"})))
-        .await;
-    world.until_attempts(lost, 1).await;
-    assert_eq!(world.confirmed("ana").await, ["skipTaxInvoice"]);
-}
-
-#[tokio::test]
-async fn an_older_version_of_the_same_source_never_overwrites_a_newer_one() {
-    let mut world = World::with_customers(&["ana"]).await;
-    let newer = json!({"name": "Newer"});
-    let older = json!({"name": "Older", "skipTaxInvoice": true});
-    let first = world
-        .accept(Update::by_id("ana", &newer).order_by(10))
-        .await;
-    let mixed = world.accept(Update::by_id("ana", &older).order_by(9)).await;
-    let stale = world
-        .accept(Update::by_id("ana", &json!({"name": "Oldest"})).order_by(8))
-        .await;
-    world.wait_for(first, "delivered").await;
-    world.wait_for(mixed, "delivered").await;
-    world.wait_for(stale, "stale").await;
-    assert_eq!(world.at_quentli("ana", "name"), "Newer");
-    assert_eq!(data(&world.changes()[1]), json!({"skipTaxInvoice": true}));
-    assert_eq!(ended(&world.totals().await, End::Stale), 1);
 }

@@ -22,7 +22,7 @@ use quentli_gateway::{
         OrganisationName, SourceName,
     },
     quentli::{Client, ClientSettings},
-    sandbox::{self, Exchange, Running, Sandbox},
+    sandbox::{self, Action, Exchange, Running, Sandbox},
     store::{
         Acceptance, AppliedPart, Bury, DeliveryRecord, Fate, Finish, LaneHead, Learned,
         NewDelivery, NewEvent, NewGroup, Retry, Standing, Store, StoreError, Totals,
@@ -275,6 +275,7 @@ impl World {
         let applied = self.store.applied(&organisation, &customer).await.unwrap();
         let mut names: Vec<String> = applied
             .iter()
+            .filter(|applied| !applied.is_in_doubt)
             .map(|applied| applied.part.to_string())
             .collect();
         names.sort();
@@ -396,6 +397,12 @@ impl Update {
     }
 
     #[must_use]
+    pub(crate) fn of_source(mut self, source: &str) -> Self {
+        self.source = source.parse().unwrap();
+        self
+    }
+
+    #[must_use]
     pub(crate) fn order_by(mut self, order_by: i64) -> Self {
         self.order_by = Some(OrderBy(order_by));
         self
@@ -415,6 +422,15 @@ pub(crate) fn data(change: &Exchange) -> Value {
 
 pub(crate) fn number(number: u32) -> NonZeroU32 {
     NonZeroU32::new(number).unwrap()
+}
+
+/// An answer with this status.
+pub(crate) fn status(status: u16) -> Action {
+    Action::Status {
+        status,
+        retry_after: None,
+        message: None,
+    }
 }
 
 /// How many deliveries ended so.

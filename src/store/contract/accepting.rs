@@ -255,8 +255,10 @@ pub(in crate::store) async fn errors_and_debug_output_name_no_values(home: &dyn 
         part: PartKey::Field(Field::Email),
         value: [7; 16],
         source: source("crm"),
-        order_by: None,
+        is_in_doubt: false,
         at: time(0),
+        pos: DeliveryPos(1),
+        versions: Vec::new(),
     }];
     let refused = store.finish(&organisation(), failing).await.unwrap_err();
     assert!(matches!(refused, StoreError::Broken { .. }), "{refused}");

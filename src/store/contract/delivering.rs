@@ -4,12 +4,11 @@ use std::time::Duration;
 
 use super::{Home, samples::*};
 use crate::{
-    customer::{Field, PartKey},
     event::{
         AttemptOutcome, Delivery, DeliveryPos, DeliveryState, End, EventSeq, OrderBy,
         OrganisationName,
     },
-    store::{AppliedPart, DeliveryRecord, LaneHead, Standing, Store},
+    store::{DeliveryRecord, LaneHead, Standing, Store},
 };
 
 async fn only_record(store: &dyn Store, event: EventSeq) -> DeliveryRecord {
@@ -354,54 +353,6 @@ pub(in crate::store) async fn an_attempt_told_again_replaces_what_was_told(home:
     );
     let taken = store.take(&organisation(), lane("u1"), 1).await.unwrap();
     assert_eq!(taken[0].attempts, 2);
-}
-
-pub(in crate::store) async fn confirmed_parts_replace_and_doubt_removes(home: &dyn Home) {
-    let store = home.open().await;
-    let organisation = organisation();
-    let part = |part: PartKey, value: u8| AppliedPart {
-        part,
-        value: [value; 16],
-        source: source("crm"),
-        order_by: Some(OrderBy(i64::from(value))),
-        at: time(i64::from(value)),
-    };
-    let email = || PartKey::Field(Field::Email);
-    let grade = || PartKey::Metadata("Grado".into());
-    let confirm = async |number, who: &str, confirmed| {
-        let mut finish = finish(accept_one(&*store, number, "u1").await, End::Delivered);
-        finish.customer = Some(customer(who));
-        finish.confirmed = confirmed;
-        store.finish(&organisation, finish).await.unwrap();
-    };
-    let known = async |who: &str| {
-        let mut parts = store.applied(&organisation, &customer(who)).await.unwrap();
-        parts.sort_by(|a, b| a.part.cmp(&b.part));
-        parts
-    };
-    confirm(1, "cus_1", vec![part(email(), 1), part(grade(), 1)]).await;
-    confirm(2, "cus_1", vec![part(email(), 2)]).await;
-    confirm(3, "cus_2", vec![part(email(), 3)]).await;
-    assert_eq!(known("cus_1").await, [part(email(), 2), part(grade(), 1)]);
-    assert_eq!(known("cus_2").await, [part(email(), 3)]);
-
-    let mut doubting = retry(accept_one(&*store, 4, "u1").await, DeliveryState::Waiting);
-    doubting.doubt = Some((customer("cus_1"), vec![grade()]));
-    assert!(store.retry(&organisation, doubting.clone()).await.unwrap());
-    assert_eq!(known("cus_1").await, [part(email(), 2)]);
-    let mut dead = bury(doubting.pos);
-    dead.doubt = Some((customer("cus_1"), vec![email(), grade()]));
-    assert!(store.bury(&organisation, dead).await.unwrap());
-    assert_eq!(known("cus_1").await, []);
-    assert_eq!(known("cus_2").await, [part(email(), 3)]);
-    let other: OrganisationName = "other".parse().unwrap();
-    assert!(
-        store
-            .applied(&other, &customer("cus_2"))
-            .await
-            .unwrap()
-            .is_empty()
-    );
 }
 
 pub(in crate::store) async fn the_oldest_waiting_is_the_first_that_still_waits(home: &dyn Home) {

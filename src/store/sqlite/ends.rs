@@ -6,7 +6,7 @@ use super::{decode, fault::Fault, group::Group, rows::millis};
 use crate::{
     customer::{CustomerId, PartKey},
     event::{Attempt, DeliveryState, OrganisationName},
-    store::{AppliedPart, Bury, Finish, Retry},
+    store::{Bury, Finish, Retry},
 };
 
 /// What became of a delivery of an organisation.
@@ -62,10 +62,6 @@ const UPSERT_ATTEMPT: &str = "
     INSERT OR REPLACE INTO attempt (event, item, number, attempt, at, took, status, outcome, message, customer)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
 
-const UPSERT_APPLIED: &str = "
-    INSERT OR REPLACE INTO applied (organisation, customer, part, value, source, order_by, at)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-
 impl Group<'_> {
     /// Whether there was such an open delivery; if not, nothing changes.
     pub(super) fn change(&mut self, change: &Change) -> Result<bool, Fault> {
@@ -78,6 +74,11 @@ impl Group<'_> {
 
     fn finish(&mut self, organisation: &OrganisationName, finish: &Finish) -> Result<bool, Fault> {
         let Some(opened) = self.find(organisation, finish.pos.0)? else {
+            // A person ended it meanwhile, and yet Quentli has these values now.
+            if let Some(customer) = &finish.customer {
+                let parts = finish.confirmed.iter().map(|applied| &applied.part);
+                self.doubt(organisation, customer, parts)?;
+            }
             return Ok(false);
         };
         self.connection
@@ -109,6 +110,7 @@ impl Group<'_> {
         if retry.state == DeliveryState::Dead {
             return Err(Fault::Call("a retry of a dead delivery".to_owned()));
         }
+        self.note_doubt(organisation, retry.doubt.as_ref())?;
         let Some(opened) = self.find_in_lane(organisation, retry.pos.0)? else {
             return Ok(false);
         };
@@ -123,7 +125,6 @@ impl Group<'_> {
                 retry.attempt.message,
             ])?;
         self.write_attempt(&opened, Some(&retry.attempt))?;
-        self.forget(organisation, retry.doubt.as_ref())?;
         let tally = self.sum.of_source(&opened.source);
         tally.leaves(opened.state);
         tally.enters(retry.state);
@@ -131,6 +132,7 @@ impl Group<'_> {
     }
 
     fn bury(&mut self, organisation: &OrganisationName, bury: &Bury) -> Result<bool, Fault> {
+        self.note_doubt(organisation, bury.doubt.as_ref())?;
         let Some(opened) = self.find_in_lane(organisation, bury.pos.0)? else {
             return Ok(false);
         };
@@ -143,11 +145,22 @@ impl Group<'_> {
                 attempt_number(bury.attempt.as_ref()),
             ])?;
         self.write_attempt(&opened, bury.attempt.as_ref())?;
-        self.forget(organisation, bury.doubt.as_ref())?;
         let tally = self.sum.of_source(&opened.source);
         tally.leaves(opened.state);
         tally.enters(DeliveryState::Dead);
         Ok(true)
+    }
+
+    /// Also where the delivery is not open any more: what it may have left at Quentli stays.
+    fn note_doubt(
+        &self,
+        organisation: &OrganisationName,
+        doubt: Option<&(CustomerId, Vec<PartKey>)>,
+    ) -> Result<(), Fault> {
+        match doubt {
+            Some((customer, parts)) => self.doubt(organisation, customer, parts),
+            None => Ok(()),
+        }
     }
 
     fn find(&self, organisation: &OrganisationName, pos: i64) -> Result<Option<Opened>, Fault> {
@@ -187,48 +200,6 @@ impl Group<'_> {
                 attempt.message,
                 attempt.customer.as_ref().map(CustomerId::as_str),
             ])?;
-        Ok(())
-    }
-
-    fn confirm(
-        &self,
-        organisation: &OrganisationName,
-        customer: &CustomerId,
-        parts: &[AppliedPart],
-    ) -> Result<(), Fault> {
-        let mut upsert = self.connection.prepare_cached(UPSERT_APPLIED)?;
-        for part in parts {
-            upsert.execute(params![
-                organisation.as_str(),
-                customer.as_str(),
-                part.part.to_string(),
-                part.value,
-                part.source.as_str(),
-                part.order_by.map(|order| order.0),
-                millis(part.at),
-            ])?;
-        }
-        Ok(())
-    }
-
-    fn forget(
-        &self,
-        organisation: &OrganisationName,
-        doubt: Option<&(CustomerId, Vec<PartKey>)>,
-    ) -> Result<(), Fault> {
-        let Some((customer, parts)) = doubt else {
-            return Ok(());
-        };
-        let mut delete = self.connection.prepare_cached(
-            "DELETE FROM applied WHERE organisation = ?1 AND customer = ?2 AND part = ?3",
-        )?;
-        for part in parts {
-            delete.execute(params![
-                organisation.as_str(),
-                customer.as_str(),
-                part.to_string(),
-            ])?;
-        }
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! Reads for people: what an event became, what needs them, what was tried; and what Quentli confirmed of a customer.
+//! Reads for people: what an event became, what needs them, what was tried.
 
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -6,8 +6,8 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::{decode, fault::Fault};
 use crate::{
     customer::{CustomerId, CustomerReference},
-    event::{Attempt, DeliveryPos, EventSeq, OrderBy, OrganisationName, SourceName},
-    store::{AppliedPart, DeliveryRecord, Standing},
+    event::{Attempt, DeliveryPos, EventSeq, SourceName},
+    store::{DeliveryRecord, Standing},
 };
 
 /// A statement for open deliveries, with the columns in the order of `open_record`. A customer that only an attempt
@@ -42,9 +42,6 @@ const ENDED_OF: &str = "
 const ATTEMPTS: &str = "
     SELECT attempt, at, took, status, outcome, message, customer FROM attempt
     WHERE event = ?1 AND item = ?2 AND number = ?3 ORDER BY attempt";
-
-const APPLIED: &str = "
-    SELECT part, value, source, order_by, at FROM applied WHERE organisation = ?1 AND customer = ?2 ORDER BY part";
 
 pub(super) fn deliveries_of(
     connection: &Connection,
@@ -114,26 +111,6 @@ pub(super) fn body_of(connection: &Connection, event: EventSeq) -> Result<Option
         .query_row([event.0], |row| row.get(0))
         .optional()?;
     Ok(body.flatten().map(Bytes::from))
-}
-
-pub(super) fn applied(
-    connection: &Connection,
-    organisation: &OrganisationName,
-    customer: &CustomerId,
-) -> Result<Vec<AppliedPart>, Fault> {
-    let mut statement = connection.prepare_cached(APPLIED)?;
-    let mut rows = statement.query(params![organisation.as_str(), customer.as_str()])?;
-    let mut parts = Vec::new();
-    while let Some(row) = rows.next()? {
-        parts.push(AppliedPart {
-            part: decode::part(row.get_ref(0)?.as_str()?)?,
-            value: row.get(1)?,
-            source: decode::text(row.get_ref(2)?.as_str()?, "source")?,
-            order_by: row.get::<_, Option<i64>>(3)?.map(OrderBy),
-            at: decode::time(row.get(4)?)?,
-        });
-    }
-    Ok(parts)
 }
 
 fn open_record(row: &Row<'_>) -> Result<DeliveryRecord, Fault> {

@@ -13,11 +13,13 @@ use rusqlite::{Connection, StatementStatus};
 use super::{open, options, outside, try_open};
 use crate::{
     clock::Clock,
-    event::LaneKey,
+    event::{EventSeq, LaneKey, OrderBy},
     store::{
         KeptRequest, NewRefused, RefusedLimits, RefusedRequests, RequestFacts, Store,
         contract::samples::{accept, event, group, organisation, waiting},
-        sqlite::{OpenError, SqliteOptions, SqliteStore, audit, migrations, queue, refused},
+        sqlite::{
+            OpenError, SqliteOptions, SqliteStore, applied, audit, migrations, queue, refused,
+        },
     },
 };
 
@@ -138,11 +140,11 @@ async fn a_file_that_others_hold_for_too_long_is_refused_and_opens_later() {
 }
 
 #[tokio::test]
-async fn a_file_of_the_first_format_is_brought_to_the_newest_and_keeps_its_events() {
+async fn a_file_of_the_first_format_is_brought_to_the_newest_and_keeps_what_is_in_it() {
     let directory = tempfile::tempdir().unwrap();
-    filled(directory.path(), 3).await;
+    // For the marks that every file bears.
+    filled(directory.path(), 0).await;
     let file = outside(directory.path());
-    let first = include_str!("../migrations/0001_first.sql");
     let tables: Vec<String> = file
         .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT GLOB 'sqlite_*'")
         .unwrap()
@@ -151,14 +153,49 @@ async fn a_file_of_the_first_format_is_brought_to_the_newest_and_keeps_its_event
         .map(Result::unwrap)
         .collect();
     for table in tables {
-        if !first.contains(&format!("CREATE TABLE {table} (")) {
-            file.execute_batch(&format!("DROP TABLE {table}")).unwrap();
-        }
+        file.execute_batch(&format!("DROP TABLE {table}")).unwrap();
     }
-    file.pragma_update(None, "user_version", 1).unwrap();
+    file.execute_batch(include_str!("../migrations/0001_first.sql"))
+        .unwrap();
+    file.execute_batch(
+        "INSERT INTO meta VALUES (1, 0, zeroblob(32), 2, 3);
+         INSERT INTO event VALUES (1, 0, 'crm', 'default', zeroblob(16), zeroblob(16), NULL, NULL, zeroblob(32), zeroblob(4));
+         INSERT INTO dedup VALUES (zeroblob(16), 1);
+         INSERT INTO delivery (pos, organisation, lane, state, next_attempt, event, item, number, source, accepted_at,
+                               fields, customer, patch)
+         VALUES (2, 'default', zeroblob(16), 'waiting', 0, 1, 0, 1, 'crm', 0, '[\"name\"]',
+                 '{\"id\":\"cus_1\",\"onMissing\":\"retry\"}', '{\"name\":\"Ana\"}');
+         INSERT INTO history VALUES (1, 0, 0, 'crm', 'default', 'delivered', 0, 1, 'cus_1', NULL, NULL, NULL, NULL);
+         INSERT INTO attempt VALUES (1, 0, 0, 1, 0, 5, 200, 'delivered', NULL, 'cus_1');
+         INSERT INTO applied VALUES ('default', 'cus_1', 'name', zeroblob(16), 'crm', 7, 1000),
+                                    ('default', 'cus_1', 'email', zeroblob(16), 'crm', NULL, 1000);
+         INSERT INTO counter (source, accepted, created, waiting, delivered) VALUES ('crm', 1, 2, 1, 1);
+         PRAGMA user_version = 1;",
+    )
+    .unwrap();
     drop(file);
     let store = open(directory.path());
-    assert_eq!(store.totals().await.unwrap().accepted, 3);
+    assert_eq!(store.totals().await.unwrap().accepted, 1);
+    let lane = LaneKey::from_bytes([0; 16]);
+    let waiting = store.take(&organisation(), lane, 9).await.unwrap();
+    assert_eq!((waiting.len(), waiting[0].patch.is_empty()), (1, false));
+    let records = store.deliveries_of(EventSeq(1)).await.unwrap();
+    assert_eq!(records.len(), 2);
+    let customer = "cus_1".parse().unwrap();
+    let applied = store.applied(&organisation(), &customer).await.unwrap();
+    let crm = "crm".parse().unwrap();
+    let versions: Vec<_> = applied
+        .iter()
+        .map(|applied| (applied.part.to_string(), applied.version_of(&crm)))
+        .collect();
+    assert_eq!(
+        versions,
+        [
+            ("email".to_owned(), None),
+            ("name".to_owned(), Some(OrderBy(7)))
+        ]
+    );
+    assert!(applied.iter().all(|applied| !applied.is_in_doubt));
     assert!(store.learned_secrets().await.unwrap().is_empty());
     assert_eq!(store.refused_figures().await.unwrap(), []);
 }
@@ -229,6 +266,19 @@ async fn what_waits_is_read_by_index_and_never_sorted() {
         .await;
     for plan in plans {
         assert!(plan.starts_with("SEARCH delivery USING INDEX"), "{plan}");
+        assert!(
+            !plan.contains("TEMP B-TREE") && !plan.contains("SCAN"),
+            "{plan}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_is_known_of_a_customer_is_read_by_its_key_and_never_sorted() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    let plans = store.on_writer(|connection| applied::PLANNED.map(|sql| plan(connection, sql)));
+    for plan in plans.await {
         assert!(
             !plan.contains("TEMP B-TREE") && !plan.contains("SCAN"),
             "{plan}"
