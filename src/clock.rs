@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 
 /// Tells the time and waits. Cheap to clone; clones of a manual clock share its time.
@@ -25,6 +25,8 @@ enum Kind {
 struct Manual {
     start: Timestamp,
     elapsed: Mutex<Duration>,
+    /// How far the time of day was set away from where `elapsed` alone would have it.
+    set_by: Mutex<SignedDuration>,
     changed: watch::Sender<Duration>,
 }
 
@@ -41,6 +43,7 @@ impl Clock {
         Self(Kind::Manual(Arc::new(Manual {
             start,
             elapsed: Mutex::new(Duration::ZERO),
+            set_by: Mutex::new(SignedDuration::ZERO),
             changed: watch::Sender::new(Duration::ZERO),
         })))
     }
@@ -53,10 +56,14 @@ impl Clock {
                 reason = "this is the one place that reads the time"
             )]
             Kind::System { .. } => Timestamp::now(),
-            Kind::Manual(manual) => manual
-                .start
-                .checked_add(jiff::SignedDuration::try_from(manual.elapsed()).unwrap_or_default())
-                .unwrap_or(Timestamp::MAX),
+            Kind::Manual(manual) => {
+                let set_by = *manual.set_by.lock().unwrap_or_else(PoisonError::into_inner);
+                let elapsed = SignedDuration::try_from(manual.elapsed()).unwrap_or_default();
+                manual
+                    .start
+                    .checked_add(elapsed.saturating_add(set_by))
+                    .unwrap_or(Timestamp::MAX)
+            }
         }
     }
 
@@ -98,6 +105,15 @@ impl Clock {
             manual.changed.send_replace(*elapsed);
         }
     }
+
+    /// Sets a manual clock's time of day forward or back, as an administrator or NTP does: [`Clock::elapsed`] and sleepers
+    /// see nothing of it. Does nothing to the system's clock.
+    pub fn set_time_by(&self, by: SignedDuration) {
+        if let Kind::Manual(manual) = &self.0 {
+            let mut set_by = manual.set_by.lock().unwrap_or_else(PoisonError::into_inner);
+            *set_by = set_by.saturating_add(by);
+        }
+    }
 }
 
 impl Manual {
@@ -129,6 +145,15 @@ mod tests {
         clock.advance(Duration::from_secs(2));
         assert!(poll_once(sleeper.as_mut()).await.is_some());
         assert_eq!(clock.now(), "2026-01-15T10:01:01Z".parse().unwrap());
+    }
+
+    #[test]
+    fn the_time_of_day_can_be_set_while_elapsed_time_goes_on() {
+        let clock = Clock::manual("2026-01-15T10:00:00Z".parse().unwrap());
+        clock.advance(Duration::from_mins(1));
+        clock.set_time_by(SignedDuration::from_hours(-2));
+        assert_eq!(clock.now(), "2026-01-15T08:01:00Z".parse().unwrap());
+        assert_eq!(clock.elapsed(), Duration::from_mins(1));
     }
 
     async fn poll_once<F: Future>(future: std::pin::Pin<&mut F>) -> Option<F::Output> {

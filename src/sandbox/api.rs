@@ -19,6 +19,7 @@ use serde_json::{Map, Value, json};
 use super::{
     Action, End, Exchange, Filters, Keys, Missing, Refusal, Sandbox, State,
     exchange::{Outcome, changed},
+    fault::Traits,
     field::Change,
     query::{ListQuery, Operator},
     record::Record,
@@ -363,9 +364,12 @@ impl Visit {
         let state = &mut *guard;
         let names = call.names(state);
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let fault = state
-            .script
-            .take(call.method.as_str(), &names, call.is_list());
+        let fault = state.script.take(Traits {
+            method: call.method.as_str(),
+            names: &names,
+            is_list: call.is_list(),
+            body: call.body.as_deref().unwrap_or_default(),
+        });
         let customer = match &call.resource {
             Resource::Customer(id) => Some(id.clone()),
             Resource::Customers | Resource::Unknown => None,
@@ -385,6 +389,7 @@ impl Visit {
             unknown_fields: Vec::new(),
             changes_in_flight: 0,
             in_flight: 0,
+            ended_before: None,
             took: Duration::ZERO,
         };
         let visit = Self {

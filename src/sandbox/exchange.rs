@@ -40,6 +40,9 @@ pub struct Exchange {
     pub changes_in_flight: usize,
     /// How many requests of any kind were in flight when it arrived, itself included.
     pub in_flight: usize,
+    /// Once it has ended, the number of the next request to arrive. So it was in flight together with those whose number
+    /// lies between its own and this one.
+    pub ended_before: Option<u64>,
     /// From its arrival to its end.
     pub took: Duration,
 }
@@ -97,6 +100,7 @@ impl Exchange {
             "unknownFields": self.unknown_fields,
             "changesInFlight": self.changes_in_flight,
             "inFlight": self.in_flight,
+            "endedBefore": self.ended_before,
             "tookMilliseconds": u64::try_from(self.took.as_millis()).unwrap_or(u64::MAX),
         })
     }
@@ -199,6 +203,7 @@ impl Ledger {
         if let Some(exchange) = place.and_then(|place| self.exchanges.get_mut(place)) {
             self.bytes = self.bytes.saturating_add(outcome.response.len());
             exchange.end = outcome.end;
+            exchange.ended_before = Some(self.begun);
             exchange.response = outcome.response;
             exchange.applied = outcome.applied;
             exchange.unknown_fields = outcome.unknown_fields;
@@ -257,6 +262,7 @@ mod tests {
             unknown_fields: Vec::new(),
             changes_in_flight: 0,
             in_flight: 0,
+            ended_before: None,
             took: Duration::ZERO,
         }
     }
@@ -285,6 +291,11 @@ mod tests {
             .map(|exchange| (exchange.changes_in_flight, exchange.in_flight))
             .collect();
         assert_eq!(counts, [(1, 1), (1, 2), (0, 3), (2, 4), (2, 4)]);
+        let ends: Vec<Option<u64>> = ledger
+            .iter()
+            .map(|exchange| exchange.ended_before)
+            .collect();
+        assert_eq!(ends, [Some(4), None, None, None, None]);
     }
 
     #[test]

@@ -38,6 +38,9 @@ pub struct Calls {
     /// Only pages of the list of customers: `GET /v1/customers` without a filter.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub list: bool,
+    /// Only calls whose body has this text in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holding: Option<String>,
 }
 
 /// How often an order is carried out. As JSON a number, or `"untilLifted"`.
@@ -157,6 +160,13 @@ impl Fault {
         self
     }
 
+    /// Only calls whose body has this text in it: those that carry one certain value, say.
+    #[must_use]
+    pub fn on_body(mut self, holding: &str) -> Self {
+        self.calls.holding = Some(holding.to_owned());
+        self
+    }
+
     fn check(&self) -> Result<(), InvalidFault> {
         match &self.action {
             Action::Status { status, .. } if !(400..=599).contains(status) => {
@@ -249,6 +259,32 @@ impl<'de> Deserialize<'de> for Times {
     }
 }
 
+/// What orders can tell of a call.
+#[derive(Clone, Copy)]
+pub(super) struct Traits<'a> {
+    pub(super) method: &'a str,
+    /// The identifiers and user names of its customer.
+    pub(super) names: &'a [&'a str],
+    /// It asks for a page of all customers.
+    pub(super) is_list: bool,
+    pub(super) body: &'a [u8],
+}
+
+impl Calls {
+    fn matches(&self, call: Traits<'_>) -> bool {
+        let is_wanted = |wanted: &Option<String>, matches: &dyn Fn(&str) -> bool| {
+            wanted.as_deref().is_none_or(matches)
+        };
+        is_wanted(&self.method, &|method| {
+            method.eq_ignore_ascii_case(call.method)
+        }) && is_wanted(&self.customer, &|customer| call.names.contains(&customer))
+            && is_wanted(&self.holding, &|text| {
+                String::from_utf8_lossy(call.body).contains(text)
+            })
+            && (call.is_list || !self.list)
+    }
+}
+
 /// The orders, first come first served.
 #[derive(Default)]
 pub(super) struct Script {
@@ -271,20 +307,12 @@ impl Script {
         self.orders.iter()
     }
 
-    /// Takes the first order that a call matches. `names` are the identifiers and user names of its customer;
-    /// `is_list`: it asks for a page of all.
-    pub(super) fn take(&mut self, method: &str, names: &[&str], is_list: bool) -> Option<Action> {
-        let matches = |fault: &Fault| {
-            let wanted = fault.calls.method.as_deref();
-            wanted.is_none_or(|wanted| wanted.eq_ignore_ascii_case(method))
-                && fault
-                    .calls
-                    .customer
-                    .as_deref()
-                    .is_none_or(|wanted| names.contains(&wanted))
-                && (is_list || !fault.calls.list)
-        };
-        let place = self.orders.iter().position(matches)?;
+    /// Takes the first order that a call matches.
+    pub(super) fn take(&mut self, call: Traits<'_>) -> Option<Action> {
+        let place = self
+            .orders
+            .iter()
+            .position(|fault| fault.calls.matches(call))?;
         let fault = self.orders.get_mut(place)?;
         let action = fault.action.clone();
         if let Times::Next(left) = &mut fault.times {
@@ -313,15 +341,34 @@ mod tests {
         script
             .push(Fault::once(Action::Redirect).on_list())
             .unwrap();
+        script
+            .push(Fault::always(Action::Html).on_body("Eva"))
+            .unwrap();
         script.push(Fault::always(Action::Null)).unwrap();
-        let mut read = |names: &[&str], is_list| script.take("GET", names, is_list);
+        let mut read = |names: &[&str], is_list| {
+            script.take(Traits {
+                method: "GET",
+                names,
+                is_list,
+                body: b"",
+            })
+        };
         assert_eq!(read(&["cus_1", "A-1"], false), Some(Action::Html));
         assert_eq!(read(&["cus_1", "A-1"], false), Some(Action::Null));
         assert_eq!(read(&[], true), Some(Action::Redirect));
+        let mut change = |body: &str| {
+            script.take(Traits {
+                method: "PATCH",
+                names: &["cus_2"],
+                is_list: false,
+                body: body.as_bytes(),
+            })
+        };
         for expected in [Action::CutBefore, Action::CutBefore, Action::Null] {
-            assert_eq!(script.take("PATCH", &["cus_2"], false), Some(expected));
+            assert_eq!(change(r#"{"name":"Ana"}"#), Some(expected));
         }
-        assert_eq!(script.iter().count(), 1);
+        assert_eq!(change(r#"{"name":"Eva"}"#), Some(Action::Html));
+        assert_eq!(script.iter().count(), 2);
     }
 
     #[test]
