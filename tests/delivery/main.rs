@@ -8,6 +8,7 @@
     reason = "a test that meets the unexpected may panic, also in the functions that tests share"
 )]
 
+mod backlog;
 mod customers;
 mod directory;
 mod fairness;

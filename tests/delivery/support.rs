@@ -88,6 +88,7 @@ impl World {
         let clock = Clock::manual("2026-03-02T12:00:00Z".parse().unwrap());
         let sandbox = Sandbox::new(sandbox::Settings {
             clock: clock.clone(),
+            max_exchanges: 1_000_000,
             ..sandbox::Settings::default()
         });
         let quentli = sandbox.start(([127, 0, 0, 1], 0).into()).await.unwrap();
@@ -186,31 +187,38 @@ impl World {
 
     /// Accepts one update.
     pub(crate) async fn accept(&mut self, update: Update) -> EventSeq {
+        self.accept_all(vec![update]).await
+    }
+
+    /// Accepts updates of one source as the items of one event.
+    pub(crate) async fn accept_all(&mut self, updates: Vec<Update>) -> EventSeq {
         self.events += 1;
         let body = Bytes::from(format!("event {}", self.events));
+        let source = updates[0].source.clone();
+        let groups = updates.into_iter().zip(0..).map(|(update, item)| NewGroup {
+            key: DedupKey::of_body(&source, &body, [], Some(item)),
+            deliveries: vec![NewDelivery {
+                item,
+                number: 0,
+                rule: None,
+                warnings: Vec::new(),
+                fate: Fate::Waiting {
+                    lane: update.customer.lane().unwrap(),
+                    customer: update.customer,
+                    patch: update.patch,
+                    order_by: update.order_by,
+                },
+            }],
+        });
         let event = NewEvent {
-            source: update.source.clone(),
+            source: source.clone(),
             organisation: OrganisationName::default_name(),
             received_at: self.clock.now(),
             content_type: None,
             headers: Vec::new(),
             mapping: MappingHash::of(b""),
-            groups: vec![NewGroup {
-                key: DedupKey::of_body(&update.source, &body, [], None),
-                deliveries: vec![NewDelivery {
-                    item: 0,
-                    number: 0,
-                    rule: None,
-                    warnings: Vec::new(),
-                    fate: Fate::Waiting {
-                        lane: update.customer.lane().unwrap(),
-                        customer: update.customer,
-                        patch: update.patch,
-                        order_by: update.order_by,
-                    },
-                }],
-            }],
-            body,
+            groups: groups.collect(),
+            body: body.clone(),
         };
         match self.store.accept(event).await.unwrap() {
             Acceptance::Accepted { event, .. } => event,
