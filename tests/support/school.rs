@@ -76,12 +76,17 @@ impl School {
     }
 
     pub(crate) fn with_secret(secret: &str) -> Self {
+        Self::of("school", SOURCE_FILE, secret)
+    }
+
+    /// A system with another source file.
+    pub(crate) fn of(source: &str, file: &str, secret: &str) -> Self {
         drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
         let no_samples = |_: &str| Err(std::io::Error::other("the test source has no samples"));
         let file = SourceFile::check(
-            "school.yaml",
-            "school",
-            SOURCE_FILE.to_owned(),
+            &format!("{source}.yaml"),
+            source,
+            file.to_owned(),
             &no_samples,
             UnreadableSamples::Refuse,
         );
