@@ -1,5 +1,10 @@
-//! The other side of a webhook: sends an event, signed as its source would sign it. For trying a source out, for the
-//! demonstration and for tests; nothing of it lies on the way of a real event.
+//! The other side of a webhook: sends an event, signed as its source would sign it, or a whole file of events. For trying
+//! a source out, for the first load of a school, for the demonstration and for tests; nothing of it lies on the way of a
+//! real event.
+
+mod lines;
+mod load;
+mod pace;
 
 use std::time::Duration;
 
@@ -9,6 +14,11 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use url::Url;
 
+pub use self::{
+    lines::{BadLine, Layout, Line, Lines, MAX_EVENT_BYTES},
+    load::{Ended, Figures, Load, LoadSettings, Refused, Sign, Step},
+    pace::{InvalidRate, Rate},
+};
 use crate::{
     source::{Source, receive::DedupRule},
     verify::{CannotSign, Outgoing, PrivateKey, Verifier},
@@ -49,6 +59,8 @@ impl TestEvent {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     pub status: u16,
+    /// When to come back, where it says so in seconds.
+    pub retry_after: Option<Duration>,
     /// At most 64 KiB.
     pub body: String,
 }
@@ -59,6 +71,11 @@ pub struct Stored {
     /// `accepted` or `duplicate`.
     pub status: String,
     pub event: i64,
+    /// Items that were stored, and those that were known.
+    #[serde(default)]
+    pub new: u64,
+    #[serde(default)]
+    pub known: u64,
 }
 
 impl Answer {
@@ -134,6 +151,11 @@ impl Sender {
             .headers(outgoing.headers)
             .body(outgoing.body);
         let mut response = request.send().await.map_err(failed)?;
+        let retry_after = response
+            .headers()
+            .get(header::RETRY_AFTER)
+            .and_then(|value| value.to_str().ok()?.trim().parse().ok())
+            .map(Duration::from_secs);
         let mut body = Vec::new();
         while let Some(piece) = response.chunk().await.map_err(failed)? {
             let room = MAX_ANSWER_BYTES.saturating_sub(body.len());
@@ -141,6 +163,7 @@ impl Sender {
         }
         Ok(Answer {
             status: response.status().as_u16(),
+            retry_after,
             body: String::from_utf8_lossy(&body).into_owned(),
         })
     }

@@ -1,11 +1,17 @@
-//! `send`: a test event, signed as its source would sign it.
+//! `send`: a test event, signed as its source would sign it; or a whole file of events.
 
 #![expect(
     clippy::doc_markdown,
     reason = "comments on arguments are the help that people read"
 )]
 
-use std::path::{Path, PathBuf};
+mod load;
+mod screen;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use url::Url;
 
@@ -13,7 +19,7 @@ use super::{Exit, output, request};
 use crate::{
     clock::Clock,
     config::Environment,
-    sender::{self, Sender, TestEvent},
+    sender::{self, Sender, Sign, TestEvent},
     source::{Source, SourceFile, UnreadableSamples},
     verify::{CannotSign, PrivateKey, Verifier},
 };
@@ -23,7 +29,7 @@ pub(super) struct Arguments {
     /// The source, as in its address /webhooks/<source>
     #[arg(long, value_name = "NAME")]
     source: String,
-    /// The body to send; `-` reads standard input
+    /// The body to send, or with `--rate` a file of events; `-` reads standard input
     #[arg(long, value_name = "FILE")]
     file: PathBuf,
     #[command(flatten)]
@@ -48,6 +54,8 @@ pub(super) struct Arguments {
     /// secret when it registers the address, or to see another one refused
     #[arg(long, value_name = "NAME", conflicts_with = "private_key")]
     secret_env: Option<String>,
+    #[command(flatten)]
+    load: load::Arguments,
 }
 
 pub(super) async fn run(arguments: Arguments, environment: Environment) -> Exit {
@@ -76,6 +84,34 @@ pub(super) async fn run(arguments: Arguments, environment: Environment) -> Exit 
             return Exit::Configuration;
         }
     };
+    let private = match arguments.private_key.as_deref().map(read_private_key) {
+        None => None,
+        Some(Ok(private)) => Some(private),
+        Some(Err((exit, message))) => {
+            output::error(&message);
+            return exit;
+        }
+    };
+    let from_environment = || {
+        environment
+            .get("GATEWAY_PUBLIC_URL")
+            .and_then(|text| Url::parse(text).ok())
+    };
+    let public = arguments
+        .public_url
+        .clone()
+        .or_else(from_environment)
+        .unwrap_or_else(|| arguments.url.clone());
+    let source = Arc::new(source);
+    let sign = signing(Arc::clone(&source), public, private, other);
+    if arguments.load.is_wanted() {
+        return load::run(arguments, source, sign).await;
+    }
+    one(&arguments, &sign).await
+}
+
+/// Sends one event and shows the answer.
+async fn one(arguments: &Arguments, sign: &Sign) -> Exit {
     let body = match request::read_body(&arguments.file) {
         Ok(body) => body,
         Err(error) => {
@@ -84,14 +120,6 @@ pub(super) async fn run(arguments: Arguments, environment: Environment) -> Exit 
                 arguments.file.display()
             ));
             return Exit::Unavailable;
-        }
-    };
-    let private = match arguments.private_key.as_deref().map(read_private_key) {
-        None => None,
-        Some(Ok(private)) => Some(private),
-        Some(Err((exit, message))) => {
-            output::error(&message);
-            return exit;
         }
     };
     let clock = Clock::system();
@@ -106,33 +134,9 @@ pub(super) async fn run(arguments: Arguments, environment: Environment) -> Exit 
         headers: arguments.head.headers(&arguments.file),
         body: body.into(),
     };
-    let from_environment = || {
-        environment
-            .get("GATEWAY_PUBLIC_URL")
-            .and_then(|text| Url::parse(text).ok())
-    };
-    let public = arguments
-        .public_url
-        .clone()
-        .or_else(from_environment)
-        .unwrap_or_else(|| arguments.url.clone());
-    let now = clock.now();
-    let signed = if let Some(private) = &private {
-        sender::sign_with(&source, &event, &public, now, private)
-    } else {
-        let verifier = other.as_ref().unwrap_or_else(|| source.verifier());
-        sender::sign_by(&source, verifier, &event, &public, now)
-    };
-    let outgoing = match signed {
+    let outgoing = match sign(&event, clock.now()) {
         Ok(outgoing) => outgoing,
-        Err(error) => {
-            let help = match error {
-                CannotSign::NeedsPrivateKey => "; give it with `--private-key FILE`",
-                _ => "",
-            };
-            output::error(&format!("cannot sign the event: {error}{help}"));
-            return Exit::Bad;
-        }
+        Err(error) => return cannot_sign(&error),
     };
     let sent = match Sender::new() {
         Ok(sender) => sender.post(outgoing, &arguments.url).await,
@@ -153,6 +157,31 @@ pub(super) async fn run(arguments: Arguments, environment: Environment) -> Exit 
             Exit::Unavailable
         }
     }
+}
+
+/// Signs as the source's sender does, with what was given to sign with.
+fn signing(
+    source: Arc<Source>,
+    public: Url,
+    private: Option<PrivateKey>,
+    other: Option<Verifier>,
+) -> Sign {
+    Arc::new(move |event, now| {
+        if let Some(private) = &private {
+            return sender::sign_with(&source, event, &public, now, private);
+        }
+        let verifier = other.as_ref().unwrap_or_else(|| source.verifier());
+        sender::sign_by(&source, verifier, event, &public, now)
+    })
+}
+
+fn cannot_sign(error: &CannotSign) -> Exit {
+    let help = match error {
+        CannotSign::NeedsPrivateKey => "; give it with `--private-key FILE`",
+        _ => "",
+    };
+    output::error(&format!("cannot sign the event: {error}{help}"));
+    Exit::Bad
 }
 
 /// What signs where it is not the source's own secret; or what to do where the source has none.

@@ -2,6 +2,7 @@
 
 mod handshake;
 mod keys;
+mod lanes;
 
 pub use handshake::LEARNED;
 

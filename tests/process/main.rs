@@ -9,6 +9,7 @@
 mod audit;
 mod commands;
 mod explain;
+mod first_load;
 mod kill;
 mod new;
 mod presets;
