@@ -23,6 +23,7 @@ mod rejected;
 mod reload;
 mod secrets;
 mod status;
+mod upkeep;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -31,6 +32,7 @@ use axum::{
     routing::{get, post},
 };
 use secrecy::SecretString;
+use tokio::sync::watch;
 
 use crate::{
     clock::Clock,
@@ -41,6 +43,7 @@ use crate::{
     source::{LearnedSecrets, Sources, reload::Reloads},
     store::{AuditLog, RefusedRequests, Store},
     telemetry::Metrics,
+    upkeep::Standing,
 };
 
 /// What the operators' port shows.
@@ -58,6 +61,8 @@ pub struct Admin {
     pub metrics: Metrics,
     pub clock: Clock,
     pub organisations: BTreeMap<OrganisationName, Handle>,
+    /// How the removal of what is old stands.
+    pub upkeep: watch::Receiver<Standing>,
     /// Asked of everybody where it is set.
     pub token: Option<SecretString>,
 }

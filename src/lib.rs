@@ -37,3 +37,4 @@ pub mod problem;
 pub mod sandbox;
 pub mod sender;
 pub mod telemetry;
+pub mod upkeep;

@@ -13,8 +13,9 @@
 //! - **Ordered.** [`EventSeq`] and [`DeliveryPos`] grow in the order of acceptance and are never used again. If one
 //!   `accept` returned before another began, its numbers are smaller.
 //! - **Deduplicated.** A dedup key is written in the transaction that writes what it protects. Of several calls with
-//!   the same key, at once or one after the other, exactly one stores it. Keys are never removed; should they ever be, then not before a captured request has stopped
-//!   being genuine, which takes up to `verify::MAX_REPLAY_WINDOW`.
+//!   the same key, at once or one after the other, exactly one stores it. Keys are removed by age alone ([`upkeep`]), and no
+//!   setting lets that happen before a captured request has stopped being genuine, which takes up to
+//!   `verify::MAX_REPLAY_WINDOW`.
 //! - **Accounted.** Counters move in the transaction of what they count: of the deliveries made from accepted
 //!   events, `created = waiting + looking + dead + Σ ends` at every commit.
 //! - **Timed.** Times and durations are kept to the millisecond, cut off below.
@@ -26,6 +27,7 @@ mod audit;
 mod contract;
 mod refused;
 pub mod sqlite;
+pub mod upkeep;
 
 use std::time::Duration;
 

@@ -10,7 +10,7 @@ use axum::{
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Admin, reload::Reload};
+use super::{Admin, reload::Reload, upkeep::UpkeepStatus};
 use crate::{
     delivery::{DirectoryStatus, State as DeliveringState},
     event::{End, SourceName},
@@ -30,6 +30,8 @@ struct Status<'a> {
     /// What came of the latest look at the files.
     reload: Reload<'a>,
     organisations: BTreeMap<String, OrganisationStatus>,
+    /// What is removed for its age.
+    upkeep: UpkeepStatus,
     /// The latest, newest first.
     dead: Vec<DeadDelivery>,
 }
@@ -156,6 +158,7 @@ pub(super) async fn page(State(admin): State<Arc<Admin>>) -> Response {
     };
     let status = Status {
         reload: Reload::from(&*reload),
+        upkeep: UpkeepStatus::new(&admin.upkeep.borrow()),
         dead: dead.into_iter().map(DeadDelivery::from).collect(),
         version: env!("CARGO_PKG_VERSION"),
         store: StoreStatus {

@@ -26,6 +26,7 @@ use crate::{
     },
     store::{RefusedRequests, Store, StoreError},
     telemetry::Metrics,
+    upkeep::{Retention, Upkeeper},
 };
 
 /// How often the store is asked whether it is still well.
@@ -40,6 +41,7 @@ pub struct App {
     admin: Admin,
     dispatchers: Vec<Dispatcher>,
     reloader: Reloader,
+    upkeeper: Upkeeper,
     desk: Desk,
     reloads: Reloads,
     public_listener: TcpListener,
@@ -81,6 +83,12 @@ pub async fn start(
     let file = parts::open_store(&config, &clock).await?;
     let store: Arc<dyn Store> = file.clone();
     let refused: Arc<dyn RefusedRequests> = file.clone();
+    let retention = Retention {
+        bodies: config.retention.bodies,
+        dedup_keys: config.retention.dedup_keys,
+        history: config.retention.history,
+    };
+    let (upkeeper, upkeep) = Upkeeper::new(file.clone(), clock.clone(), metrics.clone(), retention);
     let learned = parts::learned_secrets(&store).await?;
     learned.warn_of_unused(&sources.set());
     let dispatchers = parts::dispatchers(&config, &store, &clock, &metrics)?;
@@ -133,6 +141,7 @@ pub async fn start(
         metrics,
         clock: clock.clone(),
         organisations,
+        upkeep,
         token: config.admin.token.clone(),
     };
     Ok(App {
@@ -146,6 +155,7 @@ pub async fn start(
             .map(|(dispatcher, _)| dispatcher)
             .collect(),
         reloader,
+        upkeeper,
         desk,
         reloads,
         public_listener,
@@ -284,6 +294,11 @@ impl App {
             let stop = reloading.soft().clone();
             stop.run_until_cancelled(self.reloader.run(self.desk)).await;
         };
+        // What it has not removed it removes after the next start.
+        let upkeep = async {
+            let stop = reloading.soft().clone();
+            stop.run_until_cancelled(self.upkeeper.run()).await;
+        };
         let recording = serving.clone();
         let recorder = async {
             let stop = recording.soft().clone();
@@ -307,7 +322,8 @@ impl App {
             serving.begin();
             failure
         };
-        let (failure, (), (), (), ()) = tokio::join!(watch, public, operators, reloader, recorder);
+        let (failure, (), (), (), (), ()) =
+            tokio::join!(watch, public, operators, reloader, upkeep, recorder);
         self.ingress.finish_rejected().await;
         delivering.begin();
         tokio::select! {

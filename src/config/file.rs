@@ -70,6 +70,8 @@ impl FileSettings {
         settings.section("limits", &limits, &mut keys, out, |_, _, _| {});
         let retry = ["for", "first_wait", "longest_wait", "missing_for"];
         settings.section("retry", &retry, &mut keys, out, |_, _, _| {});
+        let retention = ["bodies", "history", "dedup_keys"];
+        settings.section("retention", &retention, &mut keys, out, |_, _, _| {});
         settings.section("unchanged", &["max_age"], &mut keys, out, |_, _, _| {});
         settings.section("directory", &["refresh"], &mut keys, out, |_, _, _| {});
         settings.section("rotation", &["warn_before"], &mut keys, out, |_, _, _| {});

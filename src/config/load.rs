@@ -2,6 +2,7 @@
 
 mod limits;
 mod proxies;
+mod retention;
 
 use std::{
     collections::BTreeMap,
@@ -216,6 +217,7 @@ impl Reader<'_> {
             longest_wait: self.duration("retry.longest_wait", Duration::from_mins(10)),
             missing_for: self.duration("retry.missing_for", Duration::from_hours(7 * 24)),
         };
+        let retention = self.retention();
         let unchanged_max_age = self.duration("unchanged.max_age", Duration::from_hours(24));
         let directory_refresh = self.duration("directory.refresh", Duration::from_hours(6));
         let shutdown = ShutdownSettings {
@@ -237,6 +239,7 @@ impl Reader<'_> {
             organisations,
             limits,
             retry,
+            retention,
             unchanged_max_age,
             directory_refresh,
             shutdown,

@@ -34,6 +34,7 @@ pub struct Config {
     pub organisations: BTreeMap<OrganisationName, Organisation>,
     pub limits: Limits,
     pub retry: RetrySettings,
+    pub retention: RetentionSettings,
     /// How long a confirmed value is trusted to be still there; zero sends every value.
     pub unchanged_max_age: Duration,
     /// How long what was read of the list of customers is good for; zero is until it is needed anew.
@@ -118,6 +119,17 @@ pub struct RetrySettings {
     pub longest_wait: Duration,
     /// How long a customer that Quentli does not have is looked for.
     pub missing_for: Duration,
+}
+
+/// How long things are kept, counted from when their event was accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RetentionSettings {
+    /// Bodies and headers, but for those of events with open deliveries. At least a day.
+    pub bodies: Duration,
+    /// How deliveries ended, counted from their end. At least a day.
+    pub history: Duration,
+    /// At least `verify::MAX_REPLAY_WINDOW`.
+    pub dedup_keys: Duration,
 }
 
 /// How the process ends.

@@ -11,10 +11,13 @@ pub(super) mod delivering;
 pub(super) mod refusing;
 pub(super) mod samples;
 pub(super) mod secrets;
+pub(super) mod upkeep;
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{AuditLog, RefusedRequests, Store};
+use super::{AuditLog, RefusedRequests, Store, upkeep::Upkeep};
 use crate::event::EventSeq;
 
 /// A place where a store can be opened again and again, one at a time.
@@ -27,6 +30,9 @@ pub(super) trait Home: Send + Sync {
 
     /// The same for its audit log.
     async fn open_audit(&self) -> Box<dyn AuditLog>;
+
+    /// The same with its upkeep.
+    async fn open_upkeep(&self) -> (Arc<dyn Store>, Arc<dyn Upkeep>);
 
     /// Takes an event and all that hangs on it out of the closed store, as the end of its retention does.
     async fn prune(&self, event: EventSeq);
@@ -103,6 +109,16 @@ macro_rules! contract_suite {
             a_learned_secret_stays_and_is_not_replaced,
             of_many_secrets_named_at_once_one_is_learned,
             a_forgotten_secret_makes_room_for_another,
+        );
+        $crate::store::contract::contract_suite!(
+            $home: upkeep:
+            the_calendar_is_as_it_was_set_also_after_a_restart,
+            what_was_accepted_after_the_date_stays,
+            a_key_that_was_pruned_is_new_again_and_others_are_known,
+            bodies_of_open_deliveries_stay_until_these_have_ended,
+            an_event_goes_when_nothing_is_left_of_it_in_whatever_order,
+            no_time_of_an_event_moves_anything_only_the_date_does,
+            marks_that_no_date_needs_any_more_are_dropped_and_nothing_else_changes,
         );
     };
     ($home:path: $module:ident: $($name:ident,)+) => {

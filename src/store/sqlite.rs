@@ -7,7 +7,7 @@
 //! file meanwhile, for a short time each. A failed sync is never tried again, since the kernel may have thrown the
 //! pages away: the store then ends ([`StoreError::OutcomeUnknown`]), and the next start finds out what is there.
 //!
-//! What is due to be pruned is not decided here.
+//! What is old enough to be pruned is told from outside ([`super::upkeep`]).
 
 mod accept;
 mod applied;
@@ -28,6 +28,7 @@ mod refused;
 mod rows;
 mod secrets;
 mod tally;
+mod upkeep;
 mod writer;
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod handshakes;
 mod labels;
 mod rejected;
 mod secrets;
+mod upkeep;
 mod words;
 
 use std::{
@@ -33,7 +34,9 @@ pub use self::words::{
     ApiCall, DirectoryState, HandshakeOutcome, LeftOut, OrganisationState, ReloadPart,
     RequestResult,
 };
-use self::{directory::DirectoryMetrics, handshakes::Handshakes, rejected::Rejected};
+use self::{
+    directory::DirectoryMetrics, handshakes::Handshakes, rejected::Rejected, upkeep::UpkeepMetrics,
+};
 use crate::event::{AttemptOutcome, DeliveryState, End, MappingHash, OrganisationName, SourceName};
 
 type SecondsGauge = Gauge<f64, AtomicU64>;
@@ -67,6 +70,7 @@ pub struct Metrics {
     deliveries: Family<StateLabels, Gauge>,
     store_errors: Counter,
     store_writable: Gauge,
+    upkeep: UpkeepMetrics,
 }
 
 impl Default for Metrics {
@@ -199,6 +203,7 @@ impl Metrics {
             "1 while the store takes writes",
             store_writable.clone(),
         );
+        let upkeep = UpkeepMetrics::registered(&mut registry);
         registry.register(
             "build",
             "The running release",
@@ -230,6 +235,7 @@ impl Metrics {
             deliveries,
             store_errors,
             store_writable,
+            upkeep,
         }
     }
 
@@ -525,6 +531,9 @@ mod tests {
         metrics.open_deliveries(DeliveryState::Waiting, 7);
         metrics.store_error();
         metrics.store_writable(true);
+        metrics.upkeep("bodies", 12);
+        metrics.upkeep_removed(&[("dedup_keys", 3)]);
+        metrics.upkeep_date(at, false);
         let page = metrics.encode();
         let mut samples: Vec<&str> = page
             .lines()

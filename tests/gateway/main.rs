@@ -23,6 +23,7 @@ mod public_keys;
 mod refusals;
 mod rejected;
 mod reload;
+mod retention;
 mod shipped;
 mod sources;
 mod watch;

@@ -119,7 +119,7 @@ pub(super) fn dead(item: u32, number: u32) -> NewDelivery {
     delivery(item, number, fate)
 }
 
-pub(super) fn dropped(item: u32, number: u32) -> NewDelivery {
+pub(in crate::store) fn dropped(item: u32, number: u32) -> NewDelivery {
     let fate = Fate::Dropped {
         reason: "no rule".into(),
     };

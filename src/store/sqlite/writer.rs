@@ -19,10 +19,11 @@ use super::{
     refused::RefusedChange,
     rows::EventRows,
     secrets::{SecretChange, SecretOutcome},
+    upkeep::UpkeepChange,
 };
 use crate::{
     event::DeliveryPos,
-    store::{Acceptance, AuditId, StoreError},
+    store::{Acceptance, AuditId, StoreError, upkeep::Pruned},
 };
 
 /// What is asked of the writer.
@@ -32,6 +33,7 @@ pub(super) enum Job {
     Refused(Call<RefusedChange, bool>),
     Secret(Call<SecretChange, SecretOutcome>),
     Audit(Call<AuditRow, AuditId>),
+    Upkeep(Call<UpkeepChange, Pruned>),
     /// Finish what was asked before, take nothing more, and end.
     Close,
     #[cfg(test)]
@@ -102,7 +104,7 @@ pub(super) struct Writer {
     limit: GroupLimit,
     arrivals: watch::Sender<DeliveryPos>,
     health: Arc<Health>,
-    /// Whole requests were dropped that may still stand in the log.
+    /// Whole requests or bodies were dropped that may still stand in the log.
     has_dropped: bool,
 }
 
@@ -163,7 +165,8 @@ impl Writer {
                 | Job::Change(_)
                 | Job::Refused(_)
                 | Job::Secret(_)
-                | Job::Audit(_)) => {
+                | Job::Audit(_)
+                | Job::Upkeep(_)) => {
                     bytes = bytes.saturating_add(job.size());
                     group.push(job);
                 }
@@ -199,6 +202,7 @@ impl Writer {
                 Job::Refused(call) => call.answer(&committed),
                 Job::Secret(call) => call.answer(&committed),
                 Job::Audit(call) => call.answer(&committed),
+                Job::Upkeep(call) => call.answer(&committed),
                 Job::Close => {}
                 #[cfg(test)]
                 Job::Run(_) => {}
@@ -206,15 +210,23 @@ impl Writer {
         }
     }
 
-    /// Empties the log at the next tidying after whole requests were dropped: their bytes would stand in it until other
+    /// Empties the log at the next tidying after requests or bodies were dropped: their bytes would stand in it until other
     /// writes take their place. It waits for nobody: where somebody reads, the next tidying tries again.
     fn wipe_log(&mut self, group: &[Job]) {
         let mut is_tidying = false;
         for job in group {
-            if let Job::Refused(call) = job {
-                is_tidying |= call.input.is_tidying();
-                let is_done = matches!(call.outcome, Some(Ok(true)));
-                self.has_dropped |= is_done && call.input.drops_requests();
+            match job {
+                Job::Refused(call) => {
+                    is_tidying |= call.input.is_tidying();
+                    let is_done = matches!(call.outcome, Some(Ok(true)));
+                    self.has_dropped |= is_done && call.input.drops_requests();
+                }
+                Job::Upkeep(call) => {
+                    let dropped = call.outcome.as_ref();
+                    self.has_dropped |= dropped
+                        .is_some_and(|outcome| outcome.as_ref().is_ok_and(Pruned::is_of_people));
+                }
+                _ => {}
             }
         }
         if !(is_tidying && self.has_dropped) {
@@ -296,6 +308,10 @@ impl Writer {
                     call.outcome =
                         Some(self.one(&mut filling, guard, |group| group.record_act(&call.input))?);
                 }
+                Job::Upkeep(call) => {
+                    call.outcome =
+                        Some(self.one(&mut filling, guard, |group| group.upkeep(&call.input))?);
+                }
                 Job::Close => {}
                 #[cfg(test)]
                 Job::Run(_) => {}
@@ -344,6 +360,7 @@ impl Job {
         match self {
             Self::Accept(call) => call.input.size(),
             Self::Refused(call) => call.input.size(),
+            Self::Upkeep(call) => call.input.size(),
             _ => 1024,
         }
     }

@@ -1,5 +1,7 @@
 //! The contract suite, on files.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use tempfile::TempDir;
 
@@ -9,6 +11,7 @@ use crate::{
     store::{
         AuditLog, RefusedRequests, Store,
         contract::{Home, contract_suite},
+        upkeep::Upkeep,
     },
 };
 
@@ -30,6 +33,11 @@ impl Home for Directory {
 
     async fn open_audit(&self) -> Box<dyn AuditLog> {
         Box::new(open(self.0.path()))
+    }
+
+    async fn open_upkeep(&self) -> (Arc<dyn Store>, Arc<dyn Upkeep>) {
+        let store = Arc::new(open(self.0.path()));
+        (store.clone(), store)
     }
 
     async fn prune(&self, event: EventSeq) {

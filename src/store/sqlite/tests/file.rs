@@ -5,9 +5,10 @@ use std::{
     io::Write,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, StatementStatus};
 
 use super::{open, options, outside, try_open};
@@ -16,10 +17,12 @@ use crate::{
     event::{EventSeq, LaneKey, OrderBy},
     store::{
         KeptRequest, NewRefused, RefusedLimits, RefusedRequests, RequestFacts, Store,
-        contract::samples::{accept, event, group, organisation, waiting},
+        contract::samples::{accept, dropped, event, group, organisation, waiting},
         sqlite::{
             OpenError, SqliteOptions, SqliteStore, applied, audit, migrations, queue, refused,
+            upkeep,
         },
+        upkeep::{Calendar, Prune, Retained, Upkeep},
     },
 };
 
@@ -310,6 +313,21 @@ async fn acts_are_read_and_removed_by_number_and_never_sorted() {
 }
 
 #[tokio::test]
+async fn what_is_old_is_found_by_index_and_never_sorted() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    let plans = store.on_writer(|connection| upkeep::PLANNED.map(|sql| plan(connection, sql)));
+    for plan in plans.await {
+        assert!(
+            !plan.contains("TEMP B-TREE")
+                && !plan.contains("SCAN event")
+                && !plan.contains("SCAN history"),
+            "{plan}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn the_lanes_cost_what_they_return_however_deep_they_are() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(directory.path());
@@ -371,10 +389,79 @@ async fn a_store_dropped_inside_a_runtime_finishes_what_was_asked() {
     assert_eq!(store.totals().await.unwrap().accepted, 1);
 }
 
+const NOWHERE: [PathBuf; 0] = [];
+
+/// The files of a directory in which one of the texts stands.
+fn holding(directory: &Path, texts: &[&str]) -> Vec<PathBuf> {
+    let files = fs::read_dir(directory).unwrap();
+    let paths = files.map(|entry| entry.unwrap().path());
+    let holds = |path: &PathBuf| {
+        let bytes = fs::read(path).unwrap();
+        texts.iter().any(|text| {
+            bytes
+                .windows(text.len())
+                .any(|part| part == text.as_bytes())
+        })
+    };
+    paths.filter(holds).collect()
+}
+
+const NOTHING_REFUSED: RefusedLimits = RefusedLimits {
+    rows: 0,
+    kept: 0,
+    kept_bytes: 0,
+};
+
+#[tokio::test]
+async fn a_body_that_was_pruned_stands_in_no_file() {
+    const MARKER: &str = "LUPE.RUIZ@example.mx";
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    let start = Clock::system().now();
+    let on = |days: i64| Calendar {
+        date: start + SignedDuration::from_hours(24 * days),
+        ahead: None,
+    };
+    store.set_calendar(on(0), Timestamp::MIN).await.unwrap();
+    for number in 0..100_u64 {
+        // From a part of a page to many pages.
+        let mut event = event(vec![group(number, vec![dropped(0, 0)])]);
+        event.body = MARKER.repeat(1 << (number % 14)).into();
+        event.headers = vec![("x-who".to_owned(), MARKER.to_owned())];
+        accept(&store, event).await;
+    }
+    assert_ne!(holding(directory.path(), &[MARKER]), NOWHERE);
+    for day in [1, 15] {
+        store.set_calendar(on(day), Timestamp::MIN).await.unwrap();
+    }
+    let mut bodies = 0;
+    for _ in 0..100 {
+        let prune = Prune {
+            kind: Retained::Bodies,
+            date: on(15).date,
+            age: Duration::from_hours(14 * 24),
+            rows: 20,
+        };
+        bodies += store.prune(prune).await.unwrap().bodies;
+    }
+    assert_eq!(bodies, 100);
+    store.tidy_refused(start, NOTHING_REFUSED).await.unwrap();
+    assert_eq!(
+        holding(directory.path(), &[MARKER]),
+        NOWHERE,
+        "while it runs"
+    );
+    store.close().await;
+    assert_eq!(
+        holding(directory.path(), &[MARKER]),
+        NOWHERE,
+        "after its end"
+    );
+}
+
 #[tokio::test]
 async fn a_kept_request_that_was_dropped_stands_in_no_file() {
     const MARKER: &str = "ana.perez@example.mx";
-    const NOWHERE: [PathBuf; 0] = [];
     let directory = tempfile::tempdir().unwrap();
     let limits = RefusedLimits {
         rows: 1000,
@@ -403,22 +490,12 @@ async fn a_kept_request_that_was_dropped_stands_in_no_file() {
         facts: RequestFacts::default(),
         kept: kept.then(|| (request(number), start + SignedDuration::from_hours(1))),
     };
+    // As it is, and as headers are written.
     let holding = || {
-        let files = fs::read_dir(directory.path()).unwrap();
-        let paths = files.map(|entry| entry.unwrap().path());
-        let holds = |path: &PathBuf| {
-            let bytes = fs::read(path).unwrap();
-            // As it is, and as headers are written.
-            [MARKER, "YW5hLnBlcmV6QGV4YW1wbGUubXhhbmEu"]
-                .iter()
-                .any(|marker| {
-                    bytes
-                        .windows(marker.len())
-                        .any(|part| part == marker.as_bytes())
-                })
-        };
-        let holding: Vec<_> = paths.filter(holds).collect();
-        holding
+        holding(
+            directory.path(),
+            &[MARKER, "YW5hLnBlcmV6QGV4YW1wbGUubXhhbmEu"],
+        )
     };
     let store = open(directory.path());
     for number in 0..100 {
