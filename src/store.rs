@@ -25,6 +25,7 @@ mod applied;
 mod audit;
 #[cfg(test)]
 mod contract;
+mod observed;
 mod refused;
 pub mod sqlite;
 pub mod upkeep;
@@ -51,6 +52,7 @@ pub use self::{
         AUDIT_ENTRIES, AUDIT_KEPT_FOR, Act, AuditEntry, AuditFilter, AuditId, AuditLog,
         NewAuditEntry,
     },
+    observed::{ObservedPlace, ObservedUpdate, ObservedUpdates},
     refused::{
         KeptRequest, NewRefused, RefusedFigures, RefusedFilter, RefusedId, RefusedLimits,
         RefusedRecord, RefusedRequests, RequestFacts,
@@ -109,6 +111,12 @@ pub enum Fate {
     },
     /// Ended at once, by a rule or an empty selection.
     Dropped { reason: String },
+    /// Ended at once as dropped, since its source only observes; the update is [kept](ObservedUpdates).
+    Observed {
+        customer: CustomerReference,
+        patch: Patch,
+        order_by: Option<OrderBy>,
+    },
 }
 
 /// What [`Store::accept`] did.

@@ -14,7 +14,7 @@ use super::{Admin, reload::Reload, upkeep::UpkeepStatus};
 use crate::{
     delivery::{DirectoryStatus, State as DeliveringState},
     event::{End, SourceName},
-    source::LEARNED,
+    source::{LEARNED, Mode},
     store::{DeliveryRecord, Standing, StoreError, Totals},
     telemetry::DirectoryState,
 };
@@ -77,6 +77,9 @@ struct SourceStatus {
     /// The hash of the file that its events are mapped by.
     #[serde(skip_serializing_if = "Option::is_none")]
     mapping: Option<String>,
+    /// `live`, or `observe` where nothing of it is sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mode: Option<&'static str>,
     /// What proves its requests.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     secrets: Vec<SecretStatus>,
@@ -174,6 +177,7 @@ pub(super) async fn page(State(admin): State<Arc<Admin>>) -> Response {
                 source: standing.source,
                 receives: standing.trouble.is_empty(),
                 mapping: standing.mapping.map(|mapping| mapping.to_string()),
+                mode: standing.mode.map(Mode::as_str),
                 secrets: secrets(standing.secrets, learned(standing.learning.as_ref()), now),
                 trouble: standing.trouble,
             })

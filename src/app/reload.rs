@@ -149,6 +149,7 @@ impl Reloader {
             Verdict::Take(changes) => {
                 let report = SourcesReport::loaded(&set, changes);
                 self.metrics.sources(set.sources(), self.clock.now());
+                self.metrics.observing(set.observing());
                 self.metrics.secret_ends(set.secret_ends());
                 self.key_sets.adopt(&set);
                 self.learned.warn_of_unused(&set);

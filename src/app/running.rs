@@ -75,6 +75,7 @@ pub async fn start(
     reading.keep_start(&config, &mut seen);
     say(&set, strictness)?;
     metrics.sources(set.sources(), clock.now());
+    metrics.observing(set.observing());
     metrics.secret_ends(set.secret_ends());
     let (reloads, desk) = Reloads::new(start_report(&set, &clock));
     let key_sets = KeySets::new(clock.clone(), metrics.clone());

@@ -95,6 +95,9 @@ impl End {
     }
 }
 
+/// The reason of deliveries that ended as [`End::Dropped`] because their source only observes.
+pub const OBSERVED: &str = "observed";
+
 /// Why a delivery is dead.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeadReason {

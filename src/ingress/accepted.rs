@@ -3,7 +3,7 @@
 use crate::{
     dedup::group_items,
     event::{DeadReason, ItemOutcome, Mapped},
-    source::Source,
+    source::{Mode, Source},
     store::{Fate, NewDelivery, NewEvent, NewGroup},
     verify::Verified,
 };
@@ -30,7 +30,8 @@ pub(super) fn new_event(source: &Source, verified: Verified, mapped: Mapped) -> 
             .into_iter()
             .enumerate()
             .map(|(number, outcome)| {
-                new_delivery(index, u32::try_from(number).unwrap_or(u32::MAX), outcome)
+                let number = u32::try_from(number).unwrap_or(u32::MAX);
+                new_delivery(index, number, outcome, source.mode())
             });
         let key = keys.of_item(index);
         match groups.last_mut() {
@@ -53,7 +54,9 @@ pub(super) fn new_event(source: &Source, verified: Verified, mapped: Mapped) -> 
     }
 }
 
-fn new_delivery(item: u32, number: u32, outcome: ItemOutcome) -> NewDelivery {
+/// What nobody could send is dead also where the source only observes: that is what somebody wants to see before it is
+/// live.
+fn new_delivery(item: u32, number: u32, outcome: ItemOutcome, mode: Mode) -> NewDelivery {
     let (rule, warnings, fate) = match outcome {
         ItemOutcome::Drop { rule, reason } => (rule, Vec::new(), Fate::Dropped { reason }),
         ItemOutcome::Fail(failure) => {
@@ -72,6 +75,11 @@ fn new_delivery(item: u32, number: u32, outcome: ItemOutcome) -> NewDelivery {
         }
         ItemOutcome::Update(update) => {
             let fate = match update.customer.lane() {
+                Some(_) if mode == Mode::Observe => Fate::Observed {
+                    customer: update.customer,
+                    patch: update.patch,
+                    order_by: update.order_by,
+                },
                 Some(lane) => Fate::Waiting {
                     lane,
                     customer: update.customer,

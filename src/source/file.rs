@@ -18,6 +18,7 @@ use secrecy::SecretString;
 
 use super::{
     folder::is_source_file,
+    mode::Mode,
     receive::{DedupRule, Receive, ReceiveSecret},
     watch::Seen,
 };
@@ -57,6 +58,7 @@ pub struct SourceFile {
 pub struct CheckedSource {
     name: SourceName,
     organisation: OrganisationName,
+    mode: Mode,
     receive: Receive,
     mapping: Mapping,
 }
@@ -226,7 +228,7 @@ impl SourceFile {
         };
         let receive = read_receive(&root, &mut out);
         let organisation = read_organisation(&root, &mut out);
-        read_mode(&root, &mut out);
+        let mode = Mode::read(&root, &mut out);
         let name = read_name(&root, stem, &mut out);
         let dedup = dedup_expressions(receive.as_ref());
         let secret_headers = secret_headers(receive.as_ref());
@@ -248,6 +250,7 @@ impl SourceFile {
                 let checked = mapping.map(|mapping| CheckedSource {
                     name,
                     organisation,
+                    mode,
                     receive,
                     mapping,
                 });
@@ -351,17 +354,6 @@ fn read_organisation(root: &Node, out: &mut Collector) -> Option<OrganisationNam
     name
 }
 
-fn read_mode(root: &Node, out: &mut Collector) {
-    let Some(node) = root.get("mode") else { return };
-    if node.as_text() != Some("live") {
-        out.add(
-            Diagnostic::error("recv/mode", "`mode` takes `live`")
-                .at(node.span, "not a mode of this release")
-                .help("`observe` is not available yet; leave `mode` out"),
-        );
-    }
-}
-
 impl CheckedSource {
     pub fn name(&self) -> &SourceName {
         &self.name
@@ -451,6 +443,11 @@ impl Source {
 
     pub fn organisation(&self) -> &OrganisationName {
         &self.checked.organisation
+    }
+
+    /// Whether its updates are sent.
+    pub fn mode(&self) -> Mode {
+        self.checked.mode
     }
 
     pub fn receive(&self) -> &Receive {

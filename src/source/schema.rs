@@ -20,6 +20,7 @@ use serde_json::{Map, Value, json};
 use self::build::{
     Key, Piece as _, expression, list, map, map_of, may, must, one_of, reference, text,
 };
+use super::Mode;
 use crate::event::OrganisationName;
 
 /// The schema as it is shipped: indented, with a line end.
@@ -77,8 +78,8 @@ fn file() -> Vec<Key> {
         ),
         may(
             "mode",
-            "Only `live`: what is received is delivered.",
-            one_of(&["live"]),
+            "`live` (also without this line): what is received is delivered. `observe`: it is mapped and shown, and nothing is sent.",
+            one_of(&Mode::ALL.map(Mode::as_str)),
         ),
         may(
             "timezone",

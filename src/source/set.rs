@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use super::{
     file::{ArmError, CheckedSource, Source, SourceFile},
     folder::is_source_file,
+    mode::Mode,
     watch::Seen,
 };
 use crate::{
@@ -144,8 +145,9 @@ impl Set {
                 None => Entry::Broken(Trouble::Mistakes(file.findings)),
                 Some(checked) => {
                     let armed = set.arm(checked, environment, base, &mut of_file);
-                    if armed.is_ok() {
+                    if let Ok(source) = &armed {
                         set.warnings.extend(render_lines(&file.findings));
+                        set.warnings.extend(observes(source));
                     }
                     armed.map_or_else(
                         |error| Entry::Broken(Trouble::NotArmed(chain(&error))),
@@ -272,6 +274,12 @@ impl Set {
         })
     }
 
+    /// The sources that receive and send nothing.
+    pub fn observing(&self) -> impl Iterator<Item = SourceName> {
+        let observing = self.ready().filter(|source| source.mode() == Mode::Observe);
+        observing.map(|source| source.name().clone())
+    }
+
     /// The keys of metadata by which customers of an organisation are looked for.
     pub fn metadata_looked_for<'s>(&'s self, organisation: &OrganisationName) -> BTreeSet<&'s str> {
         let of_organisation = self
@@ -308,6 +316,14 @@ impl Set {
         self.sources
             .insert(name.clone(), Entry::Broken(Trouble::NotArmed(reason)));
     }
+}
+
+/// That a source sends nothing, which is easily forgotten.
+fn observes(source: &Source) -> Option<String> {
+    (source.mode() == Mode::Observe).then(|| {
+        let name = source.name();
+        format!("source `{name}` only observes (`mode: observe`): what it receives is mapped and shown, and nothing is sent")
+    })
 }
 
 /// An error with everything that caused it, in one line.
@@ -360,6 +376,7 @@ impl Sources {
             Standing {
                 source,
                 mapping: ready.map(|source| source.mapping_hash()),
+                mode: ready.map(|source| source.mode()),
                 secrets: ready.map_or_else(Vec::new, |source| source.receive().ends().collect()),
                 learning: ready
                     .filter(|source| source.learns_its_secret())
@@ -377,6 +394,7 @@ pub struct Standing {
     pub source: String,
     /// Of a source that receives.
     pub mapping: Option<MappingHash>,
+    pub mode: Option<Mode>,
     /// What proves requests of a source that receives, by name, and until when.
     pub secrets: Vec<(String, Option<Timestamp>)>,
     /// Of a source whose sender names the secret: its name.

@@ -8,6 +8,7 @@ pub(super) mod accounting;
 pub(super) mod applying;
 pub(super) mod auditing;
 pub(super) mod delivering;
+pub(super) mod observing;
 pub(super) mod refusing;
 pub(super) mod samples;
 pub(super) mod secrets;
@@ -17,7 +18,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{AuditLog, RefusedRequests, Store, upkeep::Upkeep};
+use super::{AuditLog, ObservedUpdates, RefusedRequests, Store, upkeep::Upkeep};
 use crate::event::EventSeq;
 
 /// A place where a store can be opened again and again, one at a time.
@@ -27,6 +28,9 @@ pub(super) trait Home: Send + Sync {
 
     /// The same for its refused requests; closed by dropping it.
     async fn open_refused(&self) -> Box<dyn RefusedRequests>;
+
+    /// The same for what sources observed.
+    async fn open_observed(&self) -> Box<dyn ObservedUpdates>;
 
     /// The same for its audit log.
     async fn open_audit(&self) -> Box<dyn AuditLog>;
@@ -90,6 +94,11 @@ macro_rules! contract_suite {
             an_act_is_there_after_a_restart,
             acts_are_listed_newest_first_by_kind_and_page,
             only_acts_of_the_last_two_years_stay,
+        );
+        $crate::store::contract::contract_suite!(
+            $home: observing:
+            an_observed_update_ends_at_once_and_is_kept,
+            observed_updates_are_listed_oldest_first_and_page_by_page,
         );
         $crate::store::contract::contract_suite!(
             $home: refusing:

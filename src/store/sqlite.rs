@@ -21,6 +21,7 @@ mod group;
 mod health;
 mod look;
 mod migrations;
+mod observed;
 mod open;
 mod queue;
 mod reader;

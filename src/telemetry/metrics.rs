@@ -55,6 +55,7 @@ pub struct Metrics {
     mappings: Family<MappingLabels, Gauge>,
     /// The sources that those two show.
     sources_shown: Arc<Mutex<BTreeMap<SourceName, Option<MappingHash>>>>,
+    observing: Family<SourceLabels, Gauge>,
     sources_loaded_at: SecondsGauge,
     key_set_fetches: Family<KeySetLabels, Counter>,
     key_set_fetched_at: Family<SourceLabels, SecondsGauge>,
@@ -117,6 +118,12 @@ impl Metrics {
             "source_mapping",
             "1 for the hash of the mapping that a source's events are mapped by",
             mappings.clone(),
+        );
+        let observing = Family::default();
+        registry.register(
+            "source_observes",
+            "1 for a source that receives and sends nothing",
+            observing.clone(),
         );
         let sources_loaded_at = SecondsGauge::default();
         registry.register(
@@ -220,6 +227,7 @@ impl Metrics {
             sources,
             mappings,
             sources_shown: Arc::default(),
+            observing,
             sources_loaded_at,
             key_set_fetches,
             key_set_fetched_at,
@@ -311,6 +319,14 @@ impl Metrics {
         }
         *shown = sources;
         self.sources_loaded_at.set(at.as_duration().as_secs_f64());
+    }
+
+    /// All sources that receive and send nothing.
+    pub fn observing(&self, sources: impl IntoIterator<Item = SourceName>) {
+        self.observing.clear();
+        for name in sources {
+            self.observing.get_or_create(&source_labels(&name)).set(1);
+        }
     }
 
     /// A fetch of the public keys of a source's sender.
@@ -506,6 +522,7 @@ mod tests {
             Duration::from_millis(3),
         );
         metrics.verified(&source, "CRM_SECRET");
+        metrics.observing([source.clone()]);
         metrics.rejected(&source, 3, 2048);
         metrics.rejected_written(&source, 5);
         metrics.rejected_left_out(&source, LeftOut::Flood, 1);

@@ -147,7 +147,7 @@ fn what_the_schema_refuses_check_refuses_too() {
         ("source: my-crm", "source: My CRM"),
         ("otherwise: fail\n", ""),
         ("otherwise: fail", "otherwise: ignore"),
-        ("mode: live", "mode: observe"),
+        ("mode: live", "mode: watch"),
         ("phone_region: CO", "phone_region: Colombia"),
         ("quentli: default", "quentil: default"),
         ("items: events[]", "items: [events]"),

@@ -114,7 +114,7 @@ recv/organisation
 
 recv/mode
 -otherwise: drop
-+mode: observe
++mode: off
 +otherwise: drop
 
 recv/unknown-key

@@ -63,7 +63,7 @@ impl Group<'_> {
             new: count(new.len()),
             known: count(known),
             dead: count(fates(&new, |fate| matches!(fate, FateRow::Dead { .. }))),
-            dropped: count(fates(&new, |fate| matches!(fate, FateRow::Dropped { .. }))),
+            dropped: count(fates(&new, FateRow::is_end)),
         })
     }
 
@@ -153,6 +153,10 @@ impl Group<'_> {
                         update: update.as_ref(),
                     },
                 )?;
+            }
+            FateRow::Observed { update, order_by } => {
+                tally.ends(End::Dropped);
+                self.observe(seq, event, delivery, update, *order_by)?;
             }
             FateRow::Dropped { reason } => {
                 tally.ends(End::Dropped);

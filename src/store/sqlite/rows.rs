@@ -53,10 +53,23 @@ pub(super) enum FateRow {
     Dropped {
         reason: String,
     },
+    Observed {
+        update: UpdateColumns,
+        order_by: Option<i64>,
+    },
+}
+
+impl FateRow {
+    /// Whether nothing comes after it.
+    pub(super) const fn is_end(&self) -> bool {
+        matches!(self, Self::Dropped { .. } | Self::Observed { .. })
+    }
 }
 
 pub(super) struct UpdateColumns {
     pub(super) lane: Option<LaneKey>,
+    /// The customer's identifier, where the mapping names it.
+    pub(super) id: Option<String>,
     pub(super) customer: String,
     pub(super) patch: String,
     pub(super) fields: String,
@@ -126,6 +139,14 @@ impl DeliveryRow {
                     .transpose()?,
             },
             Fate::Dropped { reason } => FateRow::Dropped { reason },
+            Fate::Observed {
+                customer,
+                patch,
+                order_by,
+            } => FateRow::Observed {
+                update: UpdateColumns::new(customer.lane(), &customer, &patch)?,
+                order_by: order_by.map(|order| order.0),
+            },
         };
         Ok(Self {
             item: delivery.item,
@@ -138,7 +159,7 @@ impl DeliveryRow {
 
     fn size(&self) -> usize {
         let update = match &self.fate {
-            FateRow::Waiting { update, .. } => Some(update),
+            FateRow::Waiting { update, .. } | FateRow::Observed { update, .. } => Some(update),
             FateRow::Dead { update, .. } => update.as_ref(),
             FateRow::Dropped { .. } => None,
         };
@@ -160,6 +181,7 @@ impl UpdateColumns {
             .collect();
         Ok(Self {
             lane,
+            id: customer.id.as_ref().map(ToString::to_string),
             customer: json(customer)?,
             patch: json(patch)?,
             fields: json(&fields)?,

@@ -9,7 +9,7 @@ use super::{open, outside};
 use crate::{
     event::EventSeq,
     store::{
-        AuditLog, RefusedRequests, Store,
+        AuditLog, ObservedUpdates, RefusedRequests, Store,
         contract::{Home, contract_suite},
         upkeep::Upkeep,
     },
@@ -28,6 +28,10 @@ impl Home for Directory {
     }
 
     async fn open_refused(&self) -> Box<dyn RefusedRequests> {
+        Box::new(open(self.0.path()))
+    }
+
+    async fn open_observed(&self) -> Box<dyn ObservedUpdates> {
         Box::new(open(self.0.path()))
     }
 

@@ -19,8 +19,8 @@ use crate::{
         KeptRequest, NewRefused, RefusedLimits, RefusedRequests, RequestFacts, Store,
         contract::samples::{accept, dropped, event, group, organisation, waiting},
         sqlite::{
-            OpenError, SqliteOptions, SqliteStore, applied, audit, migrations, queue, refused,
-            upkeep,
+            OpenError, SqliteOptions, SqliteStore, applied, audit, migrations, observed, queue,
+            refused, upkeep,
         },
         upkeep::{Calendar, Prune, Retained, Upkeep},
     },
@@ -297,6 +297,19 @@ async fn refused_requests_are_read_and_trimmed_by_index_and_never_sorted() {
     for plan in plans.await {
         assert!(
             !plan.contains("TEMP B-TREE") && !plan.contains("SCAN refused"),
+            "{plan}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn observed_updates_are_read_by_place_and_never_sorted() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    let plans = store.on_writer(|connection| observed::PLANNED.map(|sql| plan(connection, sql)));
+    for plan in plans.await {
+        assert!(
+            plan.starts_with("SEARCH observed USING PRIMARY KEY") && !plan.contains("TEMP B-TREE"),
             "{plan}"
         );
     }
