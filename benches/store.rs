@@ -239,6 +239,7 @@ fn end(pos: i64) -> Finish {
         at: time(),
         attempt: None,
         confirmed: Vec::new(),
+        carried: Vec::new(),
     }
 }
 

@@ -4,4 +4,4 @@ mod keys;
 mod unchanged;
 
 pub use keys::{Keys, group_items};
-pub use unchanged::{Known, Selection, confirmed, select};
+pub use unchanged::{Candidate, Known, Selection, Share, confirmed, select};

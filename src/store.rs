@@ -159,6 +159,16 @@ pub struct Finish {
     pub attempt: Option<Attempt>,
     /// What Quentli confirmed by its 2xx.
     pub confirmed: Vec<AppliedPart>,
+    /// Other deliveries of the same customer that went with it. They end with it, those that are still open.
+    pub carried: Vec<Carried>,
+}
+
+/// A delivery that ends with another one.
+#[derive(Clone, Debug)]
+pub struct Carried {
+    pub pos: DeliveryPos,
+    pub end: End,
+    pub reason: Option<String>,
 }
 
 /// Another attempt later, or a look for the customer later.

@@ -117,6 +117,7 @@ fn settings(config: &Config, organisation: &Organisation) -> delivery::Settings 
             ..defaults.policy
         },
         unchanged_for: config.unchanged_max_age,
+        merge_most: config.merge_most,
         directory_refresh: config.directory_refresh,
         directory_limit: usize::try_from(config.limits.directory.get()).unwrap_or(usize::MAX),
         ..defaults

@@ -73,6 +73,7 @@ impl FileSettings {
         let retention = ["bodies", "history", "dedup_keys"];
         settings.section("retention", &retention, &mut keys, out, |_, _, _| {});
         settings.section("unchanged", &["max_age"], &mut keys, out, |_, _, _| {});
+        settings.section("merge", &["most"], &mut keys, out, |_, _, _| {});
         settings.section("directory", &["refresh"], &mut keys, out, |_, _, _| {});
         settings.section("rotation", &["warn_before"], &mut keys, out, |_, _, _| {});
         settings.section("reload", &["poll"], &mut keys, out, |_, _, _| {});

@@ -219,6 +219,7 @@ impl Reader<'_> {
         };
         let retention = self.retention();
         let unchanged_max_age = self.duration("unchanged.max_age", Duration::from_hours(24));
+        let merge_most = self.count("merge.most", 32);
         let directory_refresh = self.duration("directory.refresh", Duration::from_hours(6));
         let shutdown = ShutdownSettings {
             drain: self.duration("shutdown.drain", Duration::ZERO),
@@ -241,6 +242,7 @@ impl Reader<'_> {
             retry,
             retention,
             unchanged_max_age,
+            merge_most,
             directory_refresh,
             shutdown,
             log,

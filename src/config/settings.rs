@@ -37,6 +37,8 @@ pub struct Config {
     pub retention: RetentionSettings,
     /// How long a confirmed value is trusted to be still there; zero sends every value.
     pub unchanged_max_age: Duration,
+    /// The most waiting updates of one customer that go in one request.
+    pub merge_most: NonZeroU32,
     /// How long what was read of the list of customers is good for; zero is until it is needed anew.
     pub directory_refresh: Duration,
     pub shutdown: ShutdownSettings,

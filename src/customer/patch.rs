@@ -136,6 +136,16 @@ impl Patch {
     }
 }
 
+impl PartKey {
+    /// The field it is, or is a part of.
+    pub const fn field(&self) -> Field {
+        match self {
+            Self::Field(field) => *field,
+            Self::Metadata(_) => Field::Metadata,
+        }
+    }
+}
+
 impl fmt::Display for PartKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

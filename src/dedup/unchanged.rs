@@ -33,28 +33,48 @@ pub struct Known<'a> {
     pub max_age: Duration,
 }
 
-/// What is left of a delivery.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A delivery that is to be sent, by itself or with others of the same customer.
+#[derive(Clone, Copy, Debug)]
+pub struct Candidate<'a> {
+    pub delivery: &'a Delivery,
+    /// It is sent again even where nothing seems to change: what Quentli has now is not known.
+    pub possibly_sent: bool,
+}
+
+/// What is left of one or more deliveries.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selection {
     /// What is to be sent: the parts that are neither unchanged nor stale. May be empty.
     pub patch: Patch,
+    /// What each delivery has to do with it, in their order.
+    pub shares: Vec<Share>,
     /// Its parts, as they are when Quentli confirms them.
     sent: Vec<AppliedPart>,
-    /// Parts whose confirmed value stays, and that are as new as this delivery from now on.
+    /// Parts whose confirmed value stays, and that are as new as these deliveries from now on.
     unchanged: Vec<AppliedPart>,
-    is_stale: bool,
 }
 
-impl Selection {
-    /// How the delivery ends where nothing is to be sent.
-    pub const fn end(&self) -> End {
+/// What one of several deliveries has to do with what becomes of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Share {
+    /// It has a part that is not stale, though a later one may have set it anew.
+    pub counts: bool,
+    /// It has a part that is stale.
+    pub is_stale: bool,
+}
+
+impl Share {
+    /// How a delivery ends of which nothing is to be sent.
+    pub const fn end(self) -> End {
         if self.is_stale {
             End::Stale
         } else {
             End::Unchanged
         }
     }
+}
 
+impl Selection {
     /// What is known when Quentli has confirmed the patch at `at`.
     pub fn confirmed(mut self, at: Timestamp) -> Vec<AppliedPart> {
         for part in &mut self.sent {
@@ -65,50 +85,115 @@ impl Selection {
     }
 }
 
-/// Chooses what of a delivery is to be sent. One that was possibly sent before is sent again even where nothing
-/// seems to change: what Quentli has now is not known.
-pub fn select(
-    delivery: &Delivery,
-    known: &Known<'_>,
+/// A part that some of the deliveries set.
+struct Slot<'a> {
+    /// In the order in which the parts first stand in the deliveries.
+    place: usize,
+    known: Option<&'a AppliedPart>,
+    /// As the deliveries so far would leave it, one after the other.
+    now: Option<AppliedPart>,
+    /// Who set it last.
+    winner: Option<&'a Delivery>,
     possibly_sent: bool,
-    now: Timestamp,
-) -> Selection {
+}
+
+/// Chooses what of some deliveries of one customer, in the order of acceptance, is to be sent. It is what sending them
+/// one after the other would leave: of each part the last value that was not stale in its turn.
+pub fn select(candidates: &[Candidate<'_>], known: &Known<'_>, now: Timestamp) -> Selection {
     let applied: BTreeMap<&PartKey, &AppliedPart> = known
         .applied
         .iter()
         .map(|applied| (&applied.part, applied))
         .collect();
-    let mut selection = Selection {
-        patch: Patch::new(),
-        sent: Vec::new(),
-        unchanged: Vec::new(),
-        is_stale: false,
-    };
-    let mut left_out = Vec::new();
-    for part in confirmed(delivery, &delivery.patch, known.value_key, now) {
-        match applied.get(&part.part) {
-            Some(applied) if is_overtaken(delivery, applied) => {
-                selection.is_stale = true;
-                left_out.push(part.part);
-            }
-            Some(applied)
-                if !possibly_sent
-                    && applied.value == part.value
-                    && is_reliable(applied, known.max_age, now) =>
+    let mut slots: BTreeMap<PartKey, Slot<'_>> = BTreeMap::new();
+    let mut shares = Vec::with_capacity(candidates.len());
+    for Candidate {
+        delivery,
+        possibly_sent,
+    } in candidates
+    {
+        let mut share = Share::default();
+        for part in confirmed(delivery, &delivery.patch, known.value_key, now) {
+            let place = slots.len();
+            let slot = slots.entry(part.part.clone()).or_insert_with_key(|key| {
+                let known = applied.get(key).copied();
+                Slot {
+                    place,
+                    known,
+                    now: known.cloned(),
+                    winner: None,
+                    possibly_sent: false,
+                }
+            });
+            slot.possibly_sent |= possibly_sent;
+            let there = slot.now.take();
+            if there
+                .as_ref()
+                .is_some_and(|there| is_overtaken(delivery, there))
             {
-                left_out.push(part.part.clone());
-                selection.unchanged.push(AppliedPart {
-                    at: applied.at,
-                    ..part
-                });
+                share.is_stale = true;
+                slot.now = there;
+            } else {
+                share.counts = true;
+                slot.winner = Some(delivery);
+                slot.now = Some(after(there, part));
             }
-            _ => selection.sent.push(part),
+        }
+        shares.push(share);
+    }
+    let mut slots: Vec<(PartKey, Slot<'_>)> = slots.into_iter().collect();
+    slots.sort_by_key(|(_, slot)| slot.place);
+    let mut selection = Selection {
+        shares,
+        ..Selection::default()
+    };
+    let mut metadata = Vec::new();
+    for (key, slot) in slots {
+        let (Some(winner), Some(part)) = (slot.winner, slot.now) else {
+            continue;
+        };
+        let unchanged = slot.known.filter(|known_part| {
+            !slot.possibly_sent
+                && known_part.value == part.value
+                && is_reliable(known_part, known.max_age, now)
+        });
+        if let Some(AppliedPart { at, .. }) = unchanged {
+            selection.unchanged.push(AppliedPart { at: *at, ..part });
+            continue;
+        }
+        selection.sent.push(part);
+        match (&key, winner.patch.get(key.field())) {
+            (PartKey::Metadata(key), Some(FieldValue::Metadata(entries))) => {
+                metadata.extend(entries.iter().find(|entry| entry.key == *key).cloned());
+            }
+            (PartKey::Field(field), Some(value)) => {
+                set(&mut selection.patch, *field, value.clone());
+            }
+            _ => {}
         }
     }
-    if !selection.sent.is_empty() {
-        selection.patch = without(&delivery.patch, &left_out);
+    if !metadata.is_empty() {
+        let metadata = FieldValue::Metadata(metadata);
+        set(&mut selection.patch, Field::Metadata, metadata);
     }
     selection
+}
+
+/// What is known of a part once a delivery is applied to it.
+fn after(there: Option<AppliedPart>, part: AppliedPart) -> AppliedPart {
+    let Some(there) = there else { return part };
+    let mut versions = there.versions;
+    for (source, version) in part.versions {
+        match versions.iter_mut().find(|(of, _)| *of == source) {
+            Some((_, known)) => *known = version.max(*known),
+            None => versions.push((source, version)),
+        }
+    }
+    AppliedPart {
+        pos: part.pos.max(there.pos),
+        versions,
+        ..part
+    }
 }
 
 /// The parts of a patch of this delivery, as confirmed at `at`.
@@ -155,31 +240,6 @@ fn is_reliable(applied: &AppliedPart, max_age: Duration, now: Timestamp) -> bool
     is_recent && !max_age.is_zero() && !applied.is_in_doubt
 }
 
-fn without(patch: &Patch, parts: &[PartKey]) -> Patch {
-    let mut rest = Patch::new();
-    for (field, value) in patch.fields() {
-        let value = match value {
-            FieldValue::Metadata(entries) => {
-                let kept: Vec<_> = entries
-                    .iter()
-                    .filter(|entry| {
-                        !parts
-                            .iter()
-                            .any(|part| matches!(part, PartKey::Metadata(key) if *key == entry.key))
-                    })
-                    .cloned()
-                    .collect();
-                (!kept.is_empty() || entries.is_empty()).then_some(FieldValue::Metadata(kept))
-            }
-            value => (!parts.contains(&PartKey::Field(field))).then(|| value.clone()),
-        };
-        if let Some(value) = value {
-            set(&mut rest, field, value);
-        }
-    }
-    rest
-}
-
 fn set(patch: &mut Patch, field: Field, value: FieldValue) {
     patch
         .set(field, value)
@@ -202,286 +262,4 @@ fn value_hash(key: &[u8; 32], part: &PartKey, value: &str) -> [u8; 16] {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{
-        customer::{CustomerReference, OnMissing},
-        event::{DeliveryPos, EventSeq, LaneKey, OrderBy, OrganisationName},
-    };
-
-    const KEY: [u8; 32] = [7; 32];
-    const DAY: Duration = Duration::from_hours(24);
-
-    fn noon() -> Timestamp {
-        "2026-03-02T12:00:00Z".parse().unwrap()
-    }
-
-    fn delivery(source: &str, patch: &str, order_by: Option<i64>) -> Delivery {
-        Delivery {
-            pos: DeliveryPos(1),
-            event: EventSeq(1),
-            item: 0,
-            number: 0,
-            source: source.parse().unwrap(),
-            organisation: OrganisationName::default_name(),
-            lane: LaneKey::of("id", "cus_1"),
-            customer: CustomerReference {
-                id: Some("cus_1".parse().unwrap()),
-                find: Vec::new(),
-                on_missing: OnMissing::Fail,
-            },
-            patch: serde_json::from_str(patch).unwrap(),
-            order_by: order_by.map(OrderBy),
-            accepted_at: noon(),
-            attempts: 0,
-            spent: Duration::ZERO,
-        }
-    }
-
-    /// What is known after `patch` was confirmed for `source`, `ago` before noon, as the delivery at position 1.
-    fn applied(
-        source: &str,
-        patch: &str,
-        order_by: Option<i64>,
-        ago: Duration,
-    ) -> Vec<AppliedPart> {
-        let delivery = delivery(source, patch, order_by);
-        confirmed(&delivery, &delivery.patch, &KEY, noon() - ago)
-    }
-
-    fn select_at_noon(
-        delivery: &Delivery,
-        applied: &[AppliedPart],
-        possibly_sent: bool,
-    ) -> Selection {
-        let known = Known {
-            applied,
-            value_key: &KEY,
-            max_age: DAY,
-        };
-        select(delivery, &known, possibly_sent, noon())
-    }
-
-    /// The end, or the JSON that would be sent.
-    fn word(selection: &Selection) -> String {
-        if selection.patch.is_empty() {
-            return selection.end().as_str().to_owned();
-        }
-        serde_json::to_string(&selection.patch).unwrap()
-    }
-
-    #[test]
-    fn only_what_quentli_confirmed_lately_is_unchanged() {
-        let ana = r#"{"name":"Ana","metadata":[{"key":"Grado","value":null}]}"#;
-        let known = applied("sis", ana, None, Duration::from_hours(1));
-        for (patch, expected) in [
-            (ana, "unchanged"),
-            (r#"{"name":"Ana"}"#, "unchanged"),
-            (
-                r#"{"metadata":[{"key":"Grado","value":null}]}"#,
-                "unchanged",
-            ),
-            (r#"{"name":"ana"}"#, r#"{"name":"ana"}"#),
-            (
-                r#"{"metadata":[{"key":"Grado","value":""}]}"#,
-                r#"{"metadata":[{"key":"Grado","value":""}]}"#,
-            ),
-            (
-                r#"{"metadata":[{"key":"grado","value":null}]}"#,
-                r#"{"metadata":[{"key":"grado","value":null}]}"#,
-            ),
-            (r#"{"name":"Ana","email":null}"#, r#"{"email":null}"#),
-            (
-                r#"{"name":"Eva","metadata":[{"key":"Grado","value":null},{"key":"Beca","value":"x"}]}"#,
-                r#"{"name":"Eva","metadata":[{"key":"Beca","value":"x"}]}"#,
-            ),
-            (
-                r#"{"name":"Eva","metadata":[{"key":"Grado","value":null}]}"#,
-                r#"{"name":"Eva"}"#,
-            ),
-        ] {
-            let delivery = delivery("sis", patch, None);
-            assert_eq!(
-                word(&select_at_noon(&delivery, &known, false)),
-                expected,
-                "{patch}"
-            );
-        }
-    }
-
-    #[test]
-    fn tags_compare_as_a_set() {
-        let known = applied("sis", r#"{"tags":["b","a"]}"#, None, Duration::ZERO);
-        let same = delivery("sis", r#"{"tags":["a","b","a"]}"#, None);
-        assert_eq!(word(&select_at_noon(&same, &known, false)), "unchanged");
-    }
-
-    #[test]
-    fn an_old_confirmation_or_one_from_the_future_is_not_relied_on() {
-        let ana = r#"{"name":"Ana"}"#;
-        for (ago, expected) in [(DAY, "unchanged"), (DAY + Duration::from_millis(1), ana)] {
-            let known = applied("sis", ana, None, ago);
-            assert_eq!(
-                word(&select_at_noon(&delivery("sis", ana, None), &known, false)),
-                expected
-            );
-        }
-        let mut known = applied("sis", ana, None, Duration::ZERO);
-        known[0].at = noon() + Duration::from_secs(1);
-        assert_eq!(
-            word(&select_at_noon(&delivery("sis", ana, None), &known, false)),
-            ana
-        );
-    }
-
-    #[test]
-    fn without_an_age_everything_is_sent() {
-        let known = applied("sis", r#"{"name":"Ana"}"#, None, Duration::ZERO);
-        let known = Known {
-            applied: &known,
-            value_key: &KEY,
-            max_age: Duration::ZERO,
-        };
-        let same = delivery("sis", r#"{"name":"Ana"}"#, None);
-        assert!(!select(&same, &known, false, noon()).patch.is_empty());
-    }
-
-    #[test]
-    fn a_part_in_doubt_is_sent_and_the_others_are_not() {
-        let both = r#"{"name":"Ana","email":null}"#;
-        let mut known = applied("sis", both, None, Duration::ZERO);
-        known[1].is_in_doubt = true;
-        assert_eq!(
-            word(&select_at_noon(&delivery("sis", both, None), &known, false)),
-            r#"{"email":null}"#
-        );
-    }
-
-    #[test]
-    fn what_was_possibly_sent_before_is_sent_again() {
-        let ana = r#"{"name":"Ana"}"#;
-        let known = applied("sis", ana, None, Duration::ZERO);
-        assert_eq!(
-            word(&select_at_noon(&delivery("sis", ana, None), &known, true)),
-            ana
-        );
-    }
-
-    #[test]
-    fn a_field_of_which_the_same_source_applied_something_newer_is_left_out() {
-        let known = applied(
-            "sis",
-            r#"{"name":"New","metadata":[{"key":"Grado","value":"6"}]}"#,
-            Some(10),
-            Duration::ZERO,
-        );
-        let old = r#"{"name":"Old","email":null,"metadata":[{"key":"Grado","value":"5"},{"key":"Beca","value":"x"}]}"#;
-        for (source, order_by, expected) in [
-            (
-                "sis",
-                Some(9),
-                r#"{"email":null,"metadata":[{"key":"Beca","value":"x"}]}"#,
-            ),
-            ("sis", Some(10), old),
-            ("sis", None, old),
-            ("crm", Some(9), old),
-        ] {
-            let delivery = delivery(source, old, order_by);
-            assert_eq!(
-                word(&select_at_noon(&delivery, &known, false)),
-                expected,
-                "{source} {order_by:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn staleness_also_holds_for_what_is_uncertain() {
-        let mut known = applied("sis", r#"{"name":"New"}"#, Some(10), DAY * 30);
-        let old = delivery("sis", r#"{"name":"Old"}"#, Some(9));
-        assert_eq!(word(&select_at_noon(&old, &known, true)), "stale");
-        known[0].is_in_doubt = true;
-        assert_eq!(word(&select_at_noon(&old, &known, true)), "stale");
-    }
-
-    #[test]
-    fn versions_stay_with_their_source_when_another_one_writes() {
-        let mut known = applied("crm", r#"{"name":"Hers"}"#, Some(500), Duration::ZERO);
-        known[0]
-            .versions
-            .push(("sis".parse().unwrap(), OrderBy(10)));
-        for (order_by, expected) in [(Some(9), "stale"), (Some(11), r#"{"name":"Mine"}"#)] {
-            let mine = delivery("sis", r#"{"name":"Mine"}"#, order_by);
-            assert_eq!(word(&select_at_noon(&mine, &known, false)), expected);
-        }
-    }
-
-    #[test]
-    fn what_was_accepted_before_what_is_there_is_stale_unless_its_version_is_newer() {
-        let mine = r#"{"name":"Mine"}"#;
-        let there = applied("sis", r#"{"name":"There"}"#, Some(10), Duration::ZERO);
-        for (source, order_by, pos, expected) in [
-            ("sis", None, 0, "stale"),
-            ("sis", Some(10), 0, "stale"),
-            ("sis", Some(11), 0, mine),
-            ("crm", Some(11), 0, "stale"),
-            ("crm", None, 1, mine),
-        ] {
-            let mut earlier = delivery(source, mine, order_by);
-            earlier.pos = DeliveryPos(pos);
-            assert_eq!(
-                word(&select_at_noon(&earlier, &there, false)),
-                expected,
-                "{source} {order_by:?} {pos}"
-            );
-        }
-        // Its own version is newer, but what is there came from elsewhere, and later.
-        let mut there = applied("crm", r#"{"name":"There"}"#, None, Duration::ZERO);
-        there[0]
-            .versions
-            .push(("sis".parse().unwrap(), OrderBy(10)));
-        let mut earlier = delivery("sis", mine, Some(11));
-        earlier.pos = DeliveryPos(0);
-        assert_eq!(word(&select_at_noon(&earlier, &there, false)), "stale");
-    }
-
-    #[test]
-    fn an_unchanged_update_that_is_newer_protects_the_value_from_what_lies_between() {
-        let ana = r#"{"name":"Ana"}"#;
-        let known = applied("sis", ana, Some(5), Duration::from_hours(1));
-        let mut same = delivery("sis", ana, Some(9));
-        same.pos = DeliveryPos(4);
-        let selection = select_at_noon(&same, &known, false);
-        assert_eq!(word(&selection), "unchanged");
-        let confirmed = selection.confirmed(noon());
-        assert_eq!(confirmed[0].at, known[0].at, "its age must not change");
-        assert_eq!(confirmed[0].pos, DeliveryPos(4));
-        let between = delivery("sis", r#"{"name":"Between"}"#, Some(7));
-        assert_eq!(word(&select_at_noon(&between, &confirmed, false)), "stale");
-    }
-
-    #[test]
-    fn what_was_sent_is_as_old_as_its_confirmation_and_what_was_spared_as_before() {
-        let known = applied("sis", r#"{"name":"Ana"}"#, None, Duration::from_hours(1));
-        let more = delivery("sis", r#"{"name":"Ana","email":null}"#, None);
-        let later = noon() + Duration::from_secs(9);
-        let mut confirmed = select_at_noon(&more, &known, false).confirmed(later);
-        confirmed.sort_by(|a, b| a.part.cmp(&b.part));
-        let times: Vec<Timestamp> = confirmed.iter().map(|part| part.at).collect();
-        assert_eq!(times, [known[0].at, later]);
-    }
-
-    #[test]
-    fn equal_values_of_different_parts_or_keys_have_different_hashes() {
-        let name = PartKey::Field(Field::Name);
-        let hashes = [
-            value_hash(&KEY, &name, "null"),
-            value_hash(&KEY, &PartKey::Field(Field::Email), "null"),
-            value_hash(&KEY, &PartKey::Metadata("name".into()), "null"),
-            value_hash(&[8; 32], &name, "null"),
-        ];
-        for (place, hash) in hashes.iter().enumerate() {
-            assert!(!hashes[place + 1..].contains(hash));
-        }
-    }
-}
+mod tests;

@@ -4,6 +4,7 @@
 //! sent without writing down is sent again after the next start.
 
 use std::{
+    collections::BTreeSet,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -11,7 +12,7 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Settings,
+    Settings, batch,
     bindings::Bindings,
     decision::{Decision, Facts, Outcome, decide},
     directory::{ScanNumber, SharedDirectory},
@@ -22,9 +23,10 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    customer::{CustomerId, PartKey, Patch},
-    event::{Delivery, DeliveryPos, OrganisationName},
-    quentli::{Client, KeyNumber},
+    customer::{CustomerId, PartKey},
+    dedup::Share,
+    event::{Delivery, DeliveryPos, DeliveryState, OrganisationName},
+    quentli::{CallError, CallErrorKind, Client, KeyNumber},
     store::{AppliedPart, Store, StoreError},
     telemetry::Metrics,
 };
@@ -84,6 +86,10 @@ pub(super) struct Attempt {
     pub(super) customer: Option<CustomerId>,
     /// Whether a change left whose outcome is not known.
     pub(super) is_in_doubt: bool,
+    /// What goes with the head in one change.
+    pub(super) companions: Vec<Delivery>,
+    /// What heads the lane when all of these are through.
+    pub(super) next: Option<DeliveryPos>,
 }
 
 impl Context {
@@ -101,33 +107,39 @@ impl Context {
         panics: u32,
         random: f64,
     ) -> Result<TurnEnd, StoreError> {
-        let taken = self.store.take(&self.organisation, turn.lane, 2).await;
-        let (delivery, next) = match head_and_next(taken) {
-            Ok(Some(taken)) => taken,
-            Ok(None) => return Ok(TurnEnd::Ended { next: None }),
+        // Those behind it may have been in the same change.
+        let most = self.settings.merge_most.get().saturating_add(1);
+        let taken = self.store.take(&self.organisation, turn.lane, most).await;
+        let batch = match taken {
+            Ok(batch) => batch,
             Err(error) => return store_trouble(error),
         };
+        let Some(delivery) = batch.first() else {
+            return Ok(TurnEnd::Ended { next: None });
+        };
+        let next = batch.get(1).map(|next| next.pos);
         let doubt = customer
             .clone()
-            .map(|customer| (customer, parts_of(&delivery.patch)));
+            .map(|customer| (customer, parts_of(&batch)));
         let account = Account {
-            delivery: &delivery,
+            delivery,
             at: self.clock.now(),
             took: Duration::ZERO,
             customer,
             error: None,
+            refused_with: 0,
             confirmed: Vec::new(),
+            carried: Vec::new(),
             doubt,
         };
-        let decision = self.decide(
-            &delivery,
-            &Outcome::Panicked,
-            Duration::ZERO,
-            panics,
-            random,
-        );
+        let decision = self.decide(delivery, &Outcome::Panicked, Duration::ZERO, panics, random);
         let recorded = self.record(account, decision).await;
-        self.turn_end(recorded, next, self.client.key_number())
+        self.turn_end(recorded, delivery, next, self.client.key_number())
+    }
+
+    /// Whether a request for this delivery may have left before this attempt.
+    pub(super) fn is_possibly_sent(&self, delivery: &Delivery) -> bool {
+        delivery.attempts > 0 || delivery.pos <= self.possibly_sent_up_to
     }
 
     fn decide(
@@ -153,11 +165,16 @@ impl Context {
     fn turn_end(
         &self,
         recorded: Result<Recorded, StoreError>,
+        head: &Delivery,
         next: Option<DeliveryPos>,
         key: KeyNumber,
     ) -> Result<TurnEnd, StoreError> {
         match recorded {
             Ok(Recorded::Ended) => Ok(TurnEnd::Ended { next }),
+            // What is there now is for the next turn to find out.
+            Ok(Recorded::NotOpen) => Ok(TurnEnd::Ended {
+                next: Some(head.pos),
+            }),
             Ok(Recorded::Later { wait, looking }) => Ok(TurnEnd::Later {
                 due: self.clock.elapsed().saturating_add(wait),
                 looking,
@@ -179,6 +196,8 @@ impl Attempt {
             took: Duration::ZERO,
             customer: None,
             is_in_doubt: false,
+            companions: Vec::new(),
+            next: None,
         }
     }
 
@@ -194,34 +213,47 @@ impl Attempt {
             Ok(None) => return Ok(TurnEnd::Ended { next: None }),
             Err(error) => return store_trouble(error),
         };
+        self.next = next;
         match self.bring(&delivery).await {
-            Ok(Effort::Spared { end, confirmed }) => {
-                let ended = context
-                    .end(&delivery, end, None, self.customer, confirmed)
-                    .await
-                    .map(|()| Recorded::Ended);
-                context.turn_end(ended, next, self.key)
-            }
-            Ok(Effort::Sent(confirmed)) => {
-                let outcome = Outcome::Confirmed;
-                self.record(&delivery, next, &outcome, confirmed).await
-            }
-            Ok(Effort::Came(outcome)) => self.record(&delivery, next, &outcome, Vec::new()).await,
+            Ok(Effort::Done {
+                is_sent,
+                shares,
+                confirmed,
+            }) => self.settle(&delivery, is_sent, &shares, confirmed).await,
+            Ok(Effort::Came(outcome)) => self.record(&delivery, &outcome).await,
             Err(Stop::End(end)) => Ok(end),
             Err(Stop::Store(error)) => store_trouble(error),
         }
     }
 
-    async fn record(
+    /// Writes down that the head and its companions are through.
+    async fn settle(
         self,
-        delivery: &Delivery,
-        next: Option<DeliveryPos>,
-        outcome: &Outcome,
+        head: &Delivery,
+        is_sent: bool,
+        shares: &[Share],
         confirmed: Vec<AppliedPart>,
     ) -> Result<TurnEnd, StoreError> {
         let context = &self.context;
-        let now = context.clock.now();
-        let decision = context.decide(delivery, outcome, self.took, 0, self.random);
+        let ends = batch::ends(head, &self.companions, shares, is_sent);
+        let account = Account {
+            confirmed,
+            carried: ends.others,
+            ..self.account(ends.carrier, None, None)
+        };
+        let recorded = if is_sent {
+            let outcome = Outcome::Confirmed;
+            let decision = context.decide(ends.carrier, &outcome, self.took, 0, self.random);
+            context.record(account, decision).await
+        } else {
+            context.end(account, ends.end, None).await
+        };
+        context.turn_end(recorded, head, self.next, self.key)
+    }
+
+    /// Writes down what became of an effort that came to nothing.
+    async fn record(self, head: &Delivery, outcome: &Outcome) -> Result<TurnEnd, StoreError> {
+        let context = &self.context;
         let error = match outcome {
             Outcome::Failed(error)
             | Outcome::KeyRefused(error)
@@ -233,28 +265,79 @@ impl Attempt {
             | Outcome::Uncreatable(_)
             | Outcome::Panicked => None,
         };
-        let is_confirmed = matches!(outcome, Outcome::Confirmed);
+        let is_uncertain = self.is_in_doubt
+            || self
+                .batch(head)
+                .any(|delivery| context.is_possibly_sent(delivery));
         let doubt = self
             .customer
             .clone()
-            .filter(|_| !is_confirmed && (self.is_in_doubt || self.is_possibly_sent(delivery)))
-            .map(|customer| (customer, parts_of(&delivery.patch)));
-        let account = Account {
+            .filter(|_| is_uncertain)
+            .map(|customer| (customer, parts_of(self.batch(head))));
+        if is_of_one(outcome) && !self.companions.is_empty() {
+            return self.part_for_good(head, error, doubt).await;
+        }
+        let decision = context.decide(head, outcome, self.took, 0, self.random);
+        let account = self.account(head, error, doubt);
+        let recorded = context.record(account, decision).await;
+        context.turn_end(recorded, head, self.next, self.key)
+    }
+
+    /// Writes down of each in the batch that it was refused together with the others, so that each goes by itself from
+    /// here on, also after a restart. It is the head's turn again.
+    async fn part_for_good(
+        &self,
+        head: &Delivery,
+        error: Option<&CallError>,
+        doubt: Option<(CustomerId, Vec<PartKey>)>,
+    ) -> Result<TurnEnd, StoreError> {
+        let context = &self.context;
+        let others = self.companions.len();
+        for delivery in self.batch(head) {
+            let decision = Decision::Retry {
+                state: DeliveryState::Waiting,
+                wait: Duration::ZERO,
+                spent: delivery.spent,
+            };
+            let account = Account {
+                refused_with: others,
+                ..self.account(delivery, error, doubt.clone())
+            };
+            if let Err(error) = context.record(account, decision).await {
+                return store_trouble(error);
+            }
+        }
+        Ok(TurnEnd::Ended {
+            next: Some(head.pos),
+        })
+    }
+
+    fn account<'a>(
+        &self,
+        delivery: &'a Delivery,
+        error: Option<&'a CallError>,
+        doubt: Option<(CustomerId, Vec<PartKey>)>,
+    ) -> Account<'a> {
+        Account {
             delivery,
-            at: self.at.unwrap_or(now),
+            at: self.at.unwrap_or_else(|| self.context.clock.now()),
             took: self.took,
             customer: self.customer.clone(),
             error,
-            confirmed,
+            refused_with: 0,
+            confirmed: Vec::new(),
+            carried: Vec::new(),
             doubt,
-        };
-        let recorded = context.record(account, decision).await;
-        context.turn_end(recorded, next, self.key)
+        }
     }
+}
 
-    /// Whether a request for this delivery may have left before this attempt.
-    pub(super) fn is_possibly_sent(&self, delivery: &Delivery) -> bool {
-        delivery.attempts > 0 || delivery.pos <= self.context.possibly_sent_up_to
+/// Whether it is the change that Quentli does not take. One of several may be to blame, and not the others.
+const fn is_of_one(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Failed(error) => matches!(error.kind, CallErrorKind::Refused),
+        Outcome::Forbidden(_) => true,
+        _ => false,
     }
 }
 
@@ -280,6 +363,10 @@ fn store_trouble(error: StoreError) -> Result<TurnEnd, StoreError> {
     }
 }
 
-fn parts_of(patch: &Patch) -> Vec<PartKey> {
-    patch.parts().into_iter().map(|(part, _)| part).collect()
+fn parts_of<'a>(deliveries: impl IntoIterator<Item = &'a Delivery>) -> Vec<PartKey> {
+    let parts = deliveries
+        .into_iter()
+        .flat_map(|delivery| delivery.patch.parts());
+    let parts: BTreeSet<PartKey> = parts.map(|(part, _)| part).collect();
+    parts.into_iter().collect()
 }

@@ -14,7 +14,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use moka::sync::Cache;
 
-use crate::customer::{CustomerId, Field, FieldValue, FindBy, Patch};
+use crate::{
+    customer::{CustomerId, Field, FieldValue, FindBy, Patch},
+    event::LaneKey,
+};
 
 const FOUND_FOR: Duration = Duration::from_mins(10);
 const MISSED_FOR: Duration = Duration::from_secs(30);
@@ -70,6 +73,17 @@ impl Bindings {
             .get(&customer)
             .is_some_and(|lines| lines.contains(line));
         (is_current && is_whole).then_some(customer)
+    }
+
+    /// The lanes that are known to lead to this customer, its identifier's among them.
+    pub(super) fn lanes_of(&self, customer: &CustomerId, now: Duration) -> Vec<LaneKey> {
+        let lines = self.lines.get(customer).unwrap_or_default();
+        let lines = lines
+            .iter()
+            .filter(|line| self.customer(line, now).as_ref() == Some(customer));
+        std::iter::once(LaneKey::of("id", customer.as_str()))
+            .chain(lines.map(FindBy::lane))
+            .collect()
     }
 
     /// Whether lately, and after `accepted_at`, nobody was found by this line.
@@ -187,6 +201,12 @@ fn sets(patch: &Patch, line: &FindBy) -> bool {
             _ => false,
         },
     }
+}
+
+/// Whether the line may lead to somebody else once the patch is applied: it sets the property that the line looks at,
+/// and to another value.
+pub(super) fn moves(patch: &Patch, line: &FindBy) -> bool {
+    sets(patch, line) && !new_lines(patch).contains(line)
 }
 
 /// The lines that lead to a customer once the patch is applied.

@@ -284,7 +284,8 @@ impl Dispatcher {
                 reply,
             } => {
                 let is_granted = self.lanes.claim(lane, head, &customer, &siblings, now);
-                reply.send(is_granted).ok();
+                let others = is_granted.then(|| self.lanes.others_of(lane));
+                reply.send(others).ok();
             }
             Message::Request(request) => self.gate.ask(request),
             Message::Appeared(lanes) => {

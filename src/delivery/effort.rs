@@ -13,8 +13,8 @@ use super::{
 };
 use crate::{
     customer::{CustomerId, OnMissing, Patch},
-    dedup::{self, Known, Selection},
-    event::{Delivery, End, LaneKey},
+    dedup::{self, Candidate, Known, Selection, Share},
+    event::{Delivery, LaneKey},
     quentli::{CallError, CallErrorKind, Customer},
     store::{AppliedPart, StoreError},
     telemetry::ApiCall,
@@ -22,11 +22,12 @@ use crate::{
 
 /// How far an effort came.
 pub(super) enum Effort {
-    /// Quentli confirmed it, and this is what is known now.
-    Sent(Vec<AppliedPart>),
-    /// Nothing needed sending.
-    Spared {
-        end: End,
+    /// Quentli confirmed it, or nothing needed sending.
+    Done {
+        is_sent: bool,
+        /// Of the head and what went with it.
+        shares: Vec<Share>,
+        /// What is known now.
         confirmed: Vec<AppliedPart>,
     },
     Came(Outcome),
@@ -93,22 +94,30 @@ impl Attempt {
             if let Some((_, answer)) = gone.take_if(|(gone, _)| *gone == customer) {
                 return Ok(Effort::Came(Outcome::Missing(Some(answer))));
             }
-            self.claim(delivery, &customer, siblings).await?;
-            let selection = self.select(delivery, &customer).await?;
-            if selection.patch.is_empty() {
-                return Ok(Effort::Spared {
-                    end: selection.end(),
-                    confirmed: selection.confirmed(self.context.clock.now()),
-                });
+            let others = self.claim(delivery, &customer, siblings).await?;
+            self.gather(delivery, &customer, others).await?;
+            if gone.is_some() || not_created.is_some() {
+                self.part();
             }
-            match self.change(&customer, &selection.patch).await? {
+            let mut selection = self.select(delivery, &customer).await?;
+            let is_sent = !selection.patch.is_empty();
+            let answer = if is_sent {
+                self.change(&customer, &selection.patch).await?
+            } else {
+                Ok(())
+            };
+            match answer {
                 Ok(()) => {
-                    let now = self.context.clock.now();
-                    return Ok(Effort::Sent(selection.confirmed(now)));
+                    return Ok(Effort::Done {
+                        is_sent,
+                        shares: std::mem::take(&mut selection.shares),
+                        confirmed: selection.confirmed(self.context.clock.now()),
+                    });
                 }
                 Err(answer) if answer.kind == CallErrorKind::NotFound => {
                     self.context.bindings().forget(&customer);
                     self.context.directory.lock().forget(&customer);
+                    self.part();
                     if gone.is_some() || delivery.customer.find.is_empty() {
                         return Ok(Effort::Came(Outcome::Missing(Some(answer))));
                     }
@@ -143,22 +152,20 @@ impl Attempt {
         Ok(answer.map(|_| ()))
     }
 
-    /// Has the customer to itself from here on, or stops.
+    /// Has the customer to itself from here on, or stops. Gives the other lanes in which something waits for it.
     pub(super) async fn claim(
         &mut self,
         delivery: &Delivery,
         customer: &CustomerId,
         siblings: Vec<LaneKey>,
-    ) -> Result<(), Stop> {
+    ) -> Result<Vec<LaneKey>, Stop> {
         let permits = &self.context.permits;
-        let is_granted = permits
+        let granted = permits
             .claim(self.turn.lane, delivery.pos, customer, siblings)
             .await?;
-        if !is_granted {
-            return Err(Stop::End(TurnEnd::NotItsTurn));
-        }
+        let others = granted.ok_or(Stop::End(TurnEnd::NotItsTurn))?;
         self.customer = Some(customer.clone());
-        Ok(())
+        Ok(others)
     }
 
     /// What a failed call means. A refusal of the key is judged by whether another call is refused as well; not where
@@ -197,7 +204,7 @@ impl Attempt {
 
     async fn select(
         &self,
-        delivery: &Delivery,
+        head: &Delivery,
         customer: &CustomerId,
     ) -> Result<Selection, StoreError> {
         let context = &self.context;
@@ -210,13 +217,14 @@ impl Attempt {
             value_key: context.store.value_key(),
             max_age: context.settings.unchanged_for,
         };
-        let possibly_sent = self.is_possibly_sent(delivery);
-        Ok(dedup::select(
-            delivery,
-            &known,
-            possibly_sent,
-            context.clock.now(),
-        ))
+        let candidates: Vec<Candidate<'_>> = self
+            .batch(head)
+            .map(|delivery| Candidate {
+                delivery,
+                possibly_sent: context.is_possibly_sent(delivery),
+            })
+            .collect();
+        Ok(dedup::select(&candidates, &known, context.clock.now()))
     }
 }
 

@@ -31,6 +31,9 @@ use crate::{
     event::{DeliveryPos, LaneKey},
 };
 
+/// Most lanes besides its own that a batch is taken from: a customer has a handful of keys.
+const OTHERS: usize = 8;
+
 /// Which queue a lane stands in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Queue {
@@ -248,6 +251,14 @@ impl Lanes {
             }
         }
         self.first_of(customer) == Some(lane) && self.customers.claim(lane)
+    }
+
+    /// Some of the other lanes that are bound to the customer of this one.
+    pub(super) fn others_of(&self, lane: LaneKey) -> Vec<LaneKey> {
+        let customer = self.customers.of(lane);
+        let lanes = customer.map_or(&[][..], |customer| self.customers.lanes(customer));
+        let others = lanes.iter().copied().filter(|other| *other != lane);
+        others.take(OTHERS).collect()
     }
 
     /// The head of a lane in flight ended or is dead; `next` is what the store then showed behind it.

@@ -18,13 +18,14 @@ use crate::{
 /// From an attempt to its dispatcher.
 #[derive(Debug)]
 pub(super) enum Message {
-    /// May this lane work on this customer now? See [`Lanes::claim`](super::lanes::Lanes::claim).
+    /// May this lane work on this customer now? See [`Lanes::claim`](super::lanes::Lanes::claim). If so, the answer
+    /// has the other lanes in which something waits for the customer.
     Claim {
         lane: LaneKey,
         head: DeliveryPos,
         customer: CustomerId,
         siblings: Vec<LaneKey>,
-        reply: oneshot::Sender<bool>,
+        reply: oneshot::Sender<Option<Vec<LaneKey>>>,
     },
     /// May a request leave? The answer comes when it may.
     Request(Request),
@@ -104,7 +105,7 @@ impl Permits {
         head: DeliveryPos,
         customer: &CustomerId,
         siblings: Vec<LaneKey>,
-    ) -> Result<bool, Shut> {
+    ) -> Result<Option<Vec<LaneKey>>, Shut> {
         let (reply, answer) = oneshot::channel();
         let message = Message::Claim {
             lane,

@@ -13,7 +13,7 @@ use crate::{
     customer::{CustomerId, PartKey},
     event::{Attempt, AttemptOutcome, Delivery, DeliveryState, End},
     quentli::{CallError, CallErrorKind},
-    store::{AppliedPart, Bury, Finish, Retry, StoreError},
+    store::{AppliedPart, Bury, Carried, Finish, Retry, StoreError},
 };
 
 /// Waits between tries to write.
@@ -30,8 +30,12 @@ pub(super) struct Account<'a> {
     pub(super) took: Duration,
     pub(super) customer: Option<CustomerId>,
     pub(super) error: Option<&'a CallError>,
+    /// How many others were in the change that was refused.
+    pub(super) refused_with: usize,
     /// Of a confirmed change.
     pub(super) confirmed: Vec<AppliedPart>,
+    /// What ends with it.
+    pub(super) carried: Vec<(&'a Delivery, End)>,
     /// Parts whose value at Quentli is not known any more.
     pub(super) doubt: Option<(CustomerId, Vec<PartKey>)>,
 }
@@ -41,6 +45,8 @@ pub(super) struct Account<'a> {
 pub(super) enum Recorded {
     /// The delivery is through or with a person.
     Ended,
+    /// A person has ended it meanwhile.
+    NotOpen,
     /// It is tried again after this wait.
     Later { wait: Duration, looking: bool },
     /// It was given back.
@@ -86,28 +92,27 @@ impl Context {
             message,
             customer: account.customer.clone(),
         };
-        let trouble = account.error.map(ToString::to_string);
+        let trouble = account.error.map(|error| match account.refused_with {
+            0 => error.to_string(),
+            others => format!(
+                "refused in one request with {others} other updates of this customer; from here on each goes by itself: {error}"
+            ),
+        });
         match decision {
             Decision::Deliver => {
-                let finish = Finish {
-                    pos: delivery.pos,
-                    end: End::Delivered,
-                    reason: None,
-                    customer: account.customer.clone(),
-                    at: self.clock.now(),
-                    attempt: Some(attempt(AttemptOutcome::Delivered, None)),
-                    confirmed: account.confirmed.clone(),
-                };
-                self.finish(delivery, finish).await?;
+                let attempt = Some(attempt(AttemptOutcome::Delivered, None));
+                let was_open = self.finish(&account, End::Delivered, None, attempt).await?;
                 self.count(AttemptOutcome::Delivered, kind);
                 self.say(&account, End::Delivered.as_str());
-                Ok(Recorded::Ended)
+                Ok(ended(was_open))
             }
             Decision::Drop => {
                 let reason = Some("Quentli has no such customer".to_owned());
-                self.end(delivery, End::Dropped, reason, None, Vec::new())
-                    .await?;
-                Ok(Recorded::Ended)
+                let account = Account {
+                    customer: None,
+                    ..account
+                };
+                self.end(account, End::Dropped, reason).await
             }
             Decision::Retry { state, wait, spent } => {
                 let retry = Retry {
@@ -151,41 +156,73 @@ impl Context {
     /// Ends a delivery for which nothing was sent.
     pub(super) async fn end(
         &self,
-        delivery: &Delivery,
+        account: Account<'_>,
         end: End,
         reason: Option<String>,
-        customer: Option<CustomerId>,
-        confirmed: Vec<AppliedPart>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Recorded, StoreError> {
         tracing::info!(
-            source = %delivery.source,
-            event.id = %delivery.event,
-            delivery.id = %delivery.pos,
-            customer.id = customer.as_ref().map(CustomerId::for_log),
+            source = %account.delivery.source,
+            event.id = %account.delivery.event,
+            delivery.id = %account.delivery.pos,
+            customer.id = account.customer.as_ref().map(CustomerId::for_log),
             outcome = end.as_str(),
             "delivery ended without a change"
         );
+        let was_open = self.finish(&account, end, reason, None).await?;
+        Ok(ended(was_open))
+    }
+
+    /// Ends a delivery and what goes with it.
+    async fn finish(
+        &self,
+        account: &Account<'_>,
+        end: End,
+        reason: Option<String>,
+        attempt: Option<Attempt>,
+    ) -> Result<bool, StoreError> {
+        let delivery = account.delivery;
+        let carried = account.carried.iter().map(|(carried, end)| Carried {
+            pos: carried.pos,
+            end: *end,
+            reason: (*end == End::Superseded).then(|| {
+                let Delivery {
+                    event,
+                    item,
+                    number,
+                    ..
+                } = delivery;
+                format!("merged into event {event}, item {item}, update {number}")
+            }),
+        });
         let finish = Finish {
             pos: delivery.pos,
             end,
             reason,
-            customer,
+            customer: account.customer.clone(),
             at: self.clock.now(),
-            attempt: None,
-            confirmed,
+            attempt,
+            confirmed: account.confirmed.clone(),
+            carried: carried.collect(),
         };
-        self.finish(delivery, finish).await
-    }
-
-    async fn finish(&self, delivery: &Delivery, finish: Finish) -> Result<(), StoreError> {
-        let end = finish.end;
         let was_open = self
             .write(|| self.store.finish(&self.organisation, finish.clone()))
             .await?;
         if was_open {
             self.metrics.ended(&delivery.source, end, 1);
+            for (carried, end) in &account.carried {
+                self.metrics.ended(&carried.source, *end, 1);
+                tracing::info!(
+                    source = %carried.source,
+                    event.id = %carried.event,
+                    delivery.id = %carried.pos,
+                    customer.id = account.customer.as_ref().map(CustomerId::for_log),
+                    outcome = end.as_str(),
+                    carrier.id = %delivery.pos,
+                    "delivery ended with a later one"
+                );
+            }
         }
-        Ok(())
+        Ok(was_open)
     }
 
     /// Writes, again and again while the store cannot.
@@ -233,6 +270,14 @@ impl Context {
             reason,
             "attempt: a person must look at this delivery"
         );
+    }
+}
+
+const fn ended(was_open: bool) -> Recorded {
+    if was_open {
+        Recorded::Ended
+    } else {
+        Recorded::NotOpen
     }
 }
 

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     customer::{CustomerId, FindBy, Patch},
-    dedup,
+    dedup::{self, Share},
     event::{Delivery, LaneKey},
     quentli::{CallError, CallErrorKind, Creation, Customer, Found, Search},
     telemetry::ApiCall,
@@ -52,20 +52,14 @@ impl Attempt {
         if let Some(id) = &delivery.customer.id
             && afresh == Afresh::Nothing
         {
-            return Ok(Sought::Found {
-                customer: id.clone(),
-                siblings: Vec::new(),
-            });
+            return Ok(self.remembered(id.clone()));
         }
         let context = Arc::clone(&self.context);
         for line in &delivery.customer.find {
             let now = context.clock.elapsed();
             let known = context.bindings().customer(line, now);
             if let Some(customer) = known {
-                return Ok(Sought::Found {
-                    customer,
-                    siblings: Vec::new(),
-                });
+                return Ok(self.remembered(customer));
             }
             let is_missing = context
                 .bindings()
@@ -133,6 +127,7 @@ impl Attempt {
         };
         context.note_change(&customer.id, creation.fields()).await;
         let siblings = self.lanes_of(&customer);
+        self.part();
         self.claim(delivery, &customer.id, siblings).await?;
         if !creation.rest().is_empty()
             && let Err(error) = self.change(&customer.id, creation.rest()).await?
@@ -141,9 +136,22 @@ impl Attempt {
         }
         // Its nulls were not sent, and hold all the same: a new customer never had what they clear.
         let (key, now) = (context.store.value_key(), context.clock.now());
-        Ok(Ok(Effort::Sent(dedup::confirmed(
-            delivery, &newcomer, key, now,
-        ))))
+        Ok(Ok(Effort::Done {
+            is_sent: true,
+            shares: vec![Share {
+                counts: true,
+                is_stale: false,
+            }],
+            confirmed: dedup::confirmed(delivery, &newcomer, key, now),
+        }))
+    }
+
+    fn remembered(&self, customer: CustomerId) -> Sought {
+        let now = self.context.clock.elapsed();
+        Sought::Found {
+            siblings: self.context.bindings().lanes_of(&customer, now),
+            customer,
+        }
     }
 
     /// The lanes in which updates of this customer may wait.

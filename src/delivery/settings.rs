@@ -17,6 +17,8 @@ pub struct Settings {
     pub policy: Policy,
     /// Confirmed values older than this are sent again, since people also edit in Quentli.
     pub unchanged_for: Duration,
+    /// The most updates of one customer that go together in one request; 1 sends each by itself.
+    pub merge_most: NonZeroU32,
     /// How long what was read of the list of customers is good for, where nothing asks for it sooner; zero is for
     /// ever.
     pub directory_refresh: Duration,
@@ -37,6 +39,7 @@ impl Default for Settings {
             concurrency: number(4),
             policy: Policy::default(),
             unchanged_for: Duration::from_hours(24),
+            merge_most: number(32),
             directory_refresh: Duration::from_hours(6),
             directory_limit: 500_000,
             poll: Duration::from_secs(5),

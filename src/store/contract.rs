@@ -69,6 +69,7 @@ macro_rules! contract_suite {
             an_end_moves_a_delivery_into_its_history,
             a_retry_stays_in_its_lane_with_its_attempt,
             a_buried_delivery_waits_for_a_person_who_may_discard_it,
+            what_a_delivery_carried_ends_with_it_and_is_counted_by_source,
             what_is_not_open_cannot_be_changed,
             another_organisation_cannot_change_or_see_a_delivery,
             an_attempt_told_again_replaces_what_was_told,

@@ -13,6 +13,7 @@ mod customers;
 mod directory;
 mod fairness;
 mod log;
+mod merging;
 mod order;
 mod outage;
 mod outcomes;

@@ -82,7 +82,7 @@ pub(crate) struct Delivering {
 }
 
 impl World {
-    /// A world in which the pace limits nothing and no dispatcher is at work yet.
+    /// A world in which the pace limits nothing, each update goes by itself, and no dispatcher is at work yet.
     pub(crate) async fn new() -> Self {
         crate::log::start();
         let clock = Clock::manual("2026-03-02T12:00:00Z".parse().unwrap());
@@ -100,6 +100,7 @@ impl World {
             settings: Settings {
                 rate: number(100_000),
                 burst: number(100_000),
+                merge_most: number(1),
                 ..Settings::default()
             },
             wrap: |store| store,

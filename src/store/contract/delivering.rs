@@ -8,7 +8,7 @@ use crate::{
         AttemptOutcome, Delivery, DeliveryPos, DeliveryState, End, EventSeq, OrderBy,
         OrganisationName,
     },
-    store::{DeliveryRecord, LaneHead, Standing, Store},
+    store::{Carried, DeliveryRecord, LaneHead, Standing, Store},
 };
 
 async fn only_record(store: &dyn Store, event: EventSeq) -> DeliveryRecord {
@@ -257,6 +257,59 @@ pub(in crate::store) async fn a_buried_delivery_waits_for_a_person_who_may_disca
     assert!(store.dead(None, 9).await.unwrap().is_empty());
     let totals = store.totals().await.unwrap();
     assert_eq!((totals.dead, totals.ended.iter().sum::<u64>()), (0, 1));
+}
+
+pub(in crate::store) async fn what_a_delivery_carried_ends_with_it_and_is_counted_by_source(
+    home: &dyn Home,
+) {
+    let store = home.open().await;
+    let mut seqs = Vec::new();
+    for (number, from) in [(1, "crm"), (2, "sis"), (3, "crm"), (4, "crm")] {
+        let mut sent = event(vec![group(number, vec![waiting(0, 0, "u1")])]);
+        sent.source = source(from);
+        seqs.push(accept(&*store, sent).await);
+    }
+    let positions = positions(&*store, "u1").await;
+    let discard = finish(positions[2], End::Discarded);
+    assert!(store.finish(&organisation(), discard).await.unwrap());
+    let carried = [(0, End::Superseded), (1, End::Stale), (2, End::Superseded)];
+    let mut finish = finish(positions[3], End::Delivered);
+    finish.carried = carried
+        .map(|(place, end)| Carried {
+            pos: positions[place],
+            end,
+            reason: Some("merged into event 4".into()),
+        })
+        .to_vec();
+    assert!(store.finish(&organisation(), finish.clone()).await.unwrap());
+    let mut ends = Vec::new();
+    for seq in seqs {
+        let record = only_record(&*store, seq).await;
+        assert_eq!(record.customer, Some(customer("cus_1")));
+        let Standing::Ended { end, reason, .. } = record.standing else {
+            panic!("{record:?}");
+        };
+        ends.push((end, reason.is_some()));
+    }
+    assert_eq!(
+        ends,
+        [
+            (End::Superseded, true),
+            (End::Stale, true),
+            (End::Discarded, false),
+            (End::Delivered, false),
+        ]
+    );
+    let totals = store.totals().await.unwrap();
+    assert_eq!((totals.waiting, totals.ended.iter().sum::<u64>()), (0, 4));
+    store.close().await;
+    // One that a person ended carries nothing.
+    let store = home.open().await;
+    let waits = accept_one(&*store, 5, "u1").await;
+    finish.carried[0].pos = waits;
+    assert!(!store.finish(&organisation(), finish).await.unwrap());
+    let left = store.take(&organisation(), lane("u1"), 9).await.unwrap();
+    assert_eq!(left.len(), 1);
 }
 
 pub(in crate::store) async fn what_is_not_open_cannot_be_changed(home: &dyn Home) {

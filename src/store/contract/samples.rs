@@ -154,6 +154,7 @@ pub(in crate::store) fn finish(pos: DeliveryPos, end: End) -> Finish {
         at: time(20),
         attempt: None,
         confirmed: Vec::new(),
+        carried: Vec::new(),
     }
 }
 

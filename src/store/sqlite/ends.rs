@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension, Row, params};
 use super::{decode, fault::Fault, group::Group, rows::millis};
 use crate::{
     customer::{CustomerId, PartKey},
-    event::{Attempt, DeliveryState, OrganisationName},
+    event::{Attempt, DeliveryState, End, OrganisationName},
     store::{Bury, Finish, Retry},
 };
 
@@ -81,19 +81,9 @@ impl Group<'_> {
             }
             return Ok(false);
         };
-        self.connection
-            .prepare_cached(INSERT_HISTORY)?
-            .execute(params![
-                finish.pos.0,
-                finish.end.as_str(),
-                millis(finish.at),
-                attempt_number(finish.attempt.as_ref()),
-                finish.customer.as_ref().map(CustomerId::as_str),
-                finish.reason,
-            ])?;
-        self.connection
-            .prepare_cached("DELETE FROM delivery WHERE pos = ?1")?
-            .execute([finish.pos.0])?;
+        let attempts = attempt_number(finish.attempt.as_ref());
+        let reason = finish.reason.as_deref();
+        self.end(finish, finish.pos.0, finish.end, reason, attempts)?;
         self.write_attempt(&opened, finish.attempt.as_ref())?;
         match &finish.customer {
             Some(customer) => self.confirm(organisation, customer, &finish.confirmed)?,
@@ -103,7 +93,42 @@ impl Group<'_> {
         let tally = self.sum.of_source(&opened.source);
         tally.leaves(opened.state);
         tally.ends(finish.end);
+        for carried in &finish.carried {
+            let Some(opened) = self.find(organisation, carried.pos.0)? else {
+                continue;
+            };
+            let reason = carried.reason.as_deref();
+            self.end(finish, carried.pos.0, carried.end, reason, 0)?;
+            let tally = self.sum.of_source(&opened.source);
+            tally.leaves(opened.state);
+            tally.ends(carried.end);
+        }
         Ok(true)
+    }
+
+    /// Moves a delivery into its history.
+    fn end(
+        &self,
+        finish: &Finish,
+        pos: i64,
+        end: End,
+        reason: Option<&str>,
+        attempts: u32,
+    ) -> Result<(), Fault> {
+        self.connection
+            .prepare_cached(INSERT_HISTORY)?
+            .execute(params![
+                pos,
+                end.as_str(),
+                millis(finish.at),
+                attempts,
+                finish.customer.as_ref().map(CustomerId::as_str),
+                reason,
+            ])?;
+        self.connection
+            .prepare_cached("DELETE FROM delivery WHERE pos = ?1")?
+            .execute([pos])?;
+        Ok(())
     }
 
     fn retry(&mut self, organisation: &OrganisationName, retry: &Retry) -> Result<bool, Fault> {

@@ -1,0 +1,199 @@
+//! Which deliveries go together in one change: the head of a lane, and what waits behind it for the same customer.
+//!
+//! Only what needs no request to be known as the customer's goes along, and the first that cannot ends the batch, so the
+//! order of acceptance holds. What was refused together is sent one by one from there, so that a bad one does not kill its
+//! neighbours: each has an attempt written down, and companions have none. A batch that met trouble is tried again as
+//! a batch, so that Quentli does not go back to the first of its values for a moment; but only a few times, since one of
+//! it may be to blame for the trouble, too.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{
+    attempt::{Attempt, TurnEnd},
+    bindings::{Bindings, moves},
+    effort::Stop,
+};
+use crate::{
+    customer::{CustomerId, CustomerReference, FindBy},
+    dedup::Share,
+    event::{Delivery, End, LaneKey},
+    store::StoreError,
+};
+
+/// About how many bytes the changes of a batch may have together, as they are sent.
+const MOST_BYTES: usize = 64 * 1024;
+
+/// Attempts of a head until it goes by itself.
+const MOST_TRIES: u32 = 3;
+
+impl Attempt {
+    /// The head and what goes with it.
+    pub(super) fn batch<'a>(&'a self, head: &'a Delivery) -> impl Iterator<Item = &'a Delivery> {
+        std::iter::once(head).chain(&self.companions)
+    }
+
+    /// From here on the head goes by itself.
+    pub(super) fn part(&mut self) {
+        if let Some(first) = self.companions.first() {
+            self.next = self
+                .next
+                .map(|next| next.min(first.pos))
+                .or(Some(first.pos));
+            self.companions.clear();
+        }
+    }
+
+    /// Takes along what waits for the customer behind the head, here and in `others`. Reads anew what heads the lane:
+    /// before the customer was this attempt's alone, another one may have taken the head along.
+    pub(super) async fn gather(
+        &mut self,
+        head: &Delivery,
+        customer: &CustomerId,
+        others: Vec<LaneKey>,
+    ) -> Result<(), Stop> {
+        let context = Arc::clone(&self.context);
+        let most = context.settings.merge_most.get();
+        let take = async |lane, limit| {
+            let taken = context.store.take(&context.organisation, lane, limit).await;
+            match taken {
+                // What cannot be read holds up nobody before it.
+                Err(StoreError::Broken { .. }) if limit > 1 => {
+                    context.store.take(&context.organisation, lane, 1).await
+                }
+                taken => taken,
+            }
+        };
+        let mut lane = take(self.turn.lane, most.saturating_add(1)).await?;
+        if lane.first().is_none_or(|first| first.pos != head.pos) {
+            return Err(Stop::End(TurnEnd::GivenBack));
+        }
+        let mut waiting = lane.clone();
+        for other in others {
+            waiting.append(&mut take(other, most).await?);
+        }
+        let now = context.clock.elapsed();
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        self.companions = {
+            let bindings = context.bindings();
+            companions(head, customer, waiting, most, &bindings, now)
+        };
+        lane.retain(|delivery| self.batch(head).all(|gone| gone.pos != delivery.pos));
+        self.next = lane.first().map(|next| next.pos);
+        Ok(())
+    }
+}
+
+/// The deliveries that go with a head, in the order of acceptance. `waiting` is what waits in the lanes of the
+/// customer; `most` counts the head.
+fn companions(
+    head: &Delivery,
+    customer: &CustomerId,
+    mut waiting: Vec<Delivery>,
+    most: usize,
+    bindings: &Bindings,
+    now: Duration,
+) -> Vec<Delivery> {
+    let mut companions = Vec::new();
+    if !may_lead(head) {
+        return companions;
+    }
+    waiting.retain(|delivery| delivery.pos > head.pos);
+    waiting.sort_by_key(|delivery| delivery.pos);
+    let mut bytes = size(head);
+    for delivery in waiting.into_iter().take(most.saturating_sub(1)) {
+        bytes = bytes.saturating_add(size(&delivery));
+        let way = match way_to(customer, &delivery, bindings, now) {
+            Some(way) if delivery.attempts == 0 && bytes <= MOST_BYTES => way,
+            _ => break,
+        };
+        // What an earlier one changes about the customer may make another line lead to somebody else.
+        let before = std::iter::once(head).chain(&companions);
+        if let Way::Line(line) = way
+            && before.into_iter().any(|before| moves(&before.patch, line))
+        {
+            break;
+        }
+        companions.push(delivery);
+    }
+    companions
+}
+
+/// Whether others may go along with a head. What was refused together has an attempt that used nothing of its budget.
+fn may_lead(head: &Delivery) -> bool {
+    let met_trouble = !head.spent.is_zero() && head.attempts < MOST_TRIES;
+    head.attempts == 0 || met_trouble
+}
+
+/// How a delivery leads to a customer.
+enum Way<'a> {
+    Identifier,
+    Line(&'a FindBy),
+}
+
+/// How the delivery leads to this customer, where that is known.
+fn way_to<'a>(
+    customer: &CustomerId,
+    delivery: &'a Delivery,
+    bindings: &Bindings,
+    now: Duration,
+) -> Option<Way<'a>> {
+    let CustomerReference { id, find, .. } = &delivery.customer;
+    if let Some(id) = id {
+        return (id == customer).then_some(Way::Identifier);
+    }
+    for line in find {
+        if let Some(found) = bindings.customer(line, now) {
+            return (found == *customer).then_some(Way::Line(line));
+        }
+        if !bindings.is_missing(line, delivery.accepted_at, now) {
+            return None;
+        }
+    }
+    None
+}
+
+fn size(delivery: &Delivery) -> usize {
+    serde_json::to_vec(&delivery.patch).map_or(usize::MAX, |json| json.len())
+}
+
+/// How the deliveries of a batch end.
+pub(super) struct Ends<'a> {
+    /// The last that has a part in the change: it carries the others.
+    pub(super) carrier: &'a Delivery,
+    pub(super) end: End,
+    pub(super) others: Vec<(&'a Delivery, End)>,
+}
+
+/// The ends of a head and its companions, when their change was confirmed or nothing of it needed sending. `shares` has
+/// one for each, the head's first.
+pub(super) fn ends<'a>(
+    head: &'a Delivery,
+    companions: &'a [Delivery],
+    shares: &[Share],
+    is_sent: bool,
+) -> Ends<'a> {
+    let mut shares = shares.iter().copied();
+    let mut carrier = (head, shares.next().unwrap_or_default());
+    let mut others = Vec::with_capacity(companions.len());
+    for later in companions.iter().zip(shares) {
+        if later.1.counts || !carrier.1.counts {
+            others.push(std::mem::replace(&mut carrier, later));
+        } else {
+            others.push(later);
+        }
+    }
+    let others = others.into_iter().map(|(delivery, share)| {
+        let end = if share.counts {
+            End::Superseded
+        } else {
+            share.end()
+        };
+        (delivery, end)
+    });
+    let (carrier, share) = carrier;
+    Ends {
+        carrier,
+        end: if is_sent { End::Delivered } else { share.end() },
+        others: others.collect(),
+    }
+}
