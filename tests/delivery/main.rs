@@ -5,7 +5,8 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    reason = "a test that meets the unexpected may panic, also in the functions that tests share"
+    clippy::disallowed_methods,
+    reason = "a test that meets the unexpected may panic, also in the functions that tests share, and is told how much to do by the environment"
 )]
 
 mod backlog;

@@ -214,7 +214,7 @@ mod tests {
             ..Figures::default()
         };
         let lines = [
-            summary(&FIGURES, Duration::from_secs(12_000)),
+            summary(&FIGURES, Duration::from_mins(200)),
             summary(&own, Duration::from_secs(62)),
             summary(&one, Duration::from_secs(1)),
         ];
