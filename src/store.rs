@@ -22,6 +22,7 @@
 //! - **Private.** No error text carries a body, a patch or a customer's value.
 
 mod applied;
+mod archive;
 mod audit;
 #[cfg(test)]
 mod contract;
@@ -48,6 +49,11 @@ use crate::{
 
 pub use self::{
     applied::AppliedPart,
+    archive::{
+        Archive, ArchiveFilter, DeadCause, DeliveryCounts, DeliveryPlace, EventFacts,
+        ListedDelivery, ListedEvent, MOST_COUNTED, MOST_LOOKED_AT, OpenUpdate, Order, Page,
+        StandingFilter,
+    },
     audit::{
         AUDIT_ENTRIES, AUDIT_KEPT_FOR, Act, AuditEntry, AuditFilter, AuditId, AuditLog,
         NewAuditEntry,

@@ -6,6 +6,7 @@
 pub(super) mod accepting;
 pub(super) mod accounting;
 pub(super) mod applying;
+pub(super) mod archiving;
 pub(super) mod auditing;
 pub(super) mod delivering;
 pub(super) mod observing;
@@ -18,7 +19,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{AuditLog, ObservedUpdates, RefusedRequests, Store, upkeep::Upkeep};
+use super::{Archive, AuditLog, ObservedUpdates, RefusedRequests, Store, upkeep::Upkeep};
 use crate::event::EventSeq;
 
 /// A place where a store can be opened again and again, one at a time.
@@ -38,9 +39,17 @@ pub(super) trait Home: Send + Sync {
     /// The same with its upkeep.
     async fn open_upkeep(&self) -> (Arc<dyn Store>, Arc<dyn Upkeep>);
 
+    /// The same with its archive.
+    async fn open_archive(&self) -> Box<dyn Archived>;
+
     /// Takes an event and all that hangs on it out of the closed store, as the end of its retention does.
     async fn prune(&self, event: EventSeq);
 }
+
+/// A store with its archive.
+pub(super) trait Archived: Store + Archive {}
+
+impl<T: Store + Archive> Archived for T {}
 
 macro_rules! contract_suite {
     ($home:path) => {
@@ -89,6 +98,16 @@ macro_rules! contract_suite {
         $crate::store::contract::contract_suite!(
             $home: accounting:
             counters_add_up_through_any_history,
+        );
+        $crate::store::contract::contract_suite!(
+            $home: archiving:
+            lists_hold_what_passes_their_filter_in_both_orders_and_any_pages,
+            events_are_listed_by_what_became_of_their_deliveries,
+            an_event_is_shown_with_its_facts_and_what_would_be_sent,
+            a_delivery_is_found_by_its_customer_however_it_became_known,
+            an_event_is_found_by_its_dedup_key,
+            the_causes_of_dead_deliveries_are_told_apart,
+            times_are_found_however_the_clock_jumped,
         );
         $crate::store::contract::contract_suite!(
             $home: auditing:

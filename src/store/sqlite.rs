@@ -1,6 +1,6 @@
 //! The store in one file of the data directory, by SQLite.
 //!
-//! One thread writes ([`writer`]: group commit), two read ([`reader`]), each with a connection of its own; callers
+//! One thread writes ([`writer`]: group commit), three read ([`reader`]), each with a connection of its own; callers
 //! are tasks that send a message and wait for its answer. A call whose future is dropped may still take place.
 //!
 //! The directory belongs to one process: a lock is held as long as the store is open. Other programs may read the
@@ -11,6 +11,7 @@
 
 mod accept;
 mod applied;
+mod archive;
 mod audit;
 mod decode;
 mod directory;
@@ -74,9 +75,13 @@ use crate::{
 pub use self::open::OpenError;
 
 const READERS: [&str; 2] = ["store-reader-1", "store-reader-2"];
+/// Reads lists for people, so that what they ask never keeps a delivery waiting.
+const PEOPLES_READER: &str = "store-reader-people";
 const WRITER: &str = "store-writer";
 /// Reads that may wait; more are refused.
 const READ_QUEUE: usize = 1024;
+/// The same of people.
+const PEOPLES_QUEUE: usize = 64;
 
 /// What can be set of the store.
 #[derive(Clone, Copy, Debug)]
@@ -110,6 +115,7 @@ impl Default for SqliteOptions {
 pub struct SqliteStore {
     writes: mpsc::Sender<Job>,
     reads: mpsc::Sender<Look>,
+    peoples_reads: mpsc::Sender<Look>,
     threads: tokio::sync::Mutex<Option<Threads>>,
     arrivals: watch::Receiver<DeliveryPos>,
     value_key: [u8; 32],
@@ -153,10 +159,12 @@ impl SqliteStore {
 
         let (reads, looks) = mpsc::channel(READ_QUEUE);
         let looks = Arc::new(Mutex::new(looks));
+        let (peoples_reads, peoples_looks) = mpsc::channel(PEOPLES_QUEUE);
+        let mut queues = vec![(PEOPLES_READER, Arc::new(Mutex::new(peoples_looks)))];
+        queues.extend(READERS.map(|name| (name, Arc::clone(&looks))));
         let mut readers = Vec::new();
-        for name in READERS {
+        for (name, looks) in queues {
             let connection = open::reader(&path, options.busy)?;
-            let looks = Arc::clone(&looks);
             readers.push(spawn(name, move || reader::run(connection, looks))?);
         }
         let (sender, jobs) = mpsc::channel(options.queue.get());
@@ -164,6 +172,7 @@ impl SqliteStore {
         Ok(Self {
             writes: sender,
             reads,
+            peoples_reads,
             arrivals,
             value_key,
             warnings: directory.warnings(),
@@ -232,13 +241,28 @@ impl SqliteStore {
         &self,
         look: impl FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, StoreError> {
+        self.read_by(&self.reads, look).await
+    }
+
+    async fn read_for_people<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.read_by(&self.peoples_reads, look).await
+    }
+
+    async fn read_by<T: Send + 'static>(
+        &self,
+        reads: &mpsc::Sender<Look>,
+        look: impl FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, StoreError> {
         self.health.is_open()?;
         let (reply, answer) = oneshot::channel();
         let run = move |connection: Result<&Connection, Fault>| {
             // Nobody waits any more when the caller was dropped.
             drop(reply.send(connection.and_then(look)));
         };
-        match self.reads.try_send(Look::Run(Box::new(run))) {
+        match reads.try_send(Look::Run(Box::new(run))) {
             Ok(()) => {}
             Err(mpsc::error::TrySendError::Full(_)) => {
                 return Err(StoreError::Unavailable {
@@ -429,6 +453,7 @@ impl Store for SqliteStore {
         // A send fails only when the thread has ended already. The writer comes last: connections that close at the same
         // moment each take the other for one that stays, and none empties the write-ahead log.
         drop(self.reads.send(Look::Close).await);
+        drop(self.peoples_reads.send(Look::Close).await);
         let readers_ended = tokio::task::spawn_blocking(move || {
             ending.join_readers();
             ending
@@ -470,6 +495,7 @@ impl Drop for SqliteStore {
         if let Some(threads) = self.threads.get_mut().take() {
             // With their senders gone the threads finish what waits and end, without help of a runtime.
             self.reads = mpsc::channel(1).0;
+            self.peoples_reads = mpsc::channel(1).0;
             self.writes = mpsc::channel(1).0;
             threads.join();
         }

@@ -73,7 +73,7 @@ pub(super) fn delivery(item: u32, number: u32, fate: Fate) -> NewDelivery {
     }
 }
 
-pub(super) fn reference(who: &str) -> CustomerReference {
+pub(in crate::store) fn reference(who: &str) -> CustomerReference {
     CustomerReference {
         id: None,
         find: vec![

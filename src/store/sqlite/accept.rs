@@ -53,6 +53,7 @@ impl Group<'_> {
         }
         tally.accepted += 1;
         self.sum.numbers.event += 1;
+        self.note_hour(seq, event.received_at)?;
         self.insert_event(seq, event, &new)?;
         for delivery in new.iter().flat_map(|group| &group.deliveries) {
             self.insert_delivery(seq, event, delivery)?;

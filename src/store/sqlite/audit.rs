@@ -101,7 +101,7 @@ impl AuditLog for SqliteStore {
     }
 
     async fn acts(&self, filter: AuditFilter, limit: u32) -> Result<Vec<AuditEntry>, StoreError> {
-        self.read(move |connection| acts(connection, filter, limit))
+        self.read_for_people(move |connection| acts(connection, filter, limit))
             .await
     }
 }

@@ -5,22 +5,26 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, params};
 
-use super::{fault::Fault, tally::Tally};
+use super::{archive, fault::Fault, tally::Tally};
 
 /// The next numbers to give; never given twice, also after their rows are gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Numbers {
     pub(super) event: i64,
     pub(super) delivery: i64,
+    /// In which the last event was received, counted from 1970. No number, but it stays and goes with them.
+    pub(super) hour: Option<i64>,
 }
 
 impl Numbers {
     pub(super) fn read(connection: &Connection) -> Result<Self, Fault> {
+        let hour = archive::last_hour(connection)?;
         let sql = "SELECT next_event, next_delivery FROM meta";
         Ok(connection.query_row(sql, [], |row| {
             Ok(Self {
                 event: row.get(0)?,
                 delivery: row.get(1)?,
+                hour,
             })
         })?)
     }

@@ -7,7 +7,7 @@ use super::{decode, fault::Fault};
 use crate::{
     customer::{CustomerId, CustomerReference},
     event::{Attempt, DeliveryPos, EventSeq, SourceName},
-    store::{DeliveryRecord, Standing},
+    store::{DeliveryPlace, DeliveryRecord, Standing},
 };
 
 /// A statement for open deliveries, with the columns in the order of `open_record`. A customer that only an attempt
@@ -29,6 +29,7 @@ macro_rules! open_records {
 }
 
 const OPEN_OF: &str = open_records!("WHERE event = ?1");
+const OPEN_ONE: &str = open_records!("WHERE event = ?1 AND item = ?2 AND number = ?3");
 const DEAD: &str =
     open_records!("INDEXED BY delivery_dead WHERE state = 'dead' ORDER BY pos DESC LIMIT ?1");
 const DEAD_OF_SOURCE: &str = open_records!(
@@ -38,6 +39,10 @@ const DEAD_OF_SOURCE: &str = open_records!(
 const ENDED_OF: &str = "
     SELECT event, item, number, source, organisation, rule, attempts, fields, warnings, \"end\", reason, at, customer
     FROM history WHERE event = ?1";
+
+const ENDED_ONE: &str = "
+    SELECT event, item, number, source, organisation, rule, attempts, fields, warnings, \"end\", reason, at, customer
+    FROM history WHERE event = ?1 AND item = ?2 AND number = ?3";
 
 const ATTEMPTS: &str = "
     SELECT attempt, at, took, status, outcome, message, customer FROM attempt
@@ -60,6 +65,19 @@ pub(super) fn deliveries_of(
     }
     records.sort_by_key(|record| (record.item, record.number));
     Ok(records)
+}
+
+/// One delivery, which is open or has ended.
+pub(super) fn delivery(
+    connection: &Connection,
+    place: DeliveryPlace,
+    is_open: bool,
+) -> Result<Option<DeliveryRecord>, Fault> {
+    let sql = if is_open { OPEN_ONE } else { ENDED_ONE };
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(params![place.event.0, place.item, place.number])?;
+    let read = if is_open { open_record } else { ended_record };
+    rows.next()?.map(read).transpose()
 }
 
 pub(super) fn dead(

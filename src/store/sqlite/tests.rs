@@ -1,6 +1,7 @@
 //! The contract, and what only this engine promises: how it meets damage, full disks, other programs and the end of
 //! its own threads, and that its statements walk indexes.
 
+mod archive;
 mod contract;
 mod file;
 mod trouble;

@@ -10,7 +10,7 @@ use crate::{
     event::EventSeq,
     store::{
         AuditLog, ObservedUpdates, RefusedRequests, Store,
-        contract::{Home, contract_suite},
+        contract::{Archived, Home, contract_suite},
         upkeep::Upkeep,
     },
 };
@@ -42,6 +42,10 @@ impl Home for Directory {
     async fn open_upkeep(&self) -> (Arc<dyn Store>, Arc<dyn Upkeep>) {
         let store = Arc::new(open(self.0.path()));
         (store.clone(), store)
+    }
+
+    async fn open_archive(&self) -> Box<dyn Archived> {
+        Box::new(open(self.0.path()))
     }
 
     async fn prune(&self, event: EventSeq) {

@@ -246,7 +246,7 @@ async fn a_directory_that_cannot_be_made_is_named() {
 }
 
 /// How SQLite would run a statement.
-fn plan(connection: &Connection, sql: &str) -> String {
+pub(super) fn plan(connection: &Connection, sql: &str) -> String {
     let mut plan = connection
         .prepare(&format!("EXPLAIN QUERY PLAN {sql}"))
         .unwrap();
