@@ -9,16 +9,23 @@
 //! | `POST /api/v1/rejected/{id}/accept` | verifies a kept request again and takes it if it passes |
 //! | `POST /api/v1/sources/{name}/rejected/accept` | the same for all of a source, oldest first |
 //! | `POST /api/v1/sources/{name}/forget-secret` | forgets the secret that a sender named in its handshake |
+//! | `GET /api/v1/events` | accepted events; `/{event}` for one with all that became of it, `/{event}/body` for its bytes |
+//! | `GET /api/v1/deliveries` | deliveries, whatever became of them |
+//! | `GET /api/v1/openapi.json` | all of these, in the form of OpenAPI |
 //! | `GET /api/v1/audit` | what people did with the gateway, newest first |
 //! | `GET /live` | the process runs |
 //!
-//! It shows no payload, contact detail or secret, and knows neither Quentli nor SQL.
+//! It shows no payload and no contact detail unless somebody asks for them with `reveal`, which is written down, and never
+//! a secret; and it knows neither Quentli nor SQL.
 
 mod answer;
 mod audit;
+mod events;
 mod guard;
 mod metrics;
+mod openapi;
 mod operator;
+mod query;
 mod rejected;
 mod reload;
 mod secrets;
@@ -41,7 +48,7 @@ use crate::{
     event::OrganisationName,
     ingress::Ingress,
     source::{LearnedSecrets, Sources, reload::Reloads},
-    store::{AuditLog, RefusedRequests, Store},
+    store::{Archive, AuditLog, RefusedRequests, Store},
     telemetry::Metrics,
     upkeep::Standing,
 };
@@ -50,6 +57,8 @@ use crate::{
 pub struct Admin {
     pub store: Arc<dyn Store>,
     pub refused: Arc<dyn RefusedRequests>,
+    /// What became of events.
+    pub archive: Arc<dyn Archive>,
     /// Where it is written down what people do.
     pub audit: Arc<dyn AuditLog>,
     /// Takes what was refused.
@@ -74,7 +83,12 @@ pub fn router(admin: Admin) -> Router {
         .route("/metrics", get(metrics::page))
         .route("/api/v1/status", get(status::page))
         .route("/api/v1/reload", post(reload::reload))
+        .route("/api/v1/events", get(events::list))
+        .route("/api/v1/events/{event}", get(events::one))
+        .route("/api/v1/events/{event}/body", get(events::body))
+        .route("/api/v1/deliveries", get(events::deliveries))
         .route("/api/v1/audit", get(audit::list))
+        .route("/api/v1/openapi.json", get(openapi::page))
         .route("/api/v1/rejected", get(rejected::list))
         .route("/api/v1/rejected/{id}", get(rejected::one))
         .route("/api/v1/rejected/{id}/accept", post(rejected::accept))

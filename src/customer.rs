@@ -4,11 +4,13 @@
 //! `quentli/customer.schema.json`. This module knows no other module and does no I/O.
 
 mod field;
+mod masked;
 mod newcomer;
 mod patch;
 mod reference;
 
 pub use field::{Field, FieldKind, Guard};
+pub use masked::{Masked, masked_text};
 pub use newcomer::Uncreatable;
 pub use patch::{FieldValue, InvalidPatch, MetadataEntry, PartKey, Patch};
 pub use reference::{CustomerId, CustomerReference, FindBy, InvalidCustomerId, OnMissing};

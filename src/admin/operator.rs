@@ -6,7 +6,7 @@ use http::{StatusCode, request::Parts};
 use super::{Admin, guard::problem};
 use crate::{
     event::OperatorName,
-    store::{Act, NewAuditEntry},
+    store::{Act, NewAuditEntry, StoreError},
 };
 
 /// The header that names who asks; in UTF-8.
@@ -37,6 +37,28 @@ impl<S: Sync> FromRequestParts<S> for Operator {
 }
 
 impl Admin {
+    /// Writes an act down, before its result is given away.
+    ///
+    /// # Errors
+    /// The answer where it cannot be written down; then the act must not be done or shown.
+    pub(super) async fn write_down(
+        &self,
+        operator: Operator,
+        act: Act,
+        what: Vec<(&'static str, String)>,
+        count: u64,
+    ) -> Result<(), Response> {
+        self.record(operator, act, what, count)
+            .await
+            .map_err(|error| {
+                problem(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "The audit log cannot be written now",
+                    &format!("nothing was done, since it could not be written down: {error}"),
+                )
+            })
+    }
+
     /// Writes down what was done already, where what came of it is known only then and nothing was shown.
     pub(super) async fn write_down_done(
         &self,
@@ -45,6 +67,18 @@ impl Admin {
         what: Vec<(&'static str, String)>,
         count: u64,
     ) {
+        if let Err(error) = self.record(operator, act, what, count).await {
+            tracing::warn!(act = act.as_str(), error.chain = %error, "an act was not written down");
+        }
+    }
+
+    async fn record(
+        &self,
+        operator: Operator,
+        act: Act,
+        what: Vec<(&'static str, String)>,
+        count: u64,
+    ) -> Result<(), StoreError> {
         let entry = NewAuditEntry {
             at: self.clock.now(),
             act,
@@ -52,8 +86,6 @@ impl Admin {
             what,
             count,
         };
-        if let Err(error) = self.audit.record_act(entry).await {
-            tracing::warn!(act = act.as_str(), error.chain = %error, "an act was not written down");
-        }
+        self.audit.record_act(entry).await.map(drop)
     }
 }

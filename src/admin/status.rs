@@ -15,7 +15,7 @@ use crate::{
     delivery::{DirectoryStatus, State as DeliveringState},
     event::{End, SourceName},
     source::{LEARNED, Mode},
-    store::{DeliveryRecord, Standing, StoreError, Totals},
+    store::{DeadCause, DeliveryRecord, Standing, StoreError, Totals},
     telemetry::DirectoryState,
 };
 
@@ -25,6 +25,7 @@ const LATEST_DEAD: u32 = 50;
 #[derive(Serialize)]
 struct Status<'a> {
     version: &'static str,
+    at: Timestamp,
     store: StoreStatus,
     sources: Vec<SourceStatus>,
     /// What came of the latest look at the files.
@@ -34,6 +35,29 @@ struct Status<'a> {
     upkeep: UpkeepStatus,
     /// The latest, newest first.
     dead: Vec<DeadDelivery>,
+    /// Why deliveries are dead, all of them.
+    dead_causes: Vec<CauseStatus>,
+    /// Refused requests that can be looked at.
+    rejected: Vec<RejectedStatus>,
+}
+
+/// Dead deliveries of a source with the same reason.
+#[derive(Serialize)]
+struct CauseStatus {
+    source: String,
+    reason: String,
+    /// [`MOST_COUNTED`](crate::store::MOST_COUNTED) at most; so many may be more.
+    count: u32,
+    first_event: i64,
+    last_event: i64,
+}
+
+#[derive(Serialize)]
+struct RejectedStatus {
+    source: String,
+    requests: u64,
+    /// Of these, those that are kept whole.
+    kept: u64,
 }
 
 /// A delivery that a person must look at, without what the event says.
@@ -103,6 +127,17 @@ struct OrganisationStatus {
     state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
+    /// Since when it does not deliver.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    since: Option<Timestamp>,
+    /// When it goes on, or tries to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<Timestamp>,
+    /// When the oldest waiting delivery was accepted, but for those of customers who are looked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    oldest_waiting: Option<Timestamp>,
+    /// Lanes are still being read in.
+    loading: bool,
     lanes: usize,
     in_flight: usize,
     looking: usize,
@@ -134,9 +169,16 @@ pub(super) async fn page(State(admin): State<Arc<Admin>>) -> Response {
         }),
         Ok(_) => None,
     });
-    let organisations = admin.organisations.iter().map(|(name, handle)| {
+    let mut organisations = BTreeMap::new();
+    for (name, handle) in &admin.organisations {
         let status = handle.status();
+        let (since, until) = times(status.state);
+        let oldest = admin.store.oldest_waiting(name).await;
         let shown = OrganisationStatus {
+            since,
+            until,
+            oldest_waiting: oldest.ok().flatten(),
+            loading: status.loading,
             state: status.state.kind().as_str(),
             reason: match status.state {
                 DeliveringState::Paused { reason, .. } => Some(reason.as_str()),
@@ -147,13 +189,22 @@ pub(super) async fn page(State(admin): State<Arc<Admin>>) -> Response {
             looking: status.looking,
             directory: show_directory(status.directory),
         };
-        (name.to_string(), shown)
-    });
+        organisations.insert(name.to_string(), shown);
+    }
     let dead = admin
         .store
         .dead(None, LATEST_DEAD)
         .await
         .unwrap_or_default();
+    let causes = admin.archive.dead_causes().await.unwrap_or_default();
+    let rejected = admin.refused.refused_figures().await.unwrap_or_default();
+    let rejected = rejected
+        .into_iter()
+        .map(|(source, figures)| RejectedStatus {
+            source: source.to_string(),
+            requests: figures.rows,
+            kept: figures.kept,
+        });
     let reload = admin.reloads.last();
     let now = admin.clock.now();
     let learned = |learning: Option<&SourceName>| {
@@ -164,6 +215,7 @@ pub(super) async fn page(State(admin): State<Arc<Admin>>) -> Response {
         upkeep: UpkeepStatus::new(&admin.upkeep.borrow()),
         dead: dead.into_iter().map(DeadDelivery::from).collect(),
         version: env!("CARGO_PKG_VERSION"),
+        at: now,
         store: StoreStatus {
             writable: trouble.is_none(),
             trouble: trouble.map(|error| error.to_string()),
@@ -182,9 +234,33 @@ pub(super) async fn page(State(admin): State<Arc<Admin>>) -> Response {
                 trouble: standing.trouble,
             })
             .collect(),
-        organisations: organisations.collect(),
+        organisations,
+        dead_causes: causes.into_iter().map(CauseStatus::from).collect(),
+        rejected: rejected.collect(),
     };
     Json(status).into_response()
+}
+
+/// Since when an organisation does not deliver, and when it tries to.
+const fn times(state: DeliveringState) -> (Option<Timestamp>, Option<Timestamp>) {
+    match state {
+        DeliveringState::Delivering => (None, None),
+        DeliveringState::Throttled { until } => (None, Some(until)),
+        DeliveringState::BreakerOpen { since, probe_at } => (Some(since), Some(probe_at)),
+        DeliveringState::Paused { since, .. } => (Some(since), None),
+    }
+}
+
+impl From<DeadCause> for CauseStatus {
+    fn from(cause: DeadCause) -> Self {
+        Self {
+            source: cause.source.to_string(),
+            reason: cause.code,
+            count: cause.count,
+            first_event: cause.first.0,
+            last_event: cause.last.0,
+        }
+    }
 }
 
 impl From<DeliveryRecord> for DeadDelivery {

@@ -133,6 +133,7 @@ pub async fn start(
     let admin = Admin {
         store: Arc::clone(&store),
         refused,
+        archive: file.clone(),
         audit: file,
         ingress: Arc::clone(&ingress),
         diagnoses: Diagnoses::new(&config, environment),

@@ -484,6 +484,23 @@ impl Source {
         self.with_input(verified, |input| self.checked.mapping.map_briefly(input))
     }
 
+    /// Maps an event once more from what the store keeps of it: its body as it came, its content type, the headers that
+    /// were kept, and when it was received.
+    pub fn map_stored(
+        &self,
+        body: &[u8],
+        content_type: Option<&str>,
+        headers: &[(String, String)],
+        received_at: Timestamp,
+    ) -> Mapped {
+        self.checked.mapping.map(&Input {
+            body,
+            content_type,
+            headers,
+            now: received_at,
+        })
+    }
+
     fn with_input<T>(&self, verified: &Verified, map: impl FnOnce(&Input<'_>) -> T) -> T {
         let received = verified.received();
         map(&Input {

@@ -18,6 +18,7 @@ mod hostile;
 mod hubspot;
 mod journey;
 mod limits;
+mod looking;
 mod observe;
 mod organisations;
 mod public_keys;
