@@ -6,6 +6,7 @@
 mod audit;
 mod check;
 mod config;
+mod events;
 mod explain;
 mod forget_secret;
 mod functions;
@@ -16,14 +17,17 @@ mod output;
 mod presets;
 mod rejected;
 mod reload;
+mod remedies;
 mod request;
 mod sandbox;
 mod schema;
 mod send;
 mod serve;
+mod status;
 mod table;
 mod test;
 mod verify;
+mod when;
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -105,6 +109,10 @@ enum Command {
     Reload(reload::Arguments),
     /// Show which requests a running gateway refused, and accept later what it should have taken
     Rejected(rejected::Arguments),
+    /// Show on one page how a running gateway stands: what is stuck, why, and which command helps
+    Status(status::Arguments),
+    /// Show what became of the events of a running gateway, and what to do where a person must look
+    Events(Box<events::Arguments>),
     /// Show what people did with a running gateway: who looked at personal data, who changed what
     Audit(audit::Arguments),
     /// Have a running gateway forget the secret that a sender named, so that it can name another
@@ -149,6 +157,8 @@ pub fn main() -> ExitCode {
         Command::Config(arguments) => config::run(&arguments, &environment),
         Command::Serve(arguments) => block_on(serve::run(arguments, environment)),
         Command::Reload(arguments) => block_on(reload::run(arguments, environment)),
+        Command::Status(arguments) => block_on(status::run(arguments, environment)),
+        Command::Events(arguments) => block_on(events::run(*arguments, environment)),
         Command::Audit(arguments) => block_on(audit::run(arguments, environment)),
         Command::Rejected(arguments) => block_on(rejected::run(arguments, environment)),
         Command::ForgetSecret(arguments) => block_on(forget_secret::run(arguments, environment)),

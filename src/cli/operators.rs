@@ -20,6 +20,8 @@ use crate::{
 
 /// The largest answer that is read: a report holds a few hundred lines at most.
 const MAX_ANSWER_BYTES: usize = 4 << 20;
+/// The same of bodies of events, which are as large as `limits.body` lets them be.
+const MAX_FETCHED_BYTES: usize = 1 << 30;
 
 /// Where the port is.
 #[derive(Debug, clap::Args)]
@@ -80,16 +82,9 @@ impl Operators {
     /// # Errors
     /// Nobody answers, which is shown; how the command ends then.
     pub(super) async fn ask(&self, method: Method, path: &str) -> Result<(u16, Value), Exit> {
-        match self.send(method, path).await {
+        match self.send(method, path, MAX_ANSWER_BYTES).await {
             Ok((status, body)) => Ok((status, serde_json::from_slice(&body).unwrap_or_default())),
-            Err(error) => {
-                let error = output::chain(&error.without_url());
-                output::error(&format!(
-                    "the gateway cannot be asked at http://{}: {error}",
-                    self.admin.listen
-                ));
-                Err(Exit::Unavailable)
-            }
+            Err(error) => Err(self.unreachable(error)),
         }
     }
 
@@ -109,6 +104,34 @@ impl Operators {
         } else {
             Err(self.refused(status, &answer))
         }
+    }
+
+    /// Asks for something that is not JSON.
+    ///
+    /// # Errors
+    /// Anything else than that, which is shown; how the command ends then.
+    pub(super) async fn fetch(&self, path: &str) -> Result<Vec<u8>, Exit> {
+        match self.send(Method::GET, path, MAX_FETCHED_BYTES).await {
+            Ok((200, body)) if body.len() < MAX_FETCHED_BYTES => Ok(body),
+            Ok((200, _)) => {
+                output::error("what the gateway sends is larger than this command takes");
+                Err(Exit::Bad)
+            }
+            Ok((status, body)) => {
+                Err(self.refused(status, &serde_json::from_slice(&body).unwrap_or_default()))
+            }
+            Err(error) => Err(self.unreachable(error)),
+        }
+    }
+
+    /// Says that nobody answers; how the command ends then.
+    fn unreachable(&self, error: reqwest::Error) -> Exit {
+        let error = output::chain(&error.without_url());
+        output::error(&format!(
+            "the gateway cannot be asked at http://{}: {error}",
+            self.admin.listen
+        ));
+        Exit::Unavailable
     }
 
     /// Says why an answer is not what was asked for, by its status and its problem; how the command ends then.
@@ -134,7 +157,13 @@ impl Operators {
         exit
     }
 
-    async fn send(&self, method: Method, path: &str) -> Result<(u16, Vec<u8>), reqwest::Error> {
+    /// The status, and as much of the body as it may have.
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        most: usize,
+    ) -> Result<(u16, Vec<u8>), reqwest::Error> {
         let client = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .timeout(self.limit)
@@ -152,7 +181,7 @@ impl Operators {
         let mut response = request.send().await?;
         let mut body = Vec::new();
         while let Some(piece) = response.chunk().await? {
-            let room = MAX_ANSWER_BYTES.saturating_sub(body.len());
+            let room = most.saturating_sub(body.len());
             body.extend(piece.iter().take(room));
         }
         Ok((response.status().as_u16(), body))

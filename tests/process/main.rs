@@ -8,6 +8,7 @@
 
 mod audit;
 mod commands;
+mod events;
 mod explain;
 mod first_load;
 mod kill;

@@ -1,0 +1,305 @@
+//! The commands `events` and `status`: what became of events, told to people.
+
+use quentli_gateway::sandbox::{Action, Fault, Running, Sandbox, Settings};
+use serde_json::{Value, json};
+
+use crate::support::{
+    executable::{Gateway, Setup},
+    school::{SECRET, SECRET_VARIABLE, SOURCE_FILE, School},
+    until,
+};
+
+struct World {
+    sandbox: Sandbox,
+    quentli: Running,
+    setup: Setup,
+    gateway: Gateway,
+}
+
+impl World {
+    /// One event delivered, one refused by Quentli, one unmappable.
+    async fn new() -> Self {
+        let sandbox = Sandbox::new(Settings::default());
+        let quentli = sandbox.start("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let customer = sandbox
+            .add(&json!({"name": "0", "username": "zacarias-1"}))
+            .unwrap();
+        let setup = Setup::new(&quentli.url())
+            .source("school", SOURCE_FILE)
+            .variable(SECRET_VARIABLE, SECRET)
+            .variable("USER", "ana");
+        let gateway = setup.start();
+        let world = Self {
+            sandbox,
+            quentli,
+            setup,
+            gateway,
+        };
+        world
+            .send("1", json!({"username": "zacarias-1", "name": "Zacarias", "email": "zacarias@example.com"}))
+            .await;
+        let refuse = Action::Status {
+            status: 400,
+            retry_after: None,
+            message: Some("zacarias@example.com is taken".to_owned()),
+        };
+        let fault = Fault::once(refuse).on_method("PATCH");
+        world.sandbox.fault(fault).unwrap();
+        world
+            .send("2", json!({"quentliId": customer, "name": "Zacarias Dos"}))
+            .await;
+        world
+            .send("3", json!({"quentliId": customer, "phone": "zacarias"}))
+            .await;
+        world
+    }
+
+    async fn send(&self, id: &str, contact: Value) {
+        let body = json!({"type": "contact.updated", "contact": contact}).to_string();
+        let sent = School::new().send(&self.gateway.url(), id, body).await;
+        assert_eq!(sent.unwrap().status, 200);
+        self.gateway.settled().await;
+    }
+
+    /// Runs a command that asks the gateway; its exit code, result and messages.
+    fn run(&self, arguments: &[&str]) -> (i32, String, String) {
+        let admin = self.gateway.admin_listen.to_string();
+        let mut all = arguments.to_vec();
+        all.extend(["--admin-listen", &admin]);
+        let output = self.setup.run(&all);
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        let code = output.status.code().unwrap();
+        (code, text(output.stdout), text(output.stderr))
+    }
+
+    async fn end(self) {
+        crate::fits_the_schema(&self.sandbox);
+        self.quentli.stop().await;
+    }
+}
+
+/// Times, durations and identifiers are other ones each time.
+fn filtered() -> insta::Settings {
+    let mut settings = insta::Settings::clone_current();
+    settings.add_filter(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", "[time]");
+    settings.add_filter(r"after \d+ ms", "after [time]");
+    settings.add_filter(r"cus_[0-9a-z]{20}", "cus_[id]");
+    settings.add_filter(r"\([0-9a-f]{12}\)", "([hash])");
+    settings.add_filter(
+        r"quentli-gateway \d+\.\d+\.\d+",
+        "quentli-gateway [release]",
+    );
+    settings
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_are_listed_for_people_and_for_programs() {
+    let world = World::new().await;
+    let list = world.run(&["events"]);
+    let deliveries = world.run(&["events", "deliveries", "--state", "dead"]);
+    filtered().bind(|| {
+        insta::assert_snapshot!(list.1, @"
+        EVENT  RECEIVED                 SOURCE  DELIVERIES
+        3      [time]  school  1 dead
+        2      [time]  school  1 dead
+        1      [time]  school  1 delivered
+        ");
+        insta::assert_snapshot!(deliveries.1, @"
+        ID  EVENT  ITEM  RECEIVED                 SOURCE  STATE  REASON   CUSTOMER
+        3   3      1     [time]  school  dead   mapping
+        2   2      1     [time]  school  dead   refused  cus_[id]
+        ");
+    });
+    let (code, page, note) = world.run(&["events", "--oldest-first", "--limit", "1"]);
+    assert!(page.contains("\n1 "), "{page}");
+    assert!(note.contains("add `--after 1."), "{note}");
+    assert_eq!(code, 0);
+    let json = world
+        .run(&["events", "--sender-id", "2", "--format", "json"])
+        .1;
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["events"][0]["event"], 2, "{json}");
+    let (code, nothing, note) = world.run(&["events", "--since", "2d", "--until", "1d"]);
+    assert_eq!((code, nothing.as_str()), (0, ""), "{note}");
+    assert!(note.contains("no event of these is kept"), "{note}");
+    let (code, _, error) = world.run(&["events", "--state", "deed"]);
+    assert_eq!(code, 1);
+    assert!(error.contains("did you mean `dead`?"), "{error}");
+    let (code, _, error) = world.run(&["events", "--since", "yesterday"]);
+    assert_eq!(code, 64, "{error}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_event_is_told_from_the_request_to_the_answer_and_what_to_do() {
+    let world = World::new().await;
+    let delivered = world.run(&["events", "show", "1"]).1;
+    let refused = world.run(&["events", "show", "2", "--reveal"]).1;
+    let unmappable = world.run(&["events", "show", "3"]).1;
+    filtered().bind(|| {
+        insta::assert_snapshot!(delivered, @"
+        event      1 of school, for the organisation default
+        received   [time]
+        body       111 bytes, application/json
+        mapping    school.yaml as it is now ([hash])
+        became     1 delivered
+
+        item 1 (rule contact changed): delivered at [time]
+          customer    cus_[id]
+          found by    username (text of 10 characters)
+          update      name (text of 8 characters)
+                      email (e-mail address of 20 characters)
+          attempt 1   [time], delivered after [time]
+
+        There is nothing to do.
+        Personal data is hidden. `--reveal` shows it, and is written into the audit log.
+        ");
+        insta::assert_snapshot!(refused, @"
+        event      2 of school, for the organisation default
+        received   [time]
+        body       99 bytes, application/json
+        mapping    school.yaml as it is now ([hash])
+        became     1 dead
+
+        item 1 (rule contact changed): dead, refused: Quentli said no to the change
+          delivery    2
+          says        Quentli refuses the change (HTTP 400): zacarias@example.com is taken
+          customer    cus_[id]
+          found by    id: cus_[id]
+          update      name: Zacarias Dos
+          attempt 1   [time], answered 400 after [time], given up: Quentli refuses the
+                      change (HTTP 400): zacarias@example.com is taken
+
+        What to do next:
+          1. refused: see what Quentli says (`--reveal`): often another customer has the e-mail address or phone number.
+             Then have it sent again: `quentli-gateway redeliver --event 2 --reason refused`.
+          Where it is not wanted any more: `quentli-gateway discard --event 2`.
+        ");
+        insta::assert_snapshot!(unmappable, @"
+        event      3 of school, for the organisation default
+        received   [time]
+        body       96 bytes, application/json
+        mapping    school.yaml as it is now ([hash])
+        became     1 dead
+
+        item 1 (rule contact changed): dead, mapping: the event does not fit the rules of the source's file
+          delivery    3
+          about       the field phoneNumber
+
+        What to do next:
+          1. mapping: mend the rules in school.yaml, or the record in the sending system, which sends it again.
+             `quentli-gateway events show 3 --body event.json` saves the event, and
+             `quentli-gateway explain school.yaml --event event.json` shows where the rules fail.
+             Then have it sent again: `quentli-gateway redeliver --event 3 --reason mapping --remap`.
+          Where it is not wanted any more: `quentli-gateway discard --event 3`.
+        Personal data is hidden. `--reveal` shows it, and is written into the audit log.
+        ");
+    });
+    let file = world.setup.folder().join("event.json");
+    let name = file.to_str().unwrap();
+    let (code, said, _) = world.run(&["events", "show", "3", "--body", name]);
+    assert_eq!(code, 0, "{said}");
+    let body = std::fs::read_to_string(&file).unwrap();
+    assert!(body.contains("\"phone\":\"zacarias\""), "{body}");
+    let (code, _, error) = world.run(&["events", "show", "3", "--body", name]);
+    assert_eq!(code, 1);
+    assert!(error.contains("is there already"), "{error}");
+    let explained = world
+        .setup
+        .run(&["explain", "mappings/school.yaml", "--event", name]);
+    let explained = String::from_utf8(explained.stdout).unwrap();
+    assert!(explained.contains("phoneNumber"), "{explained}");
+    let (code, _, error) = world.run(&["events", "show", "77"]);
+    assert_eq!(code, 1);
+    assert!(error.contains("There is no such event"), "{error}");
+    let audit = world.run(&["audit"]).1;
+    filtered().bind(|| {
+        insta::assert_snapshot!(audit, @"
+        ID  WHEN                     WHO  DID     COUNT  TO WHAT
+        2   [time]  ana  reveal  1      event 3, source school
+        1   [time]  ana  reveal  1      event 2, source school
+        ");
+    });
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_status_names_what_is_stuck_with_the_command_that_helps() {
+    let world = World::new().await;
+    let (code, page, _) = world.run(&["status"]);
+    assert_eq!(code, 1, "somebody should look");
+    filtered().bind(|| {
+        insta::assert_snapshot!(page, @"
+        quentli-gateway [release] at [time]
+
+        requests       3 accepted, 0 known already
+        deliveries     0 waiting, 0 looking, 2 dead
+        ended          1 delivered
+        sources        1 of 1 receive
+        organisation   default: delivering, 0 customers with something open
+
+        2 things to look at:
+
+         1. 1 delivery of school is dead, mapping: the event does not fit the rules of the source's
+            file. Event 3.
+            This can wait until morning. What to do: mend the rules in school.yaml, or the record in the
+            sending system, which sends it again. Then have them sent again.
+              quentli-gateway events deliveries --source school --state dead --reason mapping
+              quentli-gateway redeliver --source school --reason mapping --remap
+
+         2. 1 delivery of school is dead, refused: Quentli said no to the change. Event 2.
+            This can wait until morning. What to do: see what Quentli says (`--reveal`): often another
+            customer has the e-mail address or phone number. Then have them sent again.
+              quentli-gateway events deliveries --source school --state dead --reason refused
+              quentli-gateway redeliver --source school --reason refused
+        ");
+    });
+    let (code, json, _) = world.run(&["status", "--format", "json"]);
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(
+        (code, json["dead_causes"].as_array().unwrap().len()),
+        (1, 2)
+    );
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_are_followed_as_they_come() {
+    let world = World::new().await;
+    let out = world.setup.folder().join("followed");
+    let admin = world.gateway.admin_listen.to_string();
+    let mut following = world
+        .setup
+        .command(&[
+            "events",
+            "--follow",
+            "--limit",
+            "1",
+            "--admin-listen",
+            &admin,
+        ])
+        .stdout(std::fs::File::create(&out).unwrap())
+        .spawn()
+        .unwrap();
+    let shown = async |event: &str| {
+        until("an event to be shown", async || {
+            let text = std::fs::read_to_string(&out).unwrap();
+            let is_there = text.lines().any(|line| line.starts_with(event));
+            if is_there { Ok(text) } else { Err(text) }
+        })
+        .await
+    };
+    shown("3 ").await;
+    world
+        .send("4", json!({"username": "zacarias-1", "name": "Z"}))
+        .await;
+    let text = shown("4 ").await;
+    assert_eq!(
+        text.lines().count(),
+        3,
+        "a head, the latest, the new one: {text}"
+    );
+    following.kill().unwrap();
+    following.wait().unwrap();
+    world.end().await;
+}
