@@ -50,9 +50,8 @@ use crate::{
 pub use self::{
     applied::AppliedPart,
     archive::{
-        Archive, ArchiveFilter, DeadCause, DeliveryCounts, DeliveryPlace, EventFacts,
-        ListedDelivery, ListedEvent, MOST_COUNTED, MOST_LOOKED_AT, OpenUpdate, Order, Page,
-        StandingFilter,
+        Archive, ArchiveFilter, DeadCause, DeliveryCounts, DeliveryPlace, EventFacts, KeptUpdate,
+        ListedDelivery, ListedEvent, MOST_COUNTED, MOST_LOOKED_AT, Order, Page, StandingFilter,
     },
     audit::{
         AUDIT_ENTRIES, AUDIT_KEPT_FOR, Act, AuditEntry, AuditFilter, AuditId, AuditLog,

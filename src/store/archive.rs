@@ -153,9 +153,9 @@ pub struct DeliveryCounts {
     pub is_cut: bool,
 }
 
-/// What an open delivery would send.
+/// What an open delivery would send, or one that was only observed would have sent.
 #[derive(Clone, Debug, PartialEq)]
-pub struct OpenUpdate {
+pub struct KeptUpdate {
     pub customer: CustomerReference,
     pub patch: Patch,
     pub order_by: Option<OrderBy>,
@@ -198,8 +198,12 @@ pub trait Archive: Send + Sync + fmt::Debug {
     /// One event.
     async fn event(&self, seq: EventSeq) -> Result<Option<ListedEvent>, StoreError>;
 
-    /// What a delivery would send, while it is open and the mapping gave something to send.
-    async fn open_update(&self, place: DeliveryPlace) -> Result<Option<OpenUpdate>, StoreError>;
+    /// The update of a delivery of a source, while it is kept: as long as it is open, or where it was only observed.
+    async fn kept_update(
+        &self,
+        source: &SourceName,
+        place: DeliveryPlace,
+    ) -> Result<Option<KeptUpdate>, StoreError>;
 
     /// The event that holds a dedup key.
     async fn holder(&self, key: DedupKey) -> Result<Option<EventSeq>, StoreError>;

@@ -48,6 +48,11 @@ async fn a_source_that_observes_sends_nothing_and_a_reload_makes_it_live() {
     assert_eq!(world.gateway.reload().await.0, 200);
     assert_eq!(world.gateway.status().await["sources"][0]["mode"], "live");
     assert!(!world.gateway.metrics().await.contains("source_observes{"));
+    // What would have been sent is still shown, although the file is another one now.
+    let (_, event) = world.gateway.admin("GET", "/api/v1/events/1").await;
+    let shown = &event["shown"][0];
+    assert_eq!(shown["reason"], "observed", "{event}");
+    assert_eq!(shown["update"][0]["mask"], "text of 1 character");
     // What was observed is known, and stays unsent.
     assert_eq!(send(&world, "1", changed("A")).await, "duplicate");
     assert_eq!(send(&world, "4", changed("C")).await, "accepted");

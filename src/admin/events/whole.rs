@@ -12,7 +12,7 @@ use super::{
 use crate::{
     admin::Admin,
     customer::{CustomerReference, Masked, OnMissing, PartKey, Patch, masked_text},
-    event::Attempt,
+    event::{Attempt, OBSERVED},
     store::{DeliveryPlace, EventFacts, ListedDelivery, ListedEvent, Page, Standing, StoreError},
 };
 
@@ -147,14 +147,17 @@ impl DeliveryStory {
         let record = listed.record;
         let (event, item, number) = (record.event, record.item, record.number);
         let attempts = admin.store.attempts_of(event, item, number).await?;
-        let is_open = matches!(record.standing, Standing::Open { .. });
+        let may_be_kept = match &record.standing {
+            Standing::Open { .. } => true,
+            Standing::Ended { reason, .. } => reason.as_deref() == Some(OBSERVED),
+        };
         let place = DeliveryPlace {
             event,
             item,
             number,
         };
-        let kept = if is_open {
-            admin.archive.open_update(place).await?
+        let kept = if may_be_kept {
+            admin.archive.kept_update(&record.source, place).await?
         } else {
             None
         };

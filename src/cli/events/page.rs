@@ -9,6 +9,7 @@ use crate::{
         table::{Table, count, members, moment, number, text},
     },
     diag::visible,
+    event::OBSERVED,
 };
 
 /// The width of a terminal, less the margin.
@@ -194,6 +195,7 @@ fn delivery(story: &Value) -> Vec<String> {
     let reason = text(story, "reason");
     let why = match (state, reason) {
         (_, "") => String::new(),
+        (_, OBSERVED) => ", observed: its source sends nothing yet".to_owned(),
         ("dead", reason) => format!(", {reason}: {}", remedies::meaning(reason)),
         (_, reason) => format!(": {reason}"),
     };

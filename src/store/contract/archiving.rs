@@ -8,7 +8,7 @@ use super::{Archived, Home, samples::*};
 use crate::{
     event::{AttemptOutcome, DeadReason, DeliveryState, End, EventSeq},
     store::{
-        Acceptance, ArchiveFilter, Bury, DeliveryPlace, DeliveryRecord, Finish, NewDelivery,
+        Acceptance, ArchiveFilter, Bury, DeliveryPlace, DeliveryRecord, Fate, Finish, NewDelivery,
         NewEvent, Order, Retry, Standing, StandingFilter, Store,
     },
 };
@@ -277,9 +277,19 @@ pub(in crate::store) async fn an_event_is_shown_with_its_facts_and_what_would_be
     home: &dyn Home,
 ) {
     let store = home.open_archive().await;
+    let observed = Fate::Observed {
+        customer: reference("u2"),
+        patch: patch(),
+        order_by: None,
+    };
     let sent = event(vec![group(
         1,
-        vec![waiting(0, 0, "u1"), dead(0, 1), dropped(1, 0)],
+        vec![
+            waiting(0, 0, "u1"),
+            dead(0, 1),
+            dropped(1, 0),
+            delivery(1, 1, observed),
+        ],
     )]);
     let seq = accept(&*store, sent.clone()).await;
     let shown = store.event(seq).await.unwrap().unwrap();
@@ -297,7 +307,7 @@ pub(in crate::store) async fn an_event_is_shown_with_its_facts_and_what_would_be
     let counts = [
         (StandingFilter::Open(DeliveryState::Waiting), 1),
         (StandingFilter::Open(DeliveryState::Dead), 1),
-        (StandingFilter::Ended(End::Dropped), 1),
+        (StandingFilter::Ended(End::Dropped), 2),
     ];
     assert_eq!(shown.deliveries.counts, counts);
     assert!(!shown.deliveries.is_cut);
@@ -307,10 +317,20 @@ pub(in crate::store) async fn an_event_is_shown_with_its_facts_and_what_would_be
         item,
         number,
     };
-    let update = store.open_update(at(0, 0)).await.unwrap().unwrap();
+    let update = store
+        .kept_update(&source("crm"), at(0, 0))
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!((update.customer, update.patch), (reference("u1"), patch()));
+    let update = store.kept_update(&source("crm"), at(1, 1)).await.unwrap();
+    assert_eq!(update.unwrap().customer, reference("u2"), "it was observed");
     for place in [at(0, 1), at(1, 0), at(7, 7)] {
-        assert_eq!(store.open_update(place).await.unwrap(), None, "{place:?}");
+        assert_eq!(
+            store.kept_update(&source("crm"), place).await.unwrap(),
+            None,
+            "{place:?}"
+        );
     }
     assert_eq!(store.event(EventSeq(seq.0 + 1)).await.unwrap(), None);
 }
@@ -331,7 +351,7 @@ pub(in crate::store) async fn a_delivery_is_found_by_its_customer_however_it_bec
         id: Some(customer("cus_1")),
         ..reference("u3")
     };
-    let fate = crate::store::Fate::Dead {
+    let fate = Fate::Dead {
         reason: reason(),
         update: Some((named, patch())),
     };

@@ -7,13 +7,13 @@ mod streams;
 mod walk;
 
 use async_trait::async_trait;
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::{SqliteStore, decode, fault::Fault};
 use crate::{
-    event::{DedupKey, EventSeq, OrderBy},
+    event::{DedupKey, EventSeq, OrderBy, SourceName},
     store::{
-        Archive, ArchiveFilter, DeadCause, DeliveryPlace, ListedDelivery, ListedEvent, OpenUpdate,
+        Archive, ArchiveFilter, DeadCause, DeliveryPlace, KeptUpdate, ListedDelivery, ListedEvent,
         Order, Page, StoreError,
     },
 };
@@ -22,6 +22,9 @@ pub(super) use self::hours::last as last_hour;
 
 const OPEN_UPDATE: &str = "
     SELECT customer, patch, order_by FROM delivery WHERE event = ?1 AND item = ?2 AND number = ?3";
+
+const OBSERVED_UPDATE: &str = "
+    SELECT customer, patch, order_by FROM observed WHERE source = ?4 AND event = ?1 AND item = ?2 AND number = ?3";
 
 const HOLDER: &str = "SELECT event FROM dedup WHERE key = ?1";
 
@@ -56,8 +59,13 @@ impl Archive for SqliteStore {
             .await
     }
 
-    async fn open_update(&self, place: DeliveryPlace) -> Result<Option<OpenUpdate>, StoreError> {
-        self.read_for_people(move |connection| open_update(connection, place))
+    async fn kept_update(
+        &self,
+        source: &SourceName,
+        place: DeliveryPlace,
+    ) -> Result<Option<KeptUpdate>, StoreError> {
+        let source = source.clone();
+        self.read_for_people(move |connection| kept_update(connection, &source, place))
             .await
     }
 
@@ -75,17 +83,29 @@ impl Archive for SqliteStore {
     }
 }
 
-fn open_update(connection: &Connection, place: DeliveryPlace) -> Result<Option<OpenUpdate>, Fault> {
-    let mut statement = connection.prepare_cached(OPEN_UPDATE)?;
-    let mut rows = statement.query(params![place.event.0, place.item, place.number])?;
-    let Some(row) = rows.next()? else {
-        return Ok(None);
-    };
+fn kept_update(
+    connection: &Connection,
+    source: &SourceName,
+    place: DeliveryPlace,
+) -> Result<Option<KeptUpdate>, Fault> {
+    let (event, item, number) = (place.event.0, place.item, place.number);
+    let mut open = connection.prepare_cached(OPEN_UPDATE)?;
+    let mut rows = open.query(params![event, item, number])?;
+    if let Some(row) = rows.next()? {
+        return update(row);
+    }
+    let mut observed = connection.prepare_cached(OBSERVED_UPDATE)?;
+    let mut rows = observed.query(params![event, item, number, source.as_str()])?;
+    rows.next()?.map_or(Ok(None), update)
+}
+
+/// Nothing where the mapping gave nothing to send.
+fn update(row: &Row<'_>) -> Result<Option<KeptUpdate>, Fault> {
     let (customer, patch): (Option<String>, Option<String>) = (row.get(0)?, row.get(1)?);
     let (Some(customer), Some(patch)) = (customer, patch) else {
         return Ok(None);
     };
-    Ok(Some(OpenUpdate {
+    Ok(Some(KeptUpdate {
         customer: decode::json(&customer, "customer")?,
         patch: decode::json(&patch, "patch")?,
         order_by: row.get::<_, Option<i64>>(2)?.map(OrderBy),
@@ -103,6 +123,11 @@ pub(super) fn planned() -> Vec<&'static str> {
         .chain(hours::PLANNED)
         .chain(causes::PLANNED)
         .chain(events::PLANNED_ONE)
-        .chain([walk::NEXT_ORGANISATION, OPEN_UPDATE, HOLDER])
+        .chain([
+            walk::NEXT_ORGANISATION,
+            OPEN_UPDATE,
+            OBSERVED_UPDATE,
+            HOLDER,
+        ])
         .collect()
 }
