@@ -380,6 +380,8 @@ impl Lanes {
     pub(super) fn hold(&mut self, lane: LaneKey) {
         self.in_flight.remove(&lane);
         self.update(lane, |lane| lane.standing = Standing::Held);
+        // It may have claimed the customer before an earlier head turned up.
+        self.customers.release(lane);
         self.settle_customer_of(lane);
     }
 

@@ -149,6 +149,20 @@ fn a_customer_is_claimed_by_one_lane_at_a_time_and_the_earliest_goes_first() {
 }
 
 #[test]
+fn a_lane_that_claims_once_more_and_is_held_gives_up_what_it_had_claimed() {
+    let mut lanes = lanes(&[("early", 5), ("late", 7)]);
+    lanes.next(NOW);
+    lanes.next(NOW);
+    let ana = id("cus_ana");
+    assert!(lanes.claim(lane("late"), DeliveryPos(7), &ana, &[], NOW));
+    assert!(!lanes.claim(lane("early"), DeliveryPos(5), &ana, &[], NOW));
+    lanes.hold(lane("early"));
+    assert!(!lanes.claim(lane("late"), DeliveryPos(7), &ana, &[], NOW));
+    lanes.hold(lane("late"));
+    assert_eq!(heads(&mut lanes, 5, NOW), [5]);
+}
+
+#[test]
 fn an_earlier_delivery_that_waits_for_its_retry_holds_the_other_lanes_of_its_customer() {
     let mut lanes = lanes(&[("early", 5), ("late", 7)]);
     let ana = id("cus_ana");
