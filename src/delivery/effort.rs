@@ -60,9 +60,18 @@ impl From<StoreError> for Stop {
 }
 
 impl Attempt {
+    /// Brings a delivery to Quentli. A refusal that says nothing against the key counts only when it is heard twice: a key
+    /// may be refused for a moment, also by one of several servers, and be good again when it is probed.
+    pub(super) async fn bring(&mut self, delivery: &Delivery) -> Result<Effort, Stop> {
+        match self.bring_once(delivery).await? {
+            Effort::Came(Outcome::Forbidden(_)) => self.bring_once(delivery).await,
+            effort => Ok(effort),
+        }
+    }
+
     /// Brings a delivery to Quentli. What is remembered of customers can be wrong by now: one that turns out to be
     /// gone, and one that turns out to exist when it is to be created, are looked for once more.
-    pub(super) async fn bring(&mut self, delivery: &Delivery) -> Result<Effort, Stop> {
+    async fn bring_once(&mut self, delivery: &Delivery) -> Result<Effort, Stop> {
         let mut gone: Option<(CustomerId, CallError)> = None;
         let mut not_created: Option<CallError> = None;
         loop {

@@ -167,6 +167,26 @@ async fn a_refused_key_pauses_everything_and_costs_no_delivery_anything() {
 }
 
 #[tokio::test]
+async fn a_refusal_that_is_over_when_the_key_is_probed_costs_no_delivery_its_life() {
+    for (method, code) in [("PATCH", 401), ("PATCH", 403), ("GET", 401)] {
+        let mut world = World::with_customers(&["ana"]).await;
+        let refusal = Action::Status {
+            status: code,
+            retry_after: None,
+            message: None,
+        };
+        let fault = Fault::once(refusal).on_method(method).on_customer("ana");
+        world.sandbox.fault(fault).unwrap();
+        let ana = world
+            .accept(Update::by_username("ana", &json!({"name": "Ana"})))
+            .await;
+        world.drive_until_done(SECOND).await;
+        assert_eq!(world.standing(ana).await, "delivered", "{method} {code}");
+        assert_eq!(world.at_quentli("ana", "name"), "Ana");
+    }
+}
+
+#[tokio::test]
 async fn a_key_without_permission_pauses_like_a_refused_one_and_a_person_can_end_it() {
     let mut world = World::with_customers(&["ana"]).await;
     world.sandbox.set_keys(Keys::Only {
