@@ -134,7 +134,8 @@ impl Attempt {
         {
             return Ok(Ok(Effort::Came(self.of_failure(error).await?)));
         }
-        // Its nulls were not sent, and hold all the same: a new customer never had what they clear.
+        // Its nulls were not sent, and hold all the same: a new customer never had what they clear. What only a creation
+        // gives is not kept: it must not keep out the values of an update that was accepted before and comes now.
         let (key, now) = (context.store.value_key(), context.clock.now());
         Ok(Ok(Effort::Done {
             is_sent: true,
@@ -142,7 +143,7 @@ impl Attempt {
                 counts: true,
                 is_stale: false,
             }],
-            confirmed: dedup::confirmed(delivery, &newcomer, key, now),
+            confirmed: dedup::confirmed(delivery, &delivery.patch, key, now),
         }))
     }
 

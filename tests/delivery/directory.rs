@@ -734,3 +734,26 @@ async fn a_directory_that_is_full_keeps_what_needs_it_and_nothing_else() {
     world.deliver();
     assert_eq!(name_of(&world, waiting, "ana").await, "Ana");
 }
+
+#[tokio::test]
+async fn what_only_a_creation_gives_keeps_out_no_update_that_was_accepted_before_it() {
+    let mut world = with_folios(&[]).await;
+    let slow = Action::Slow { milliseconds: 1000 };
+    world.sandbox.fault(Fault::once(slow).on_list()).unwrap();
+    world.deliver();
+    let earlier = world.accept(by_folio("F-1", &named("Ana Luna"))).await;
+    world
+        .until("the list", |world| directory(world).waiting == 1)
+        .await;
+    // A name for whoever has none.
+    let fields = json!({"name": "Tutor 7", "metadata": [{"key": "folio", "value": "F-1"}]});
+    let create = OnMissing::Create(serde_json::from_value(fields).unwrap());
+    let patch = json!({"phoneNumber": "+525512345678"});
+    let update = Update::by_username("ana", &patch).on_missing(create);
+    let creation = world.accept(update).await;
+    world.wait_for(creation, "delivered").await;
+    world.drive_until_done(SECOND).await;
+    assert_eq!(world.standing(earlier).await, "delivered");
+    let ana = world.sandbox.customer_by_username("ana").unwrap();
+    assert_eq!(ana["name"], "Ana Luna");
+}
