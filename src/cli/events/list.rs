@@ -38,7 +38,10 @@ pub(in crate::cli) struct List {
     )]
     sender_id: Vec<String>,
     /// Show the latest, and go on showing new ones until Ctrl-C
-    #[arg(long, conflicts_with_all = ["oldest_first", "after", "until", "sender_id"])]
+    #[arg(
+        long,
+        conflicts_with_all = ["oldest_first", "after", "until", "sender_id", "state", "reason", "customer"]
+    )]
     follow: bool,
     /// How they are shown
     #[arg(long, value_enum, default_value_t)]
@@ -221,12 +224,12 @@ async fn follow(
         part: "events",
         limit: filter.limit,
     };
+    // Behind the last one that is there at all, which perhaps does not pass the filter.
+    let mut last = newest(operators).await?;
     let latest = all(operators, &asked, None).await?;
     let mut entries = members(&latest, "events").to_vec();
     entries.reverse();
     let clock = Clock::system();
-    // Behind the last one that is there at all, which perhaps did not pass the filter.
-    let mut last = newest(operators).await?;
     let mut is_first = true;
     loop {
         for entry in &entries {

@@ -191,7 +191,7 @@ async fn statements_take_steps_for_the_rows_they_give_and_no_others() {
             fill(connection, events);
             let planned = archive::planned().into_iter();
             // Those that walk in the order of acceptance; others read one row, or are counted up to a bound.
-            let walks = planned.filter(|sql| sql.contains("?4") || sql.contains("ORDER BY seq"));
+            let walks = planned.filter(|sql| sql.contains("> (?1, ?2, ?3)") || sql.contains("< (?1, ?2, ?3)") || sql.contains("ORDER BY seq"));
             let mut all = Vec::new();
             for sql in walks {
                 let mut statement = connection.prepare(sql).unwrap();
