@@ -233,6 +233,7 @@ fn event(number: u64) -> NewEvent {
 fn end(pos: i64) -> Finish {
     Finish {
         pos: DeliveryPos(pos),
+        revision: 0,
         end: End::Delivered,
         reason: None,
         customer: Some("cus_1234567890abcdefghij".parse().unwrap()),

@@ -12,6 +12,9 @@
 //! | `GET /api/v1/events` | accepted events; `/{event}` for one with all that became of it, `/{event}/body` for its bytes |
 //! | `GET /api/v1/deliveries` | deliveries, whatever became of them |
 //! | `GET /api/v1/openapi.json` | all of these, in the form of OpenAPI |
+//! | `POST /api/v1/redeliver` | has dead deliveries sent again, or says what that would do |
+//! | `POST /api/v1/discard` | gives open deliveries up |
+//! | `POST /api/v1/pause`, `/resume` | stops and starts a source or an organisation |
 //! | `GET /api/v1/audit` | what people did with the gateway, newest first |
 //! | `GET /live` | the process runs |
 //!
@@ -20,19 +23,23 @@
 
 mod answer;
 mod audit;
+mod discard;
 mod events;
 mod guard;
 mod metrics;
 mod openapi;
 mod operator;
+mod pause;
 mod query;
+mod redeliver;
 mod rejected;
 mod reload;
 mod secrets;
+mod selection;
 mod status;
 mod upkeep;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use axum::{
     Router, middleware,
@@ -48,7 +55,7 @@ use crate::{
     event::OrganisationName,
     ingress::Ingress,
     source::{LearnedSecrets, Sources, reload::Reloads},
-    store::{Archive, AuditLog, RefusedRequests, Store},
+    store::{Archive, AuditLog, Hands, RefusedRequests, Store},
     telemetry::Metrics,
     upkeep::Standing,
 };
@@ -56,6 +63,10 @@ use crate::{
 /// What the operators' port shows.
 pub struct Admin {
     pub store: Arc<dyn Store>,
+    /// Changes deliveries, and what is sent at all.
+    pub hands: Arc<dyn Hands>,
+    /// How long a confirmed value is relied on.
+    pub unchanged_for: Duration,
     pub refused: Arc<dyn RefusedRequests>,
     /// What became of events.
     pub archive: Arc<dyn Archive>,
@@ -89,6 +100,10 @@ pub fn router(admin: Admin) -> Router {
         .route("/api/v1/deliveries", get(events::deliveries))
         .route("/api/v1/audit", get(audit::list))
         .route("/api/v1/openapi.json", get(openapi::page))
+        .route("/api/v1/redeliver", post(redeliver::redeliver))
+        .route("/api/v1/discard", post(discard::discard))
+        .route("/api/v1/pause", post(pause::pause))
+        .route("/api/v1/resume", post(pause::resume))
         .route("/api/v1/rejected", get(rejected::list))
         .route("/api/v1/rejected/{id}", get(rejected::one))
         .route("/api/v1/rejected/{id}/accept", post(rejected::accept))

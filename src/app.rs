@@ -1,6 +1,7 @@
 //! Builds all parts from the configuration and hands them to each other: the only place that knows every part.
 
 mod parts;
+mod pauses;
 mod reading;
 mod reload;
 mod running;

@@ -6,6 +6,8 @@
 mod audit;
 mod check;
 mod config;
+mod confirm;
+mod discard;
 mod events;
 mod explain;
 mod forget_secret;
@@ -14,7 +16,10 @@ mod healthcheck;
 mod new;
 mod operators;
 mod output;
+mod pages;
+mod pause;
 mod presets;
+mod redeliver;
 mod rejected;
 mod reload;
 mod remedies;
@@ -28,6 +33,7 @@ mod table;
 mod test;
 mod verify;
 mod when;
+mod which;
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -115,6 +121,14 @@ enum Command {
     Events(Box<events::Arguments>),
     /// Show what people did with a running gateway: who looked at personal data, who changed what
     Audit(audit::Arguments),
+    /// Have dead deliveries sent again, one or many
+    Redeliver(Box<redeliver::Arguments>),
+    /// Give deliveries up, one or many
+    Discard(Box<discard::Arguments>),
+    /// Stop sending what a source, or everything that an organisation, has waiting; it is received and kept
+    Pause(pause::Arguments),
+    /// Go on sending after a pause
+    Resume(pause::Arguments),
     /// Have a running gateway forget the secret that a sender named, so that it can name another
     ForgetSecret(forget_secret::Arguments),
     /// Show every setting in effect and where it came from
@@ -161,6 +175,10 @@ pub fn main() -> ExitCode {
         Command::Events(arguments) => block_on(events::run(*arguments, environment)),
         Command::Audit(arguments) => block_on(audit::run(arguments, environment)),
         Command::Rejected(arguments) => block_on(rejected::run(arguments, environment)),
+        Command::Redeliver(arguments) => block_on(redeliver::run(*arguments, environment)),
+        Command::Discard(arguments) => block_on(discard::run(*arguments, environment)),
+        Command::Pause(arguments) => block_on(pause::pause(arguments, environment)),
+        Command::Resume(arguments) => block_on(pause::resume(arguments, environment)),
         Command::ForgetSecret(arguments) => block_on(forget_secret::run(arguments, environment)),
         Command::Send(arguments) => block_on(send::run(*arguments, environment)),
         Command::Sandbox(arguments) => block_on(sandbox::run(arguments)),

@@ -37,6 +37,7 @@ mod backoff;
 mod batch;
 mod bindings;
 mod breaker;
+mod by_hand;
 mod decision;
 mod directory;
 mod dispatcher;

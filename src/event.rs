@@ -12,7 +12,7 @@ mod update;
 
 pub use delivery::{
     Attempt, AttemptOutcome, DeadReason, Delivery, DeliveryPos, DeliveryState, End, EventSeq,
-    OBSERVED,
+    NewerData, OBSERVED, Redelivery,
 };
 pub use key::{DedupKey, DedupKeyBuilder, LaneKey, MappingHash};
 pub use name::{InvalidName, OrganisationName, SourceName};

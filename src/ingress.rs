@@ -9,6 +9,7 @@
 
 mod accepted;
 mod admission;
+mod again;
 mod body;
 mod confirm;
 mod handshake;
@@ -36,6 +37,7 @@ use tokio::sync::Semaphore;
 use tower_http::catch_panic::{CatchPanicLayer, ResponseForPanic};
 use url::Url;
 
+pub use again::map_again;
 pub use late::{Late, LateCounts, NotTried};
 pub use rejected::{lasting, meaning};
 pub use server::{ServerLimits, listen, serve};

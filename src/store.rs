@@ -26,6 +26,7 @@ mod archive;
 mod audit;
 #[cfg(test)]
 mod contract;
+mod hands;
 mod observed;
 mod refused;
 pub mod sqlite;
@@ -56,6 +57,10 @@ pub use self::{
     audit::{
         AUDIT_ENTRIES, AUDIT_KEPT_FOR, Act, AuditEntry, AuditFilter, AuditId, AuditLog,
         NewAuditEntry,
+    },
+    hands::{
+        Hands, MOST_CHANGED, OpenDelivery, OpenFilter, OpenPage, Pause, PauseScope, RemapResult,
+        RemapStep, Remapped, Remapping, StoredEvent,
     },
     observed::{ObservedPlace, ObservedUpdate, ObservedUpdates},
     refused::{
@@ -150,12 +155,17 @@ pub struct LaneHead {
     pub state: DeliveryState,
     /// Not before this time.
     pub next_attempt: Timestamp,
+    /// Whether it, and what is last in its lane where all of the lane was looked at, is there because a person had it
+    /// sent again.
+    pub redelivered: bool,
 }
 
 /// The end of a delivery.
 #[derive(Clone, Debug)]
 pub struct Finish {
     pub pos: DeliveryPos,
+    /// The [`Delivery::revision`] that ended.
+    pub revision: u32,
     pub end: End,
     pub reason: Option<String>,
     pub customer: Option<CustomerId>,
@@ -172,6 +182,8 @@ pub struct Finish {
 #[derive(Clone, Debug)]
 pub struct Carried {
     pub pos: DeliveryPos,
+    /// The [`Delivery::revision`] that went with it.
+    pub revision: u32,
     pub end: End,
     pub reason: Option<String>,
 }
@@ -180,6 +192,8 @@ pub struct Carried {
 #[derive(Clone, Debug)]
 pub struct Retry {
     pub pos: DeliveryPos,
+    /// The [`Delivery::revision`] that was tried.
+    pub revision: u32,
     /// [`DeliveryState::Waiting`] or [`DeliveryState::Looking`].
     pub state: DeliveryState,
     pub next_attempt: Timestamp,
@@ -194,6 +208,8 @@ pub struct Retry {
 #[derive(Clone, Debug)]
 pub struct Bury {
     pub pos: DeliveryPos,
+    /// The [`Delivery::revision`] that was tried.
+    pub revision: u32,
     pub reason: DeadReason,
     pub at: Timestamp,
     pub attempt: Option<Attempt>,
@@ -341,7 +357,7 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// Ends a delivery: it leaves the queue, its history is written, confirmed parts replace what was known of the
     /// customer; but neither a position nor a version becomes smaller. A dead delivery can be finished too, as a person
-    /// does who discards it. Finishing a delivery that is not open any more, or not of this organisation, returns
+    /// does who discards it. Finishing a delivery that is not open any more, or not of this organisation or revision, returns
     /// `false` and changes nothing, but that the parts that are told as confirmed are in doubt from then on.
     async fn finish(
         &self,

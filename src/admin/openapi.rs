@@ -12,13 +12,14 @@ use axum::{
 use serde_json::Value;
 
 /// The whole frame first; of the others, `paths` and `schemas`.
-const PARTS: [&str; 6] = [
+const PARTS: [&str; 7] = [
     include_str!("openapi/frame.json"),
     include_str!("openapi/status.json"),
     include_str!("openapi/events.json"),
     include_str!("openapi/audit.json"),
     include_str!("openapi/rejected.json"),
     include_str!("openapi/files.json"),
+    include_str!("openapi/hands.json"),
 ];
 
 static DOCUMENT: LazyLock<Value> = LazyLock::new(|| put_together(&PARTS));

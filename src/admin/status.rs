@@ -10,7 +10,7 @@ use axum::{
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Admin, reload::Reload, upkeep::UpkeepStatus};
+use super::{Admin, pause, reload::Reload, upkeep::UpkeepStatus};
 use crate::{
     delivery::{DirectoryStatus, State as DeliveringState},
     event::{End, SourceName},
@@ -33,6 +33,8 @@ struct Status<'a> {
     organisations: BTreeMap<String, OrganisationStatus>,
     /// What is removed for its age.
     upkeep: UpkeepStatus,
+    /// What people paused.
+    pauses: Vec<pause::Shown>,
     /// The latest, newest first.
     dead: Vec<DeadDelivery>,
     /// Why deliveries are dead, all of them.
@@ -63,6 +65,9 @@ struct RejectedStatus {
 /// A delivery that a person must look at, without what the event says.
 #[derive(Serialize)]
 struct DeadDelivery {
+    /// To have it sent again, or given up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<i64>,
     event: i64,
     item: u32,
     number: u32,
@@ -141,6 +146,10 @@ struct OrganisationStatus {
     lanes: usize,
     in_flight: usize,
     looking: usize,
+    /// Lanes in which only waits what a person had sent again.
+    redelivering: usize,
+    /// Lanes whose first delivery is of a paused source.
+    stopped: usize,
     /// Where customers are found by metadata.
     #[serde(skip_serializing_if = "Option::is_none")]
     directory: Option<DirectoryShown>,
@@ -187,6 +196,8 @@ pub(super) async fn page(State(admin): State<Arc<Admin>>) -> Response {
             lanes: status.lanes,
             in_flight: status.in_flight,
             looking: status.looking,
+            redelivering: status.redelivering,
+            stopped: status.stopped,
             directory: show_directory(status.directory),
         };
         organisations.insert(name.to_string(), shown);
@@ -196,6 +207,7 @@ pub(super) async fn page(State(admin): State<Arc<Admin>>) -> Response {
         .dead(None, LATEST_DEAD)
         .await
         .unwrap_or_default();
+    let pauses = admin.hands.pauses().await.unwrap_or_default();
     let causes = admin.archive.dead_causes().await.unwrap_or_default();
     let rejected = admin.refused.refused_figures().await.unwrap_or_default();
     let rejected = rejected
@@ -213,6 +225,7 @@ pub(super) async fn page(State(admin): State<Arc<Admin>>) -> Response {
     let status = Status {
         reload: Reload::from(&*reload),
         upkeep: UpkeepStatus::new(&admin.upkeep.borrow()),
+        pauses: pause::Shown::lasting(pauses),
         dead: dead.into_iter().map(DeadDelivery::from).collect(),
         version: env!("CARGO_PKG_VERSION"),
         at: now,
@@ -265,6 +278,10 @@ impl From<DeadCause> for CauseStatus {
 
 impl From<DeliveryRecord> for DeadDelivery {
     fn from(record: DeliveryRecord) -> Self {
+        let id = match &record.standing {
+            Standing::Open { pos, .. } => Some(pos.0),
+            Standing::Ended { .. } => None,
+        };
         let reason = match &record.standing {
             Standing::Open { reason, .. } => reason.as_deref().unwrap_or_default(),
             Standing::Ended { .. } => "",
@@ -272,6 +289,7 @@ impl From<DeliveryRecord> for DeadDelivery {
         // Behind the code stands what was wrong in words, which may quote the event.
         let code = reason.split_once(':').map_or(reason, |(code, _)| code);
         Self {
+            id,
             event: record.event.0,
             item: record.item,
             number: record.number,

@@ -25,6 +25,8 @@ pub enum StartError {
     Store(#[source] OpenError),
     #[error("cannot read the secrets that senders named")]
     LearnedSecrets(#[source] StoreError),
+    #[error("cannot read what is paused")]
+    Pauses(#[source] StoreError),
     #[error("cannot load the sources")]
     Sources(#[source] LoadError),
     /// With `--strict`.

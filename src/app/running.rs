@@ -7,6 +7,7 @@ use tokio::{net::TcpListener, task::JoinSet};
 use super::{
     Strictness,
     parts::{self, StartError},
+    pauses,
     reading::Reading,
     reload::{Key, Reloader},
 };
@@ -24,7 +25,7 @@ use crate::{
         Seen, Set, Sources,
         reload::{Changes, Desk, KeysReport, Reloads, Report, SourcesReport, Trigger},
     },
-    store::{RefusedRequests, Store, StoreError},
+    store::{Hands, RefusedRequests, Store, StoreError},
     telemetry::Metrics,
     upkeep::{Retention, Upkeeper},
 };
@@ -90,6 +91,7 @@ pub async fn start(
         history: config.retention.history,
     };
     let (upkeeper, upkeep) = Upkeeper::new(file.clone(), clock.clone(), metrics.clone(), retention);
+    let hands: Arc<dyn Hands> = file.clone();
     let learned = parts::learned_secrets(&store).await?;
     learned.warn_of_unused(&sources.set());
     let dispatchers = parts::dispatchers(&config, &store, &clock, &metrics)?;
@@ -116,6 +118,9 @@ pub async fn start(
         .iter()
         .map(|(name, (_, handle))| (name.clone(), handle.clone()))
         .collect();
+    pauses::restore(&*hands, &organisations, &metrics)
+        .await
+        .map_err(StartError::Pauses)?;
     for (name, handle) in &organisations {
         handle.find_by(sources.set().metadata_looked_for(name));
     }
@@ -132,6 +137,8 @@ pub async fn start(
     };
     let admin = Admin {
         store: Arc::clone(&store),
+        hands,
+        unchanged_for: config.unchanged_max_age,
         refused,
         archive: file.clone(),
         audit: file,

@@ -82,7 +82,16 @@ impl Operators {
     /// # Errors
     /// Nobody answers, which is shown; how the command ends then.
     pub(super) async fn ask(&self, method: Method, path: &str) -> Result<(u16, Value), Exit> {
-        match self.send(method, path, MAX_ANSWER_BYTES).await {
+        self.ask_with(method, path, None).await
+    }
+
+    async fn ask_with(
+        &self,
+        method: Method,
+        path: &str,
+        wish: Option<&Value>,
+    ) -> Result<(u16, Value), Exit> {
+        match self.send(method, path, MAX_ANSWER_BYTES, wish).await {
             Ok((status, body)) => Ok((status, serde_json::from_slice(&body).unwrap_or_default())),
             Err(error) => Err(self.unreachable(error)),
         }
@@ -99,6 +108,19 @@ impl Operators {
         part: &str,
     ) -> Result<Value, Exit> {
         let (status, answer) = self.ask(method, path).await?;
+        self.with_part(status, answer, part)
+    }
+
+    /// Posts a wish, and expects an answer that has the member `part`.
+    ///
+    /// # Errors
+    /// As [`Operators::answered`].
+    pub(super) async fn post(&self, path: &str, wish: &Value, part: &str) -> Result<Value, Exit> {
+        let (status, answer) = self.ask_with(Method::POST, path, Some(wish)).await?;
+        self.with_part(status, answer, part)
+    }
+
+    fn with_part(&self, status: u16, answer: Value, part: &str) -> Result<Value, Exit> {
         if status == 200 && answer.get(part).is_some() {
             Ok(answer)
         } else {
@@ -111,7 +133,7 @@ impl Operators {
     /// # Errors
     /// Anything else than that, which is shown; how the command ends then.
     pub(super) async fn fetch(&self, path: &str) -> Result<Vec<u8>, Exit> {
-        match self.send(Method::GET, path, MAX_FETCHED_BYTES).await {
+        match self.send(Method::GET, path, MAX_FETCHED_BYTES, None).await {
             Ok((200, body)) if body.len() < MAX_FETCHED_BYTES => Ok(body),
             Ok((200, _)) => {
                 output::error("what the gateway sends is larger than this command takes");
@@ -163,6 +185,7 @@ impl Operators {
         method: Method,
         path: &str,
         most: usize,
+        wish: Option<&Value>,
     ) -> Result<(u16, Vec<u8>), reqwest::Error> {
         let client = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
@@ -172,6 +195,11 @@ impl Operators {
             .tls_certs_only(std::iter::empty())
             .build()?;
         let mut request = client.request(method, format!("http://{}{path}", self.admin.listen));
+        if let Some(wish) = wish {
+            request = request
+                .header(http::header::CONTENT_TYPE, "application/json")
+                .body(wish.to_string());
+        }
         if let Some(by) = &self.by {
             request = request.header("Gateway-Operator", by.as_str());
         }

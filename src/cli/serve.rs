@@ -67,7 +67,8 @@ pub(super) async fn run(arguments: Arguments, environment: Environment) -> Exit 
                 }
                 StartError::Listen { .. }
                 | StartError::Store(_)
-                | StartError::LearnedSecrets(_) => Exit::Unavailable,
+                | StartError::LearnedSecrets(_)
+                | StartError::Pauses(_) => Exit::Unavailable,
             };
         }
     };

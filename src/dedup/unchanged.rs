@@ -7,7 +7,7 @@
 //! It is *stale* when something newer was applied to it already. Of two versions of one source the greater is newer,
 //! whatever other sources wrote meanwhile. Where there are no versions, or another source wrote last, what was accepted
 //! later is newer: a delivery can come after a later one when its customer was known too late to be the same, or when a
-//! person has it sent again.
+//! person has it sent again. A person may also want it sent over what is newer.
 //!
 //! Values are compared by a keyed hash, so that the record of what was applied holds nobody's address.
 
@@ -19,7 +19,7 @@ use sha2::Sha256;
 
 use crate::{
     customer::{Field, FieldValue, PartKey, Patch},
-    event::{Delivery, End},
+    event::{Delivery, End, NewerData, Redelivery},
     store::AppliedPart,
 };
 
@@ -214,7 +214,7 @@ pub fn confirmed(
             is_in_doubt: false,
             source: delivery.source.clone(),
             at,
-            pos: delivery.pos,
+            pos: delivery.place(),
             versions: version.iter().cloned().collect(),
         })
         .collect()
@@ -222,12 +222,16 @@ pub fn confirmed(
 
 /// Whether something newer than the delivery was applied to the part.
 fn is_overtaken(delivery: &Delivery, applied: &AppliedPart) -> bool {
+    let overwrites = |again: Redelivery| again.newer == NewerData::Overwritten;
+    if delivery.redelivery.is_some_and(overwrites) {
+        return false;
+    }
     let version = applied.version_of(&delivery.source);
     let order = delivery.order_by.zip(version).map(|(a, b)| a.cmp(&b));
     match order {
         Some(Ordering::Less) => true,
         Some(Ordering::Greater) if applied.source == delivery.source => false,
-        Some(_) | None => applied.pos > delivery.pos,
+        Some(_) | None => applied.pos > delivery.place(),
     }
 }
 

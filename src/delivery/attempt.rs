@@ -14,6 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     Settings, batch,
     bindings::Bindings,
+    by_hand::ByHand,
     decision::{Decision, Facts, Outcome, decide},
     directory::{ScanNumber, SharedDirectory},
     effort::{Effort, Stop},
@@ -25,7 +26,7 @@ use crate::{
     clock::Clock,
     customer::{CustomerId, PartKey},
     dedup::Share,
-    event::{Delivery, DeliveryPos, DeliveryState, OrganisationName},
+    event::{Delivery, DeliveryPos, DeliveryState, OrganisationName, SourceName},
     quentli::{CallError, CallErrorKind, Client, KeyNumber},
     store::{AppliedPart, Store, StoreError},
     telemetry::Metrics,
@@ -43,13 +44,14 @@ pub(super) struct Context {
     pub(super) permits: Permits,
     pub(super) bindings: Mutex<Bindings>,
     pub(super) directory: SharedDirectory,
+    pub(super) by_hand: ByHand,
     /// The last position that could be waiting when this dispatcher began: up to here deliveries were possibly sent
     /// before, by a process that ended without writing it down.
     pub(super) possibly_sent_up_to: DeliveryPos,
 }
 
 /// What follows for the lane after a turn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum TurnEnd {
     /// The head ended or is dead; `next` is what stood behind it.
     Ended { next: Option<DeliveryPos> },
@@ -59,6 +61,8 @@ pub(super) enum TurnEnd {
     NeedsLook,
     /// Only this scan of all customers, or a later one, can tell the customer.
     AwaitsScan(ScanNumber),
+    /// A person paused the source of the head.
+    SourcePaused(SourceName),
     /// Another lane is at work on the customer, or comes first.
     NotItsTurn,
     /// The dispatcher wants nothing more to be sent.
@@ -150,7 +154,12 @@ impl Context {
         panics: u32,
         random: f64,
     ) -> Decision {
-        let age = self.clock.now().duration_since(delivery.accepted_at);
+        // Who has it sent again wants its customer looked for as long as for a new one.
+        let began = delivery
+            .redelivery
+            .map_or(delivery.accepted_at, |redelivery| redelivery.at);
+        let began = self.by_hand.counts_from(&delivery.source, began);
+        let age = self.clock.now().duration_since(began);
         let facts = Facts {
             attempts: delivery.attempts,
             spent: delivery.spent,
@@ -213,6 +222,9 @@ impl Attempt {
             Ok(None) => return Ok(TurnEnd::Ended { next: None }),
             Err(error) => return store_trouble(error),
         };
+        if context.by_hand.is_paused(&delivery.source) {
+            return Ok(TurnEnd::SourcePaused(delivery.source));
+        }
         self.next = next;
         match self.bring(&delivery).await {
             Ok(Effort::Done {

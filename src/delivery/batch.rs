@@ -71,6 +71,12 @@ impl Attempt {
         for other in others {
             waiting.append(&mut take(other, most).await?);
         }
+        let paused = waiting
+            .iter()
+            .filter(|delivery| context.by_hand.is_paused(&delivery.source))
+            .map(|delivery| delivery.pos)
+            .min();
+        waiting.retain(|delivery| paused.is_none_or(|paused| delivery.pos < paused));
         let now = context.clock.elapsed();
         let most = usize::try_from(most).unwrap_or(usize::MAX);
         self.companions = {

@@ -56,7 +56,7 @@ pub(super) struct Facts<'a> {
     pub(super) spent: Duration,
     /// How long this attempt took.
     pub(super) took: Duration,
-    /// Time since it was accepted.
+    /// Time since it was accepted, or a person had it sent again.
     pub(super) age: Duration,
     pub(super) on_missing: &'a OnMissing,
     /// Attempts that ended in a panic, this one included.

@@ -25,9 +25,10 @@ use super::{
     Handle, Settings, State, Status,
     attempt::{Attempt, Context, TurnEnd},
     bindings::Bindings,
+    by_hand::ByHand,
     directory::{SharedDirectory, scan::Scan},
     gate::{Gate, Standing},
-    intake::Intake,
+    intake::{self, Intake},
     lanes::{Lanes, Turn},
     page::PageEnd,
     permits::{Message, Permits},
@@ -122,7 +123,8 @@ impl Dispatcher {
         } = parts;
         let (permits, inbox) = Permits::new(INBOX);
         let directory = SharedDirectory::new(settings.directory_limit);
-        let (handle, desk) = Handle::new(client.clone(), directory.clone());
+        let by_hand = ByHand::default();
+        let (handle, desk) = Handle::new(client.clone(), directory.clone(), by_hand.clone());
         let arrivals = store.arrivals();
         let possibly_sent_up_to = *arrivals.borrow();
         let began = SignedDuration::try_from(clock.elapsed())
@@ -156,6 +158,7 @@ impl Dispatcher {
                 permits,
                 bindings: Mutex::new(Bindings::default()),
                 directory,
+                by_hand,
                 possibly_sent_up_to,
             }),
         };
@@ -172,6 +175,8 @@ impl Dispatcher {
         soft: CancellationToken,
         hard: CancellationToken,
     ) -> Result<(), StoreError> {
+        // What was paused before the start is paused from the first round on.
+        self.obey();
         loop {
             if !self.is_draining {
                 self.intake.read(&self.context, &mut self.lanes).await?;
@@ -338,6 +343,10 @@ impl Dispatcher {
             }
             TurnEnd::AwaitsScan(scan) => self.lanes.park(lane, scan, now),
             TurnEnd::NeedsLook => self.lanes.needs_look(lane),
+            TurnEnd::SourcePaused(source) if self.context.by_hand.is_paused(&source) => {
+                self.lanes.stop(lane, source, now);
+            }
+            TurnEnd::SourcePaused(_) => self.lanes.given_back(lane),
             TurnEnd::NotItsTurn => self.lanes.hold(lane),
             TurnEnd::GivenBack => self.lanes.given_back(lane),
             TurnEnd::KeyRefused(key) => {
@@ -395,10 +404,29 @@ impl Dispatcher {
         if wish.resumed != self.wish.resumed {
             self.gate.resume();
         }
-        if wish.paused {
-            self.gate.pause(self.time_of(self.now()));
+        if let Some(since) = wish.paused {
+            self.gate.pause(since);
+        }
+        if wish.by_hand != self.wish.by_hand {
+            self.take_up_changes();
         }
         self.wish = wish;
+    }
+
+    /// Puts into the index what people changed in the store.
+    fn take_up_changes(&mut self) {
+        let now = self.now();
+        let time = self.context.clock.now();
+        let revived = self.context.by_hand.take_revived();
+        for head in &revived.heads {
+            intake::open(&mut self.lanes, head, now, time, now);
+        }
+        if revived.too_many {
+            self.intake.sweep();
+        }
+        for source in self.context.by_hand.take_started() {
+            self.lanes.started(&source, now);
+        }
     }
 
     fn publish(&self) {
@@ -419,11 +447,17 @@ impl Dispatcher {
             lanes: self.lanes.len(),
             in_flight: self.lanes.in_flight(),
             looking: self.lanes.looking(),
+            redelivering: self.lanes.redelivering(),
+            stopped: self.lanes.stopped(),
             loading: !self.intake.is_loaded(),
             directory: self.directory_status(),
         };
         self.desk.status.send_if_modified(|known| {
             let changed = *known != status;
+            let was_paused = matches!(known.state, State::Paused { .. });
+            if was_paused && !matches!(state, State::Paused { .. }) {
+                self.context.by_hand.resumed(self.time_of(now));
+            }
             if known.state.kind() != state.kind() || known.loading != status.loading {
                 let context = &self.context;
                 context

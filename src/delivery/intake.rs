@@ -9,7 +9,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use super::{attempt::Context, lanes::Lanes};
+use super::{
+    attempt::Context,
+    lanes::{Lanes, Queue},
+};
 use crate::{
     event::{DeliveryPos, DeliveryState, LaneKey},
     store::{LaneHead, StoreError},
@@ -65,6 +68,13 @@ impl Intake {
     /// Whether everything that was open at start is in the index.
     pub(super) const fn is_loaded(&self) -> bool {
         self.is_loaded
+    }
+
+    /// Has all lanes read again, as soon as can be.
+    pub(super) fn sweep(&mut self) {
+        if let Scan::Idle { until } = &mut self.scan {
+            *until = Duration::ZERO;
+        }
     }
 
     /// When there is something to read.
@@ -177,19 +187,28 @@ impl Intake {
 }
 
 /// Puts a head into the index; `if_due` is its time there when it is due already.
-fn open(lanes: &mut Lanes, head: &LaneHead, if_due: Duration, time: Timestamp, now: Duration) {
+pub(super) fn open(
+    lanes: &mut Lanes,
+    head: &LaneHead,
+    if_due: Duration,
+    time: Timestamp,
+    now: Duration,
+) {
     let wait = Duration::try_from(head.next_attempt.duration_since(time)).unwrap_or_default();
     let due = if wait.is_zero() {
         if_due
     } else {
         now.saturating_add(wait.min(LONGEST_WAIT))
     };
-    lanes.open(
-        head.lane,
-        head.pos,
-        due,
-        head.state == DeliveryState::Looking,
-    );
+    lanes.open(head.lane, head.pos, due, queue(head));
+}
+
+const fn queue(head: &LaneHead) -> Queue {
+    match head.state {
+        DeliveryState::Looking => Queue::LookAgain,
+        DeliveryState::Waiting | DeliveryState::Dead if head.redelivered => Queue::Redeliver,
+        DeliveryState::Waiting | DeliveryState::Dead => Queue::Send,
+    }
 }
 
 fn is_full(page: &[LaneHead]) -> bool {

@@ -5,9 +5,17 @@
 //! than an attempt that finds out.
 //!
 //! **Turns.** Lanes are served in the order in which they became due, and a lane whose head ended goes behind those
-//! that are due already, so a long lane keeps nobody waiting. Lanes stand in three queues: those whose head can
-//! probably be sent, those whose customer must be looked up first, and those whose customer was not there the last
-//! time. While several queues wait, each lesser one gets one turn in five.
+//! that are due already, so a long lane keeps nobody waiting. Lanes stand in four queues: those whose head can
+//! probably be sent, those whose customer must be looked up first, those whose customer was not there the last
+//! time, and those in which only waits what a person had sent again. While several queues wait, each lesser one gets
+//! one turn in five.
+//!
+//! **Redelivered.** A lane leaves the queue of the redelivered as soon as something newly accepted waits in it, or in
+//! another lane of its customer: that would wait for thousands of others otherwise. Turns hold back the whole of them;
+//! what is sent again shares the rate with nobody but by its turns.
+//!
+//! **Stopped.** A lane whose head is of a source that a person paused has no turn until that ends. Its customer's other
+//! lanes are held behind it, where they are known to be.
 //!
 //! **Customers.** Two lanes can lead to the same customer, one by username and one by e-mail address. From the moment
 //! that is known they are *bound* and behave as one: only the lane with the earliest head may *claim* the customer,
@@ -16,15 +24,17 @@
 //! **The directory.** A lane whose customer only a scan of all customers can tell is *parked* until that scan is
 //! through, or somebody turns up to whom it may lead. It is bound to nobody meanwhile, so it holds nobody up.
 
+mod by_hand;
 mod customers;
 mod parked;
+mod stopped;
 
 use std::{
     collections::{BTreeSet, HashMap},
     time::Duration,
 };
 
-use self::{customers::Customers, parked::Parked};
+use self::{customers::Customers, parked::Parked, stopped::Stopped};
 use super::{directory::ScanNumber, share::Share};
 use crate::{
     customer::CustomerId,
@@ -39,6 +49,8 @@ const OTHERS: usize = 8;
 pub(super) enum Queue {
     /// Nothing is known against sending its head.
     Send,
+    /// The same, and a person had it sent again.
+    Redeliver,
     /// Its head's customer must be looked up.
     Look,
     /// Its head's customer was not found.
@@ -60,14 +72,17 @@ pub(super) struct Turn {
 pub(super) struct Lanes {
     by_key: HashMap<LaneKey, Lane>,
     send: BTreeSet<Place>,
+    redeliver: BTreeSet<Place>,
     look: BTreeSet<Place>,
     look_again: BTreeSet<Place>,
     /// Lanes with an attempt on its way, with what happened meanwhile.
     in_flight: HashMap<LaneKey, Meanwhile>,
     parked: Parked,
+    stopped: Stopped,
     customers: Customers,
     looks: Share,
     repeated_looks: Share,
+    redeliveries: Share,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -76,6 +91,8 @@ struct Lane {
     due: Millis,
     queue: Queue,
     standing: Standing,
+    /// Nothing is known to wait in it but what a person had sent again.
+    redelivered: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,12 +103,14 @@ enum Standing {
     Held,
     /// Until the directory can tell its customer.
     Parked,
+    /// Until the source of its head is not paused any more.
+    Stopped,
 }
 
 /// What happened while an attempt was on its way.
 #[derive(Clone, Copy, Debug, Default)]
 struct Meanwhile {
-    /// The earliest delivery that arrived.
+    /// The earliest delivery that arrived, or that a person had sent again.
     arrived: Option<DeliveryPos>,
     /// Somebody turned up to whom the lane may lead.
     has_appeared: bool,
@@ -103,6 +122,17 @@ struct Millis(u64);
 
 /// In the order of service.
 type Place = (Millis, DeliveryPos, LaneKey);
+
+impl Lane {
+    /// The queue for a head against which nothing is known.
+    const fn sends(&self) -> Queue {
+        if self.redelivered {
+            Queue::Redeliver
+        } else {
+            Queue::Send
+        }
+    }
+}
 
 impl From<Duration> for Millis {
     fn from(duration: Duration) -> Self {
@@ -116,13 +146,16 @@ impl Default for Lanes {
         Self {
             by_key: HashMap::new(),
             send: BTreeSet::new(),
+            redeliver: BTreeSet::new(),
             look: BTreeSet::new(),
             look_again: BTreeSet::new(),
             in_flight: HashMap::new(),
             parked: Parked::default(),
+            stopped: Stopped::default(),
             customers: Customers::default(),
             looks: Share::one_in(5),
             repeated_looks: Share::one_in(5),
+            redeliveries: Share::one_in(5),
         }
     }
 }
@@ -146,15 +179,11 @@ impl Lanes {
         self.parked.len()
     }
 
-    /// A delivery is open in a lane: found in the store at start or by a sweep, or newly arrived. `looking` is
-    /// whether its customer was not found before.
-    pub(super) fn open(&mut self, lane: LaneKey, pos: DeliveryPos, due: Duration, looking: bool) {
+    /// A delivery is open in a lane: found in the store at start or by a sweep, newly arrived, or sent again by a
+    /// person. `queue` is [`Queue::LookAgain`] where its customer was not found before.
+    pub(super) fn open(&mut self, lane: LaneKey, pos: DeliveryPos, due: Duration, queue: Queue) {
+        let redelivered = queue == Queue::Redeliver;
         let Some(known) = self.by_key.get(&lane) else {
-            let queue = if looking {
-                Queue::LookAgain
-            } else {
-                Queue::Send
-            };
             self.by_key.insert(
                 lane,
                 Lane {
@@ -162,12 +191,23 @@ impl Lanes {
                     due: due.into(),
                     queue,
                     standing: Standing::Queued,
+                    redelivered,
                 },
             );
             self.enqueue(lane);
             return;
         };
         let is_earlier = pos < known.head;
+        if known.redelivered && !redelivered {
+            self.lift(lane);
+        } else if redelivered && is_earlier {
+            // It waits neither for the time nor for the customer of those behind it.
+            self.overtake(lane, pos, due);
+            return;
+        }
+        let Some(known) = self.by_key.get(&lane) else {
+            return;
+        };
         match known.standing {
             Standing::InFlight => {
                 let arrived = &mut self.in_flight.entry(lane).or_default().arrived;
@@ -183,13 +223,15 @@ impl Lanes {
                 self.settle_customer_of(lane);
             }
             Standing::Parked if is_earlier => self.update(lane, |lane| lane.head = pos),
-            Standing::Queued | Standing::Held | Standing::Parked => {}
+            // Its source may be another.
+            Standing::Stopped if is_earlier => self.overtake(lane, pos, due),
+            Standing::Queued | Standing::Held | Standing::Parked | Standing::Stopped => {}
         }
     }
 
     /// When the next lane is due; `None` when none is queued.
     pub(super) fn next_due(&self) -> Option<Duration> {
-        [&self.send, &self.look, &self.look_again]
+        [&self.send, &self.redeliver, &self.look, &self.look_again]
             .into_iter()
             .filter_map(BTreeSet::first)
             .map(|(due, ..)| Duration::from_millis(due.0))
@@ -207,7 +249,11 @@ impl Lanes {
         let first_looks = is_due(&self.look);
         let repeated_looks = is_due(&self.look_again);
         let looks = first_looks || repeated_looks;
-        let queue = if sends && !(looks && self.looks.is_lessers_turn()) {
+        let redelivers = is_due(&self.redeliver);
+        let others = sends || looks;
+        let queue = if redelivers && (!others || self.redeliveries.is_lessers_turn()) {
+            Queue::Redeliver
+        } else if sends && !(looks && self.looks.is_lessers_turn()) {
             Queue::Send
         } else if first_looks && !(repeated_looks && self.repeated_looks.is_lessers_turn()) {
             Queue::Look
@@ -276,7 +322,7 @@ impl Lanes {
         self.update(lane, |lane| {
             lane.head = head;
             lane.due = now.into();
-            lane.queue = Queue::Send;
+            lane.queue = lane.sends();
         });
         self.queue_again(lane);
     }
@@ -289,7 +335,7 @@ impl Lanes {
             lane.queue = if looking {
                 Queue::LookAgain
             } else {
-                Queue::Send
+                lane.sends()
             };
         });
         if looking {
@@ -299,6 +345,7 @@ impl Lanes {
         if looking && meanwhile.has_appeared {
             self.no_longer_missing(lane, now);
         }
+        self.overtake_late(lane, meanwhile, now);
     }
 
     /// The head of a lane in flight was not tried, since only this scan, or a later one, can tell its customer.
@@ -353,6 +400,7 @@ impl Lanes {
         self.in_flight.remove(&lane);
         // Else every fourth of many unknown customers would take a turn from those behind them.
         self.looks.give_back();
+        self.redeliveries.give_back();
         self.update(lane, |lane| lane.queue = Queue::Look);
         self.queue_again(lane);
     }
@@ -383,6 +431,11 @@ impl Lanes {
         // It may have claimed the customer before an earlier head turned up.
         self.customers.release(lane);
         self.settle_customer_of(lane);
+        // It does not wait for those who wait with the first of its customer.
+        let is_new = self.by_key.get(&lane).is_some_and(|lane| !lane.redelivered);
+        if is_new && let Some(first) = self.customers.of(lane).and_then(|of| self.first_of(of)) {
+            self.lift(first);
+        }
     }
 
     fn queue_again(&mut self, lane: LaneKey) {
@@ -465,6 +518,7 @@ impl Lanes {
     fn queue(&mut self, queue: Queue) -> &mut BTreeSet<Place> {
         match queue {
             Queue::Send => &mut self.send,
+            Queue::Redeliver => &mut self.redeliver,
             Queue::Look => &mut self.look,
             Queue::LookAgain => &mut self.look_again,
         }

@@ -40,6 +40,16 @@ pub(super) struct Account<'a> {
     pub(super) doubt: Option<(CustomerId, Vec<PartKey>)>,
 }
 
+impl Account<'_> {
+    /// The attempt's number; 1 for the first.
+    const fn number(&self) -> u32 {
+        let before = self.delivery.earlier_attempts;
+        before
+            .saturating_add(self.delivery.attempts)
+            .saturating_add(1)
+    }
+}
+
 /// What follows for the lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Recorded {
@@ -62,7 +72,7 @@ macro_rules! attempt_line {
             source = %$account.delivery.source,
             event.id = %$account.delivery.event,
             delivery.id = %$account.delivery.pos,
-            attempt.number = $account.delivery.attempts.saturating_add(1),
+            attempt.number = $account.number(),
             customer.id = $account.customer.as_ref().map(CustomerId::for_log),
             http.status = $account.error.and_then(|error| error.status),
             error.kind = $account.error.map(|error| error.kind.as_str()),
@@ -84,7 +94,7 @@ impl Context {
         let delivery = account.delivery;
         let kind = account.error.map(|error| error.kind);
         let attempt = |outcome, message| Attempt {
-            number: delivery.attempts.saturating_add(1),
+            number: account.number(),
             at: account.at,
             took: account.took,
             status: account.error.and_then(|error| error.status),
@@ -117,6 +127,7 @@ impl Context {
             Decision::Retry { state, wait, spent } => {
                 let retry = Retry {
                     pos: delivery.pos,
+                    revision: delivery.revision,
                     state,
                     next_attempt: after(self.clock.now(), wait),
                     spent,
@@ -134,6 +145,7 @@ impl Context {
                 let code = reason.code;
                 let bury = Bury {
                     pos: delivery.pos,
+                    revision: delivery.revision,
                     at: self.clock.now(),
                     attempt: Some(attempt(AttemptOutcome::Dead, trouble)),
                     doubt: account.doubt.clone(),
@@ -183,6 +195,7 @@ impl Context {
         let delivery = account.delivery;
         let carried = account.carried.iter().map(|(carried, end)| Carried {
             pos: carried.pos,
+            revision: carried.revision,
             end: *end,
             reason: (*end == End::Superseded).then(|| {
                 let Delivery {
@@ -196,6 +209,7 @@ impl Context {
         });
         let finish = Finish {
             pos: delivery.pos,
+            revision: delivery.revision,
             end,
             reason,
             customer: account.customer.clone(),

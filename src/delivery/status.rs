@@ -4,9 +4,11 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 use tokio::sync::watch;
 
-use super::directory::SharedDirectory;
+use super::{by_hand::ByHand, directory::SharedDirectory};
 use crate::{
+    event::SourceName,
     quentli::{Client, ClientError},
+    store::LaneHead,
     telemetry::{DirectoryState, OrganisationState},
 };
 
@@ -20,6 +22,10 @@ pub struct Status {
     pub in_flight: usize,
     /// Lanes whose first customer Quentli does not have yet.
     pub looking: usize,
+    /// Lanes in which only waits what a person had sent again.
+    pub redelivering: usize,
+    /// Lanes whose first delivery is of a source that a person paused.
+    pub stopped: usize,
     /// Whether the lanes of the store are still being read in.
     pub loading: bool,
     pub directory: DirectoryStatus,
@@ -113,18 +119,22 @@ pub struct Handle {
     wish: watch::Sender<Wish>,
     client: Client,
     directory: SharedDirectory,
+    by_hand: ByHand,
 }
 
 /// What a person last asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Wish {
-    pub(super) paused: bool,
+    /// Since when.
+    pub(super) paused: Option<Timestamp>,
     /// Counts the calls of [`Handle::resume`], since each ends whatever pause there is.
     pub(super) resumed: u64,
     /// Counts the new API keys.
     pub(super) renewed: u64,
     /// Counts the calls of [`Handle::find_by`].
     pub(super) found_by: u64,
+    /// Counts what is left in [`ByHand`].
+    pub(super) by_hand: u64,
 }
 
 /// The other end of a [`Handle`].
@@ -135,12 +145,14 @@ pub(super) struct Desk {
 }
 
 impl Handle {
-    pub(super) fn new(client: Client, directory: SharedDirectory) -> (Self, Desk) {
+    pub(super) fn new(client: Client, directory: SharedDirectory, by_hand: ByHand) -> (Self, Desk) {
         let (status_sender, status) = watch::channel(Status {
             state: State::Delivering,
             lanes: 0,
             in_flight: 0,
             looking: 0,
+            redelivering: 0,
+            stopped: 0,
             loading: true,
             directory: DirectoryStatus::UNUSED,
         });
@@ -154,6 +166,7 @@ impl Handle {
             wish,
             client,
             directory,
+            by_hand,
         };
         (handle, desk)
     }
@@ -176,9 +189,38 @@ impl Handle {
             .send_modify(|wish| wish.found_by = wish.found_by.wrapping_add(1));
     }
 
-    /// Sends nothing until [`Handle::resume`]; what is in flight is finished.
-    pub fn pause(&self) {
-        self.wish.send_modify(|wish| wish.paused = true);
+    /// Sends nothing until [`Handle::resume`]; what is in flight is finished. `since` is when a person said so.
+    pub fn pause(&self, since: Timestamp) {
+        self.wish
+            .send_modify(|wish| wish.paused = wish.paused.or(Some(since)));
+    }
+
+    /// Sends nothing of a source until [`Handle::resume_source`]; what is in flight is finished. What waits for the
+    /// same customers behind deliveries of this source waits, too, so that each customer's order stays.
+    pub fn pause_source(&self, source: &SourceName) {
+        self.by_hand.pause(source);
+    }
+
+    /// Goes on with a source. `at` is when a person said so: time before it counts against no delivery's patience.
+    pub fn resume_source(&self, source: &SourceName, at: Timestamp) {
+        self.by_hand.resume(source, at);
+        self.changed_by_hand();
+    }
+
+    /// Says when a pause of the whole organisation ended, in an earlier run of the program.
+    pub fn resumed_before(&self, at: Timestamp) {
+        self.by_hand.resumed(at);
+    }
+
+    /// Tells what the store put back into its lanes, so that it need not wait for the next sweep.
+    pub fn revived(&self, heads: Vec<LaneHead>) {
+        self.by_hand.revive(heads);
+        self.changed_by_hand();
+    }
+
+    fn changed_by_hand(&self) {
+        self.wish
+            .send_modify(|wish| wish.by_hand = wish.by_hand.wrapping_add(1));
     }
 
     /// Uses another key from the next request on, and ends a pause that the refusal of the old one caused. Of two calls
@@ -196,7 +238,7 @@ impl Handle {
     /// Ends any pause and closes the breaker.
     pub fn resume(&self) {
         self.wish.send_modify(|wish| {
-            wish.paused = false;
+            wish.paused = None;
             wish.resumed = wish.resumed.wrapping_add(1);
         });
     }

@@ -123,10 +123,44 @@ pub struct Delivery {
     pub patch: Patch,
     pub order_by: Option<OrderBy>,
     pub accepted_at: Timestamp,
-    /// Attempts made so far.
+    /// Attempts made so far, since a person last had it sent again.
     pub attempts: u32,
+    /// Attempts made before that; numbers of attempts go on from here.
+    pub earlier_attempts: u32,
     /// How much of the retry budget is used: our own waits and attempts, not pauses or others' turns.
     pub spent: Duration,
+    /// That a person had it sent again, where one did.
+    pub redelivery: Option<Redelivery>,
+    /// Grows with each change that a person makes of it: what became of an attempt counts only for the delivery as the
+    /// attempt took it.
+    pub revision: u32,
+    /// For one that was made of an older event: as of which position it counts. See [`Delivery::place`].
+    pub counts_as_of: Option<DeliveryPos>,
+}
+
+impl Delivery {
+    /// Where it stands among what was accepted before and after it: its own position, or, for one that was made of an
+    /// older event, that of the first of the event.
+    pub fn place(&self) -> DeliveryPos {
+        self.counts_as_of.unwrap_or(self.pos)
+    }
+}
+
+/// That a person had a dead delivery sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Redelivery {
+    pub at: Timestamp,
+    pub newer: NewerData,
+}
+
+/// What a delivery that is sent again does to parts of the customer's record to which something was applied that was
+/// accepted after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum NewerData {
+    /// They are left out.
+    Kept,
+    /// They are sent all the same, as a person wanted it.
+    Overwritten,
 }
 
 /// One attempt to bring a delivery to Quentli, for the history a person reads.

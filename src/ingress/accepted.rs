@@ -1,5 +1,7 @@
 //! From a verified, mapped request to what the store takes.
 
+use http::HeaderMap;
+
 use crate::{
     dedup::group_items,
     event::{DeadReason, ItemOutcome, Mapped},
@@ -14,12 +16,33 @@ pub(super) fn new_event(source: &Source, verified: Verified, mapped: Mapped) -> 
     let content_type = received.headers.get(http::header::CONTENT_TYPE);
     let content_type = content_type.and_then(|value| value.to_str().ok());
     let headers = source.kept_headers(&received.headers);
+    let groups = groups(source, &received.headers, &headers, &received.body, mapped);
+    NewEvent {
+        source: source.name().clone(),
+        organisation: source.organisation().clone(),
+        received_at: received.received_at,
+        content_type: content_type.map(str::to_owned),
+        headers,
+        body: received.body,
+        mapping: source.mapping_hash(),
+        groups,
+    }
+}
+
+/// The deliveries that a mapping gives, under the keys of their items. `kept` are those of the headers that are stored.
+pub(super) fn groups(
+    source: &Source,
+    headers: &HeaderMap,
+    kept: &[(String, String)],
+    body: &[u8],
+    mapped: Mapped,
+) -> Vec<NewGroup> {
     let keys = group_items(
         source.name(),
         &source.receive().dedup,
-        &received.headers,
-        &received.body,
-        &source.telling_headers(&headers),
+        headers,
+        body,
+        &source.telling_headers(kept),
         &mapped,
     );
     let mut groups: Vec<NewGroup> = Vec::new();
@@ -42,16 +65,7 @@ pub(super) fn new_event(source: &Source, verified: Verified, mapped: Mapped) -> 
             }),
         }
     }
-    NewEvent {
-        source: source.name().clone(),
-        organisation: source.organisation().clone(),
-        received_at: received.received_at,
-        content_type: content_type.map(str::to_owned),
-        headers,
-        body: received.body,
-        mapping: source.mapping_hash(),
-        groups,
-    }
+    groups
 }
 
 /// What nobody could send is dead also where the source only observes: that is what somebody wants to see before it is

@@ -430,7 +430,7 @@ async fn map(source: &Arc<Source>, verified: Verified) -> (Verified, Mapped) {
     (verified, mapped)
 }
 
-fn panicked() -> Mapped {
+pub(super) fn panicked() -> Mapped {
     let reason =
         "the mapping met a bug of the gateway; please report it with the mapping file".to_owned();
     let failure = ItemOutcome::Fail(Failure {

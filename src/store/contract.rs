@@ -9,8 +9,10 @@ pub(super) mod applying;
 pub(super) mod archiving;
 pub(super) mod auditing;
 pub(super) mod delivering;
+pub(super) mod hands;
 pub(super) mod observing;
 pub(super) mod refusing;
+pub(super) mod remapping;
 pub(super) mod samples;
 pub(super) mod secrets;
 pub(super) mod upkeep;
@@ -19,7 +21,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Archive, AuditLog, ObservedUpdates, RefusedRequests, Store, upkeep::Upkeep};
+use super::{Archive, AuditLog, Hands, ObservedUpdates, RefusedRequests, Store, upkeep::Upkeep};
 use crate::event::EventSeq;
 
 /// A place where a store can be opened again and again, one at a time.
@@ -35,6 +37,9 @@ pub(super) trait Home: Send + Sync {
 
     /// The same for its audit log.
     async fn open_audit(&self) -> Box<dyn AuditLog>;
+
+    /// The same with what people do; closed by dropping both.
+    async fn open_hands(&self) -> (Arc<dyn Store>, Arc<dyn Hands>);
 
     /// The same with its upkeep.
     async fn open_upkeep(&self) -> (Arc<dyn Store>, Arc<dyn Upkeep>);
@@ -132,6 +137,26 @@ macro_rules! contract_suite {
             what_was_accepted_later_is_not_kept_any_more_and_says_so_once,
             what_is_refused_again_stays_with_its_new_reason,
             kept_requests_are_not_seen_in_debug_output,
+        );
+        $crate::store::contract::contract_suite!(
+            $home: hands:
+            a_redelivered_one_is_back_at_its_place_as_if_new,
+            attempts_are_numbered_on_after_a_redelivery,
+            what_is_not_dead_or_says_nothing_is_not_redelivered,
+            what_an_attempt_took_before_a_redelivery_counts_no_more,
+            open_deliveries_are_found_by_what_is_asked,
+            an_open_delivery_shows_what_would_be_sent,
+            what_is_discarded_ends_and_says_why,
+            discarding_what_was_perhaps_sent_puts_its_parts_in_doubt,
+            a_pause_is_kept_until_somebody_ends_it,
+            a_change_of_too_many_is_refused_whole,
+        );
+        $crate::store::contract::contract_suite!(
+            $home: remapping:
+            what_could_not_be_mapped_takes_its_place_when_it_can,
+            what_ended_stays_and_what_is_new_counts_as_of_its_event,
+            fewer_and_other_outcomes_end_or_die_and_add_up,
+            a_body_that_failed_whole_gives_the_items_that_nobody_else_holds,
         );
         $crate::store::contract::contract_suite!(
             $home: secrets:

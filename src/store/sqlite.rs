@@ -19,6 +19,7 @@ mod disk;
 mod ends;
 mod fault;
 mod group;
+mod hands;
 mod health;
 mod look;
 mod migrations;

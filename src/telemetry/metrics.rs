@@ -52,6 +52,7 @@ pub struct Metrics {
     handshakes: Handshakes,
     secret_ends: SecretEnds,
     sources: Family<SourceLabels, Gauge>,
+    paused: Family<SourceLabels, Gauge>,
     mappings: Family<MappingLabels, Gauge>,
     /// The sources that those two show.
     sources_shown: Arc<Mutex<BTreeMap<SourceName, Option<MappingHash>>>>,
@@ -112,6 +113,12 @@ impl Metrics {
             "source_loaded",
             "1 for a source that receives, 0 for one whose file has errors",
             sources.clone(),
+        );
+        let paused = Family::default();
+        registry.register(
+            "source_paused",
+            "1 for a source whose deliveries a person paused",
+            paused.clone(),
         );
         let mappings = Family::default();
         registry.register(
@@ -225,6 +232,7 @@ impl Metrics {
             handshakes,
             secret_ends,
             sources,
+            paused,
             mappings,
             sources_shown: Arc::default(),
             observing,
@@ -434,6 +442,13 @@ impl Metrics {
         }
     }
 
+    /// Whether a person paused a source.
+    pub fn source_paused(&self, source: &SourceName, is_paused: bool) {
+        self.paused
+            .get_or_create(&source_labels(source))
+            .set(i64::from(is_paused));
+    }
+
     /// Zero where nothing waits.
     pub fn oldest_waiting(&self, organisation: &OrganisationName, age: Duration) {
         self.oldest_waiting
@@ -541,6 +556,7 @@ mod tests {
         metrics.attempt(&organisation, AttemptOutcome::Retry, "throttled");
         metrics.call(&organisation, ApiCall::Update, Duration::from_millis(30));
         metrics.organisation_state(&organisation, OrganisationState::Delivering);
+        metrics.source_paused(&source, true);
         metrics.directory(&organisation, DirectoryState::Building, 5, 1, 2);
         metrics.directory_read(&organisation, 100);
         metrics.directory_complete(&organisation, at);

@@ -10,6 +10,7 @@
 )]
 
 mod backlog;
+mod by_hand;
 mod customers;
 mod directory;
 mod fairness;

@@ -24,7 +24,7 @@ async fn merging(usernames: &[&str]) -> World {
 
 /// Accepts all of them while nothing is sent, and then lets them go.
 async fn at_once(world: &mut World, updates: Vec<Update>) -> Vec<EventSeq> {
-    world.handle().pause();
+    world.handle().pause(world.clock.now());
     world
         .until("the pause", |world| {
             matches!(world.handle().status().state, State::Paused { .. })
@@ -341,6 +341,7 @@ async fn what_a_person_discards_meanwhile_keeps_its_end_and_the_others_go_on() {
         };
         let discard = Finish {
             pos,
+            revision: 0,
             end: End::Discarded,
             reason: None,
             customer: None,

@@ -225,7 +225,7 @@ async fn a_new_key_ends_the_pause_of_the_old_one_at_once_and_not_one_that_a_pers
     assert!(is_paused(&world, PauseReason::KeyRefused));
     world.handle().set_key(&"sk_new".into()).unwrap();
     world.wait_for(ana, "delivered").await;
-    world.handle().pause();
+    world.handle().pause(world.clock.now());
     world
         .until("the pause", |world| is_paused(world, PauseReason::Asked))
         .await;
@@ -272,7 +272,7 @@ async fn a_key_that_is_replaced_while_the_old_one_is_being_refused_costs_no_deli
 #[tokio::test]
 async fn a_person_can_pause_and_go_on() {
     let mut world = World::with_customers(&["ana"]).await;
-    world.handle().pause();
+    world.handle().pause(world.clock.now());
     world
         .until("the pause", |world| is_paused(world, PauseReason::Asked))
         .await;

@@ -119,7 +119,7 @@ async fn the_budget_ends_in_front_of_a_person_and_counts_own_waits_only() {
         .until("the first attempt", |world| !world.changes().is_empty())
         .await;
     // A pause much longer than the budget.
-    world.handle().pause();
+    world.handle().pause(world.clock.now());
     world
         .until("the pause", |world| world.handle().status().in_flight == 0)
         .await;

@@ -18,13 +18,13 @@ use quentli_gateway::{
     customer::{CustomerId, CustomerReference, FindBy, OnMissing, Patch},
     delivery::{Dispatcher, Handle, Parts, Settings},
     event::{
-        Attempt, DedupKey, Delivery, DeliveryPos, End, EventSeq, LaneKey, MappingHash, OrderBy,
-        OrganisationName, SourceName,
+        Attempt, DedupKey, Delivery, DeliveryPos, End, EventSeq, LaneKey, MappingHash, NewerData,
+        OrderBy, OrganisationName, Redelivery, SourceName,
     },
     quentli::{Client, ClientSettings},
     sandbox::{self, Action, Exchange, Running, Sandbox},
     store::{
-        Acceptance, AppliedPart, Bury, DeliveryRecord, Fate, Finish, LaneHead, Learned,
+        Acceptance, AppliedPart, Bury, DeliveryRecord, Fate, Finish, Hands, LaneHead, Learned,
         NewDelivery, NewEvent, NewGroup, Retry, Standing, Store, StoreError, Totals,
         sqlite::{SqliteOptions, SqliteStore},
     },
@@ -51,6 +51,7 @@ pub(crate) struct World {
     pub(crate) clock: Clock,
     pub(crate) sandbox: Sandbox,
     pub(crate) store: Arc<dyn Store>,
+    pub(crate) hands: Arc<dyn Hands>,
     pub(crate) settings: Settings,
     pub(crate) wrap: Wrap,
     /// The keys of metadata by which mappings find customers.
@@ -93,10 +94,12 @@ impl World {
         });
         let quentli = sandbox.start(([127, 0, 0, 1], 0).into()).await.unwrap();
         let directory = tempfile::tempdir().unwrap();
+        let store = open(directory.path(), &clock);
         Self {
             url: quentli.url(),
             quentli: Some(quentli),
-            store: open(directory.path(), &clock),
+            hands: store.clone(),
+            store,
             settings: Settings {
                 rate: number(100_000),
                 burst: number(100_000),
@@ -174,7 +177,8 @@ impl World {
     pub(crate) async fn kill_and_reopen(&mut self) {
         self.kill().await;
         self.store.close().await;
-        self.store = open(self.directory.path(), &self.clock);
+        let store = open(self.directory.path(), &self.clock);
+        (self.store, self.hands) = (store.clone(), store);
     }
 
     pub(crate) async fn unplug_quentli(&mut self) {
@@ -225,6 +229,27 @@ impl World {
             Acceptance::Accepted { event, .. } => event,
             duplicate @ Acceptance::Duplicate { .. } => panic!("{duplicate:?}"),
         }
+    }
+
+    /// Has the dead deliveries of these events sent again; gives how many were put back.
+    pub(crate) async fn redeliver(&self, events: &[EventSeq], newer: NewerData) -> usize {
+        let mut positions = Vec::new();
+        for event in events {
+            match self.record(*event).await.standing {
+                Standing::Open { pos, .. } => positions.push(pos),
+                ended @ Standing::Ended { .. } => panic!("{ended:?}"),
+            }
+        }
+        let how = Redelivery {
+            at: self.clock.now(),
+            newer,
+        };
+        let heads = self.hands.redeliver(positions, how).await.unwrap();
+        let count = heads.len();
+        if let Some(delivering) = &self.delivering {
+            delivering.handle.revived(heads);
+        }
+        count
     }
 
     pub(crate) async fn totals(&self) -> Totals {
@@ -448,7 +473,7 @@ pub(crate) fn ended(totals: &Totals, end: End) -> u64 {
     totals.ended[place]
 }
 
-fn open(directory: &Path, clock: &Clock) -> Arc<dyn Store> {
+fn open(directory: &Path, clock: &Clock) -> Arc<SqliteStore> {
     let options = SqliteOptions {
         disk_reserve: 0,
         ..SqliteOptions::default()

@@ -33,7 +33,11 @@ fn delivery(source: &str, patch: &str, order_by: Option<i64>) -> Delivery {
         order_by: order_by.map(OrderBy),
         accepted_at: noon(),
         attempts: 0,
+        earlier_attempts: 0,
         spent: Duration::ZERO,
+        redelivery: None,
+        revision: 0,
+        counts_as_of: None,
     }
 }
 
@@ -267,6 +271,23 @@ fn what_was_sent_is_as_old_as_its_confirmation_and_what_was_spared_as_before() {
     confirmed.sort_by(|a, b| a.part.cmp(&b.part));
     let times: Vec<Timestamp> = confirmed.iter().map(|part| part.at).collect();
     assert_eq!(times, [known[0].at, later]);
+}
+
+#[test]
+fn what_a_person_wants_sent_over_newer_data_is_never_stale() {
+    let mut old = delivery("sis", r#"{"name":"Old"}"#, Some(3));
+    let mut newer = applied("sis", r#"{"name":"New"}"#, Some(10), DAY);
+    newer[0].pos = DeliveryPos(9);
+    for (newer_data, expected) in [
+        (NewerData::Kept, "stale"),
+        (NewerData::Overwritten, r#"{"name":"Old"}"#),
+    ] {
+        old.redelivery = Some(Redelivery {
+            at: noon(),
+            newer: newer_data,
+        });
+        assert_eq!(word(&select_at_noon(&old, &newer, false)), expected);
+    }
 }
 
 #[test]

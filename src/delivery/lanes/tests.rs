@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
+use crate::event::SourceName;
 
 const NOW: Duration = Duration::from_secs(100);
 const MINUTE: Duration = Duration::from_mins(1);
@@ -20,7 +21,7 @@ fn id(text: &str) -> CustomerId {
 fn lanes(open: &[(&str, i64)]) -> Lanes {
     let mut lanes = Lanes::default();
     for (name, pos) in open {
-        lanes.open(lane(name), DeliveryPos(*pos), Duration::ZERO, false);
+        lanes.open(lane(name), DeliveryPos(*pos), Duration::ZERO, Queue::Send);
     }
     lanes
 }
@@ -39,10 +40,10 @@ fn lanes_are_served_in_the_order_in_which_they_became_due() {
         lane("early"),
         DeliveryPos(9),
         NOW.saturating_sub(MINUTE),
-        false,
+        Queue::Send,
     );
-    lanes.open(lane("now"), DeliveryPos(4), NOW, false);
-    lanes.open(lane("not yet"), DeliveryPos(0), NOW + MINUTE, false);
+    lanes.open(lane("now"), DeliveryPos(4), NOW, Queue::Send);
+    lanes.open(lane("not yet"), DeliveryPos(0), NOW + MINUTE, Queue::Send);
     assert_eq!(heads(&mut lanes, 10, NOW), [1, 2, 3, 9, 4]);
     assert_eq!(lanes.next_due(), Some(NOW + MINUTE));
 }
@@ -60,7 +61,7 @@ fn a_long_lane_goes_behind_the_others_after_each_of_its_deliveries() {
 fn one_lane_has_one_turn_at_a_time() {
     let mut lanes = lanes(&[("a", 1)]);
     assert!(lanes.next(NOW).is_some());
-    lanes.open(lane("a"), DeliveryPos(2), NOW, false);
+    lanes.open(lane("a"), DeliveryPos(2), NOW, Queue::Send);
     assert_eq!(lanes.next(NOW), None);
 }
 
@@ -68,8 +69,8 @@ fn one_lane_has_one_turn_at_a_time() {
 fn what_arrives_while_the_last_one_is_in_flight_is_not_lost() {
     let mut lanes = lanes(&[("a", 1)]);
     lanes.next(NOW);
-    lanes.open(lane("a"), DeliveryPos(2), NOW, false);
-    lanes.open(lane("a"), DeliveryPos(3), NOW, false);
+    lanes.open(lane("a"), DeliveryPos(2), NOW, Queue::Send);
+    lanes.open(lane("a"), DeliveryPos(3), NOW, Queue::Send);
     lanes.ended(lane("a"), None, NOW);
     assert_eq!(heads(&mut lanes, 2, NOW), [2]);
     lanes.ended(lane("a"), None, NOW);
@@ -81,7 +82,7 @@ fn a_retry_waits_for_its_time_and_keeps_its_place_in_the_lane() {
     let mut lanes = lanes(&[("a", 1)]);
     lanes.next(NOW);
     lanes.later(lane("a"), NOW + MINUTE, false, NOW);
-    lanes.open(lane("a"), DeliveryPos(2), NOW, false);
+    lanes.open(lane("a"), DeliveryPos(2), NOW, Queue::Send);
     assert_eq!(lanes.next(NOW), None);
     assert_eq!(heads(&mut lanes, 1, NOW + MINUTE), [1]);
 }
@@ -92,14 +93,19 @@ fn looks_and_repeated_looks_get_their_share_and_no_more_while_others_wait() {
     let named = |kind: &str, number| lane(&format!("{kind}{number}"));
     for number in 0..100 {
         let pos = DeliveryPos(number);
-        lanes.open(named("first", number), pos, Duration::ZERO, false);
+        lanes.open(named("first", number), pos, Duration::ZERO, Queue::Send);
         let turn = lanes.next(NOW).unwrap();
         lanes.needs_look(turn.lane);
     }
     for number in 0..100 {
         let pos = DeliveryPos(number);
-        lanes.open(named("again", number), pos, Duration::ZERO, true);
-        lanes.open(named("send", number), pos, Duration::ZERO, false);
+        lanes.open(
+            named("again", number),
+            pos,
+            Duration::ZERO,
+            Queue::LookAgain,
+        );
+        lanes.open(named("send", number), pos, Duration::ZERO, Queue::Send);
     }
     let mut turns = BTreeMap::<_, u32>::new();
     for _ in 0..100 {
@@ -181,7 +187,7 @@ fn a_lane_that_a_look_up_shows_to_be_the_same_customers_goes_first_where_it_is_e
     let mut lanes = lanes(&[("by-username", 5)]);
     lanes.next(NOW);
     lanes.later(lane("by-username"), NOW + MINUTE, true, NOW);
-    lanes.open(lane("by-email"), DeliveryPos(7), NOW, false);
+    lanes.open(lane("by-email"), DeliveryPos(7), NOW, Queue::Send);
     lanes.next(NOW);
     let siblings = [lane("by-username"), lane("unknown")];
     assert!(!lanes.claim(
@@ -252,6 +258,95 @@ fn whoever_turns_up_frees_the_lanes_that_miss_somebody_and_no_others() {
 }
 
 #[test]
+fn what_is_sent_again_gets_a_turn_in_five_while_others_wait_and_all_else() {
+    let mut lanes = Lanes::default();
+    for number in 0..40 {
+        let again = lane(&format!("again{number}"));
+        lanes.open(again, DeliveryPos(number), Duration::ZERO, Queue::Redeliver);
+    }
+    for number in 100..116 {
+        let new = lane(&format!("new{number}"));
+        lanes.open(new, DeliveryPos(number), Duration::ZERO, Queue::Send);
+    }
+    let served = heads(&mut lanes, 20, NOW);
+    let again = served.iter().filter(|head| **head < 100).count();
+    assert_eq!((served.len(), again), (20, 4));
+    assert_eq!(heads(&mut lanes, 50, NOW).len(), 36, "nobody else waits");
+}
+
+#[test]
+fn something_new_lifts_a_lane_out_of_those_that_are_sent_again() {
+    let mut lanes = Lanes::default();
+    for number in 0..40 {
+        let again = lane(&format!("again{number}"));
+        lanes.open(again, DeliveryPos(number), Duration::ZERO, Queue::Redeliver);
+    }
+    lanes.open(lane("again30"), DeliveryPos(100), NOW, Queue::Send);
+    assert_eq!(lanes.redelivering(), 39);
+    assert_eq!(heads(&mut lanes, 1, NOW), [30]);
+    lanes.ended(lane("again30"), Some(DeliveryPos(100)), NOW);
+    assert_eq!(heads(&mut lanes, 2, NOW), [100, 0]);
+}
+
+#[test]
+fn a_lane_that_is_held_lifts_the_one_it_waits_for() {
+    let mut lanes = Lanes::default();
+    let ana = id("cus_ana");
+    for number in 0..40 {
+        let again = lane(&format!("again{number}"));
+        lanes.open(again, DeliveryPos(number), Duration::ZERO, Queue::Redeliver);
+    }
+    lanes.open(lane("new"), DeliveryPos(100), Duration::ZERO, Queue::Send);
+    assert_eq!(heads(&mut lanes, 1, NOW), [100]);
+    let siblings = [lane("again30")];
+    assert!(!lanes.claim(lane("new"), DeliveryPos(100), &ana, &siblings, NOW));
+    lanes.hold(lane("new"));
+    assert_eq!(heads(&mut lanes, 1, NOW), [30]);
+}
+
+#[test]
+fn what_is_sent_again_overtakes_whatever_its_lane_waits_for() {
+    let again = |lanes: &mut Lanes| {
+        lanes.open(lane("a"), DeliveryPos(1), NOW, Queue::Redeliver);
+    };
+    let mut lanes = lanes(&[("a", 5)]);
+    lanes.next(NOW);
+    lanes.later(lane("a"), NOW + MINUTE, true, NOW);
+    again(&mut lanes);
+    assert_eq!(heads(&mut lanes, 2, NOW), [1], "a customer who is missing");
+    lanes.ended(lane("a"), Some(DeliveryPos(5)), NOW);
+    lanes.next(NOW);
+    lanes.park(lane("a"), ScanNumber(1), NOW);
+    again(&mut lanes);
+    assert_eq!((lanes.parked(), heads(&mut lanes, 2, NOW)), (0, vec![1]));
+    lanes.ended(lane("a"), Some(DeliveryPos(5)), NOW);
+    lanes.next(NOW);
+    again(&mut lanes);
+    lanes.later(lane("a"), NOW + MINUTE, false, NOW);
+    assert_eq!(heads(&mut lanes, 2, NOW), [1], "an attempt on its way");
+}
+
+#[test]
+fn a_stopped_lane_has_no_turn_and_holds_its_customer_only() {
+    let (sis, crm): (SourceName, SourceName) = ("sis".parse().unwrap(), "crm".parse().unwrap());
+    let mut lanes = lanes(&[("a", 1), ("also-a", 2), ("b", 3)]);
+    let ana = id("cus_ana");
+    lanes.next(NOW);
+    assert!(lanes.claim(lane("a"), DeliveryPos(1), &ana, &[lane("also-a")], NOW));
+    lanes.stop(lane("a"), sis.clone(), NOW);
+    lanes.next(NOW);
+    assert!(!lanes.claim(lane("also-a"), DeliveryPos(2), &ana, &[], NOW));
+    lanes.hold(lane("also-a"));
+    assert_eq!(heads(&mut lanes, 5, NOW), [3]);
+    lanes.started(&crm, NOW);
+    assert_eq!((lanes.stopped(), heads(&mut lanes, 5, NOW)), (1, vec![]));
+    lanes.started(&sis, NOW);
+    assert_eq!((lanes.stopped(), heads(&mut lanes, 5, NOW)), (0, vec![1]));
+    lanes.ended(lane("a"), None, NOW);
+    assert_eq!(heads(&mut lanes, 5, NOW), [2]);
+}
+
+#[test]
 fn a_lane_takes_some_tens_of_bytes() {
     let bytes = size_of::<(LaneKey, Lane)>() + size_of::<Place>();
     assert!(bytes <= 80, "{bytes} bytes");
@@ -300,7 +395,7 @@ proptest! {
             let arrival = arrivals.next();
             if let Some((number, pos)) = arrival {
                 store.entry(names[number]).or_default().push(pos);
-                lanes.open(names[number], DeliveryPos(pos), now, false);
+                lanes.open(names[number], DeliveryPos(pos), now, Queue::Send);
             }
             while flying.len() < 3 && let Some(turn) = lanes.next(now) {
                 let head = store[&turn.lane][0];

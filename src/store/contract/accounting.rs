@@ -1,13 +1,18 @@
 //! Accounting: after any history of calls, the store says what a plain model says, and its counters add up.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 use super::{Home, samples::*};
 use crate::{
-    event::{DedupKey, DeliveryPos, DeliveryState, End, EventSeq, OrganisationName},
-    store::{Acceptance, NewDelivery, NewGroup, Standing, Store, Totals},
+    event::{
+        DedupKey, DeliveryPos, DeliveryState, End, EventSeq, NewerData, OrganisationName,
+        Redelivery,
+    },
+    store::{
+        Acceptance, Bury, Finish, Hands, NewDelivery, NewGroup, Retry, Standing, Store, Totals,
+    },
 };
 
 /// What a store must hold, without files, indexes or groups.
@@ -29,6 +34,7 @@ struct Opened {
     organisation: OrganisationName,
     who: String,
     state: DeliveryState,
+    revision: u32,
 }
 
 /// A group to be sent, with what the model must know of its deliveries: a lane, a death or an end.
@@ -78,7 +84,8 @@ impl Model {
 
 struct Run<'a> {
     home: &'a dyn Home,
-    store: Box<dyn Store>,
+    store: Arc<dyn Store>,
+    hands: Arc<dyn Hands>,
     model: Model,
     random: StdRng,
 }
@@ -93,18 +100,22 @@ impl Run<'_> {
     async fn step(&mut self) {
         match self.random.random_range(0..100) {
             0..40 => self.accept().await,
-            40..65 => self.finish().await,
-            65..82 => self.retry().await,
-            82..97 => self.bury().await,
-            _ => {
-                self.store.close().await;
-                self.store = self.home.open().await;
-            }
+            40..58 => self.finish().await,
+            58..72 => self.retry().await,
+            72..87 => self.bury().await,
+            87..92 => self.redeliver().await,
+            92..97 => self.discard().await,
+            _ => self.reopen().await,
         }
         let totals = self.store.totals().await.unwrap();
         assert_eq!(totals, self.model.totals());
         let sum = totals.waiting + totals.looking + totals.dead + totals.ended.iter().sum::<u64>();
         assert_eq!(totals.created, sum);
+    }
+
+    async fn reopen(&mut self) {
+        self.store.close().await;
+        (self.store, self.hands) = self.home.open_hands().await;
     }
 
     async fn accept(&mut self) {
@@ -201,6 +212,7 @@ impl Run<'_> {
                 organisation: owner.clone(),
                 who,
                 state,
+                revision: 0,
             };
             model.open.insert(pos, opened);
         }
@@ -225,7 +237,11 @@ impl Run<'_> {
     async fn finish(&mut self) {
         let (pos, owner, opened) = self.pick();
         let end = End::ALL[self.random.random_range(0..7)];
-        let answer = self.store.finish(&owner, finish(pos, end)).await.unwrap();
+        let finish = Finish {
+            revision: opened.as_ref().map_or(0, |opened| opened.revision),
+            ..finish(pos, end)
+        };
+        let answer = self.store.finish(&owner, finish).await.unwrap();
         assert_eq!(answer, opened.is_some());
         if let Some(opened) = opened {
             self.model.open.remove(&pos);
@@ -239,7 +255,11 @@ impl Run<'_> {
         let opened = opened.filter(|opened| opened.state != DeliveryState::Dead);
         let state =
             [DeliveryState::Waiting, DeliveryState::Looking][self.random.random_range(0..2)];
-        let answer = self.store.retry(&owner, retry(pos, state)).await.unwrap();
+        let retry = Retry {
+            revision: opened.as_ref().map_or(0, |opened| opened.revision),
+            ..retry(pos, state)
+        };
+        let answer = self.store.retry(&owner, retry).await.unwrap();
         assert_eq!(answer, opened.is_some());
         if answer {
             self.model.open.get_mut(&pos).unwrap().state = state;
@@ -249,11 +269,61 @@ impl Run<'_> {
     async fn bury(&mut self) {
         let (pos, owner, opened) = self.pick();
         let opened = opened.filter(|opened| opened.state != DeliveryState::Dead);
-        let answer = self.store.bury(&owner, bury(pos)).await.unwrap();
+        let bury = Bury {
+            revision: opened.as_ref().map_or(0, |opened| opened.revision),
+            ..bury(pos)
+        };
+        let answer = self.store.bury(&owner, bury).await.unwrap();
         assert_eq!(answer, opened.is_some());
         if answer {
             self.model.open.get_mut(&pos).unwrap().state = DeliveryState::Dead;
         }
+    }
+
+    /// Up to five positions, open or not.
+    fn pick_some(&mut self) -> Vec<DeliveryPos> {
+        let some = self.random.random_range(0..5);
+        let mut positions: Vec<_> = (0..some).map(|_| self.pick().0).collect();
+        positions.sort_unstable();
+        positions.dedup();
+        positions
+    }
+
+    async fn redeliver(&mut self) {
+        let positions = self.pick_some();
+        let how = Redelivery {
+            at: time(90),
+            newer: NewerData::Kept,
+        };
+        let answer = self.hands.redeliver(positions.clone(), how).await.unwrap();
+        let mut expected = Vec::new();
+        for pos in positions {
+            let Some(opened) = self.model.open.get_mut(&pos) else {
+                continue;
+            };
+            if opened.state == DeliveryState::Dead && !opened.who.is_empty() {
+                opened.state = DeliveryState::Waiting;
+                opened.revision += 1;
+                expected.push((pos, lane(&opened.who)));
+            }
+        }
+        let answer: Vec<_> = answer.iter().map(|head| (head.pos, head.lane)).collect();
+        assert_eq!(answer, expected);
+    }
+
+    async fn discard(&mut self) {
+        let positions = self.pick_some();
+        let answer = self.hands.discard(positions.clone(), None, time(90)).await;
+        let mut expected = Vec::new();
+        for pos in positions {
+            if let Some(opened) = self.model.open.remove(&pos) {
+                let (item, number) = opened.place;
+                let place = (opened.event.0, item, number);
+                self.model.ended.insert(place, End::Discarded);
+                expected.push(pos);
+            }
+        }
+        assert_eq!(answer.unwrap(), expected);
     }
 
     /// Compares everything that can be seen.
@@ -315,9 +385,11 @@ pub(in crate::store) async fn counters_add_up_through_any_history(home: &dyn Hom
     // Put a seed here to repeat a failure.
     let seed: u64 = rand::random();
     println!("seed {seed}");
+    let (store, hands) = home.open_hands().await;
     let mut run = Run {
         home,
-        store: home.open().await,
+        store,
+        hands,
         model: Model::default(),
         random: StdRng::seed_from_u64(seed),
     };
@@ -327,8 +399,7 @@ pub(in crate::store) async fn counters_add_up_through_any_history(home: &dyn Hom
             run.compare().await;
         }
     }
-    run.store.close().await;
-    run.store = run.home.open().await;
+    run.reopen().await;
     assert_eq!(run.store.totals().await.unwrap(), run.model.totals());
     run.compare().await;
 }

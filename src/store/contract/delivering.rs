@@ -42,7 +42,11 @@ pub(in crate::store) async fn a_waiting_delivery_is_taken_as_it_was_given(home: 
             order_by: Some(OrderBy(7)),
             accepted_at: time(0),
             attempts: 0,
+            earlier_attempts: 0,
             spent: Duration::ZERO,
+            redelivery: None,
+            revision: 0,
+            counts_as_of: None,
         }]
     );
     assert_eq!(record.fields, ["email", "phoneNumber"]);
@@ -79,6 +83,7 @@ pub(in crate::store) async fn lanes_show_their_heads_page_by_page(home: &dyn Hom
             pos,
             state: DeliveryState::Waiting,
             next_attempt: time(0),
+            redelivered: false,
         });
     }
     expected.sort_by_key(|head| head.lane);
@@ -277,6 +282,7 @@ pub(in crate::store) async fn what_a_delivery_carried_ends_with_it_and_is_counte
     finish.carried = carried
         .map(|(place, end)| Carried {
             pos: positions[place],
+            revision: 0,
             end,
             reason: Some("merged into event 4".into()),
         })

@@ -148,6 +148,7 @@ pub(in crate::store) fn attempt(number: u32, outcome: AttemptOutcome) -> Attempt
 pub(in crate::store) fn finish(pos: DeliveryPos, end: End) -> Finish {
     Finish {
         pos,
+        revision: 0,
         end,
         reason: None,
         customer: Some(customer("cus_1")),
@@ -161,6 +162,7 @@ pub(in crate::store) fn finish(pos: DeliveryPos, end: End) -> Finish {
 pub(super) fn retry(pos: DeliveryPos, state: DeliveryState) -> Retry {
     Retry {
         pos,
+        revision: 0,
         state,
         next_attempt: time(60),
         spent: Duration::from_secs(50),
@@ -172,6 +174,7 @@ pub(super) fn retry(pos: DeliveryPos, state: DeliveryState) -> Retry {
 pub(super) fn bury(pos: DeliveryPos) -> Bury {
     Bury {
         pos,
+        revision: 0,
         reason: reason(),
         at: time(30),
         attempt: None,

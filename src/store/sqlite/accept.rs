@@ -69,7 +69,7 @@ impl Group<'_> {
     }
 
     /// Whether the key was new, and is now held by the event.
-    fn take_key(&self, key: DedupKey, seq: i64) -> Result<bool, Fault> {
+    pub(super) fn take_key(&self, key: DedupKey, seq: i64) -> Result<bool, Fault> {
         let sql = "INSERT INTO dedup (key, event) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
         let inserted = self
             .connection
@@ -111,7 +111,7 @@ impl Group<'_> {
         Ok(())
     }
 
-    fn insert_delivery(
+    pub(super) fn insert_delivery(
         &mut self,
         seq: i64,
         event: &EventRows,

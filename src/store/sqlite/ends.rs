@@ -22,12 +22,13 @@ pub(super) enum What {
 }
 
 /// An open delivery, as far as it must be known to change it.
-struct Opened {
-    source: String,
+pub(super) struct Opened {
+    pub(super) source: String,
     event: i64,
     item: i64,
     number: i64,
-    state: DeliveryState,
+    pub(super) state: DeliveryState,
+    pub(super) revision: u32,
 }
 
 impl Opened {
@@ -38,12 +39,12 @@ impl Opened {
             item: row.get(2)?,
             number: row.get(3)?,
             state: decode::state(&row.get::<_, String>(4)?)?,
+            revision: row.get(5)?,
         })
     }
 }
 
-const FIND: &str =
-    "SELECT source, event, item, number, state FROM delivery WHERE pos = ?1 AND organisation = ?2";
+const FIND: &str = "SELECT source, event, item, number, state, revision FROM delivery WHERE pos = ?1 AND organisation = ?2";
 
 const INSERT_HISTORY: &str = "
     INSERT INTO history (event, item, number, source, organisation, \"end\", at, attempts, customer, rule, reason, fields, warnings)
@@ -72,9 +73,14 @@ impl Group<'_> {
         }
     }
 
-    fn finish(&mut self, organisation: &OrganisationName, finish: &Finish) -> Result<bool, Fault> {
-        let Some(opened) = self.find(organisation, finish.pos.0)? else {
-            // A person ended it meanwhile, and yet Quentli has these values now.
+    pub(super) fn finish(
+        &mut self,
+        organisation: &OrganisationName,
+        finish: &Finish,
+    ) -> Result<bool, Fault> {
+        let opened = self.find(organisation, finish.pos.0)?;
+        let Some(opened) = opened.filter(|opened| opened.revision == finish.revision) else {
+            // A person ended or changed it meanwhile, and yet Quentli has these values now.
             if let Some(customer) = &finish.customer {
                 let parts = finish.confirmed.iter().map(|applied| &applied.part);
                 self.doubt(organisation, customer, parts)?;
@@ -94,7 +100,8 @@ impl Group<'_> {
         tally.leaves(opened.state);
         tally.ends(finish.end);
         for carried in &finish.carried {
-            let Some(opened) = self.find(organisation, carried.pos.0)? else {
+            let opened = self.find(organisation, carried.pos.0)?;
+            let Some(opened) = opened.filter(|opened| opened.revision == carried.revision) else {
                 continue;
             };
             let reason = carried.reason.as_deref();
@@ -136,7 +143,7 @@ impl Group<'_> {
             return Err(Fault::Call("a retry of a dead delivery".to_owned()));
         }
         self.note_doubt(organisation, retry.doubt.as_ref())?;
-        let Some(opened) = self.find_in_lane(organisation, retry.pos.0)? else {
+        let Some(opened) = self.find_in_lane(organisation, retry.pos.0, retry.revision)? else {
             return Ok(false);
         };
         self.connection
@@ -158,7 +165,7 @@ impl Group<'_> {
 
     fn bury(&mut self, organisation: &OrganisationName, bury: &Bury) -> Result<bool, Fault> {
         self.note_doubt(organisation, bury.doubt.as_ref())?;
-        let Some(opened) = self.find_in_lane(organisation, bury.pos.0)? else {
+        let Some(opened) = self.find_in_lane(organisation, bury.pos.0, bury.revision)? else {
             return Ok(false);
         };
         self.connection
@@ -188,7 +195,11 @@ impl Group<'_> {
         }
     }
 
-    fn find(&self, organisation: &OrganisationName, pos: i64) -> Result<Option<Opened>, Fault> {
+    pub(super) fn find(
+        &self,
+        organisation: &OrganisationName,
+        pos: i64,
+    ) -> Result<Option<Opened>, Fault> {
         self.connection
             .prepare_cached(FIND)?
             .query_row(params![pos, organisation.as_str()], |row| {
@@ -202,9 +213,11 @@ impl Group<'_> {
         &self,
         organisation: &OrganisationName,
         pos: i64,
+        revision: u32,
     ) -> Result<Option<Opened>, Fault> {
         let opened = self.find(organisation, pos)?;
-        Ok(opened.filter(|opened| opened.state != DeliveryState::Dead))
+        Ok(opened
+            .filter(|opened| opened.state != DeliveryState::Dead && opened.revision == revision))
     }
 
     fn write_attempt(&self, opened: &Opened, attempt: Option<&Attempt>) -> Result<(), Fault> {

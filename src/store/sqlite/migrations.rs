@@ -5,13 +5,14 @@ use jiff::Timestamp;
 use rusqlite::{Connection, TransactionBehavior, params};
 
 /// In order; a step that was released is never changed again.
-const STEPS: [&str; 7] = [
+const STEPS: [&str; 8] = [
     include_str!("migrations/0001_first.sql"),
     include_str!("migrations/0002_refused.sql"),
     include_str!("migrations/0003_learned_secret.sql"),
     include_str!("migrations/0004_applied.sql"),
     include_str!("migrations/0005_upkeep.sql"),
     include_str!("migrations/0006_archive.sql"),
+    include_str!("migrations/0007_hands.sql"),
     include_str!("migrations/0008_observe.sql"),
 ];
 

@@ -1,24 +1,34 @@
 //! Reads what waits, for the delivery of it. Each statement walks one index and touches only the rows it returns.
 
+use std::time::Duration;
+
 use rusqlite::{Connection, Row, params};
 
 use super::{decode, fault::Fault};
 use crate::{
-    event::{Delivery, DeliveryPos, EventSeq, LaneKey, OrderBy, OrganisationName},
+    event::{
+        Delivery, DeliveryPos, EventSeq, LaneKey, NewerData, OrderBy, OrganisationName, Redelivery,
+    },
     store::LaneHead,
 };
 
 const ARRIVED: &str = "
-    SELECT lane, pos, state, next_attempt FROM delivery INDEXED BY delivery_waiting
+    SELECT lane, pos, state, next_attempt, redelivered_at IS NOT NULL FROM delivery INDEXED BY delivery_waiting
     WHERE organisation = ?1 AND state = 'waiting' AND pos > ?2 ORDER BY pos LIMIT ?3";
 
 // One seek for each lane, from the end of the one before: lanes with many deliveries cost no more than others.
 pub(super) const NEXT_LANE: &str = "
-    SELECT lane, pos, state, next_attempt FROM delivery INDEXED BY delivery_lane
+    SELECT lane, pos, state, next_attempt,
+           redelivered_at IS NOT NULL
+           AND (SELECT last.redelivered_at IS NOT NULL FROM delivery AS last INDEXED BY delivery_lane
+                WHERE last.organisation = delivery.organisation AND last.lane = delivery.lane AND last.state <> 'dead'
+                ORDER BY last.pos DESC LIMIT 1)
+    FROM delivery INDEXED BY delivery_lane
     WHERE organisation = ?1 AND lane > ?2 AND state <> 'dead' ORDER BY lane, pos LIMIT 1";
 
 const TAKE: &str = "
-    SELECT pos, event, item, number, source, customer, patch, order_by, accepted_at, attempts, spent
+    SELECT pos, event, item, number, source, customer, patch, order_by, accepted_at, attempts, spent,
+           earlier_attempts, redelivered_at, overwrites, revision, place
     FROM delivery INDEXED BY delivery_lane
     WHERE organisation = ?1 AND lane = ?2 AND state <> 'dead' ORDER BY pos LIMIT ?3";
 
@@ -99,6 +109,7 @@ fn head(organisation: &OrganisationName, row: &Row<'_>) -> Result<LaneHead, Faul
         pos: DeliveryPos(row.get(1)?),
         state: decode::state(row.get_ref(2)?.as_str()?)?,
         next_attempt: decode::time(row.get(3)?)?,
+        redelivered: row.get(4)?,
     })
 }
 
@@ -107,6 +118,7 @@ fn delivery(
     lane: LaneKey,
     row: &Row<'_>,
 ) -> Result<Delivery, Fault> {
+    let progress = Progress::read(row, 9)?;
     Ok(Delivery {
         organisation: organisation.clone(),
         lane,
@@ -119,9 +131,49 @@ fn delivery(
         patch: decode::json(row.get_ref(6)?.as_str()?, "patch")?,
         order_by: row.get::<_, Option<i64>>(7)?.map(OrderBy),
         accepted_at: decode::time(row.get(8)?)?,
-        attempts: row.get(9)?,
-        spent: decode::duration(row.get(10)?)?,
+        attempts: progress.attempts,
+        earlier_attempts: progress.earlier_attempts,
+        spent: progress.spent,
+        redelivery: progress.redelivery,
+        revision: progress.revision,
+        counts_as_of: progress.counts_as_of,
     })
+}
+
+/// How far a delivery has come, in the columns `attempts`, `spent`, `earlier_attempts`, `redelivered_at`, `overwrites`,
+/// `revision` and `place`.
+pub(super) struct Progress {
+    pub(super) attempts: u32,
+    pub(super) earlier_attempts: u32,
+    pub(super) spent: Duration,
+    pub(super) redelivery: Option<Redelivery>,
+    pub(super) revision: u32,
+    pub(super) counts_as_of: Option<DeliveryPos>,
+}
+
+impl Progress {
+    /// From the columns that begin with this one.
+    pub(super) fn read(row: &Row<'_>, first: usize) -> Result<Self, Fault> {
+        let all_attempts: u32 = row.get(first)?;
+        let earlier_attempts = row.get(first + 2)?;
+        let newer = if row.get(first + 4)? {
+            NewerData::Overwritten
+        } else {
+            NewerData::Kept
+        };
+        let redelivered_at: Option<i64> = row.get(first + 3)?;
+        let redelivery = redelivered_at
+            .map(|at| decode::time(at).map(|at| Redelivery { at, newer }))
+            .transpose()?;
+        Ok(Self {
+            attempts: all_attempts.saturating_sub(earlier_attempts),
+            earlier_attempts,
+            spent: decode::duration(row.get(first + 1)?)?,
+            redelivery,
+            revision: row.get(first + 5)?,
+            counts_as_of: row.get::<_, Option<i64>>(first + 6)?.map(DeliveryPos),
+        })
+    }
 }
 
 #[cfg(test)]

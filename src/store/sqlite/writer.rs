@@ -15,6 +15,7 @@ use super::{
     ends::Change,
     fault::Fault,
     group::{Group, Numbers, Sum},
+    hands::{HandsChange, HandsOutcome},
     health::Health,
     refused::RefusedChange,
     rows::EventRows,
@@ -34,6 +35,7 @@ pub(super) enum Job {
     Secret(Call<SecretChange, SecretOutcome>),
     Audit(Call<AuditRow, AuditId>),
     Upkeep(Call<UpkeepChange, Pruned>),
+    Hands(Call<HandsChange, HandsOutcome>),
     /// Finish what was asked before, take nothing more, and end.
     Close,
     #[cfg(test)]
@@ -166,7 +168,8 @@ impl Writer {
                 | Job::Refused(_)
                 | Job::Secret(_)
                 | Job::Audit(_)
-                | Job::Upkeep(_)) => {
+                | Job::Upkeep(_)
+                | Job::Hands(_)) => {
                     bytes = bytes.saturating_add(job.size());
                     group.push(job);
                 }
@@ -203,6 +206,7 @@ impl Writer {
                 Job::Secret(call) => call.answer(&committed),
                 Job::Audit(call) => call.answer(&committed),
                 Job::Upkeep(call) => call.answer(&committed),
+                Job::Hands(call) => call.answer(&committed),
                 Job::Close => {}
                 #[cfg(test)]
                 Job::Run(_) => {}
@@ -311,6 +315,10 @@ impl Writer {
                 Job::Upkeep(call) => {
                     call.outcome =
                         Some(self.one(&mut filling, guard, |group| group.upkeep(&call.input))?);
+                }
+                Job::Hands(call) => {
+                    call.outcome =
+                        Some(self.one(&mut filling, guard, |group| group.by_hand(&call.input))?);
                 }
                 Job::Close => {}
                 #[cfg(test)]

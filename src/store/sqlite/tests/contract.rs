@@ -9,7 +9,7 @@ use super::{open, outside};
 use crate::{
     event::EventSeq,
     store::{
-        AuditLog, ObservedUpdates, RefusedRequests, Store,
+        AuditLog, Hands, ObservedUpdates, RefusedRequests, Store,
         contract::{Archived, Home, contract_suite},
         upkeep::Upkeep,
     },
@@ -46,6 +46,11 @@ impl Home for Directory {
 
     async fn open_archive(&self) -> Box<dyn Archived> {
         Box::new(open(self.0.path()))
+    }
+
+    async fn open_hands(&self) -> (Arc<dyn Store>, Arc<dyn Hands>) {
+        let store = Arc::new(open(self.0.path()));
+        (store.clone(), store)
     }
 
     async fn prune(&self, event: EventSeq) {

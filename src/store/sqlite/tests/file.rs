@@ -19,8 +19,8 @@ use crate::{
         KeptRequest, NewRefused, RefusedLimits, RefusedRequests, RequestFacts, Store,
         contract::samples::{accept, dropped, event, group, organisation, waiting},
         sqlite::{
-            OpenError, SqliteOptions, SqliteStore, applied, audit, migrations, observed, queue,
-            refused, upkeep,
+            OpenError, SqliteOptions, SqliteStore, applied, audit, hands, migrations, observed,
+            queue, refused, upkeep,
         },
         upkeep::{Calendar, Prune, Retained, Upkeep},
     },
@@ -142,20 +142,23 @@ async fn a_file_that_others_hold_for_too_long_is_refused_and_opens_later() {
     open(directory.path());
 }
 
+const TABLES: &str =
+    "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT GLOB 'sqlite_*'";
+
+/// The texts that a statement gives.
+fn names(file: &Connection, sql: &str) -> Vec<String> {
+    let mut statement = file.prepare(sql).unwrap();
+    let names = statement.query_map([], |row| row.get(0)).unwrap();
+    names.map(Result::unwrap).collect()
+}
+
 #[tokio::test]
 async fn a_file_of_the_first_format_is_brought_to_the_newest_and_keeps_what_is_in_it() {
     let directory = tempfile::tempdir().unwrap();
     // For the marks that every file bears.
     filled(directory.path(), 0).await;
     let file = outside(directory.path());
-    let tables: Vec<String> = file
-        .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT GLOB 'sqlite_*'")
-        .unwrap()
-        .query_map([], |row| row.get(0))
-        .unwrap()
-        .map(Result::unwrap)
-        .collect();
-    for table in tables {
+    for table in names(&file, TABLES) {
         file.execute_batch(&format!("DROP TABLE {table}")).unwrap();
     }
     file.execute_batch(include_str!("../migrations/0001_first.sql"))
@@ -284,6 +287,21 @@ async fn what_is_known_of_a_customer_is_read_by_its_key_and_never_sorted() {
     for plan in plans.await {
         assert!(
             !plan.contains("TEMP B-TREE") && !plan.contains("SCAN"),
+            "{plan}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_people_decide_about_is_read_by_index_and_never_sorted() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    let plans = store.on_writer(|connection| hands::PLANNED.map(|sql| plan(connection, sql)));
+    for plan in plans.await {
+        assert!(
+            plan.starts_with("SEARCH delivery USING")
+                && !plan.contains("TEMP B-TREE")
+                && !plan.contains("SCAN"),
             "{plan}"
         );
     }

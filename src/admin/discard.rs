@@ -1,0 +1,109 @@
+//! `POST /api/v1/discard`: gives open deliveries up, a page at a time, each page in one step.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{State, rejection::JsonRejection},
+    response::{IntoResponse as _, Response},
+};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{
+    Admin,
+    answer::{misread, unavailable},
+    operator::Operator,
+    selection::{self, Stretch, Which},
+};
+use crate::{
+    event::{DeliveryPos, DeliveryState, End},
+    store::{Act, StoreError},
+};
+
+/// Characters of what a person gives as a reason.
+pub(super) const LONGEST_WHY: usize = 500;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wish {
+    which: Which,
+    #[serde(default)]
+    stretch: Stretch,
+    /// Change nothing; say how many it would be.
+    #[serde(default)]
+    dry_run: bool,
+    /// Why, for whoever looks at them later.
+    why: Option<String>,
+}
+
+pub(super) async fn discard(
+    State(admin): State<Arc<Admin>>,
+    operator: Operator,
+    wish: Result<Json<Wish>, JsonRejection>,
+) -> Response {
+    let wish = match selection::read(wish) {
+        Ok(wish) => wish,
+        Err(answer) => return answer,
+    };
+    let selection = match wish.which.understood(DeliveryState::Dead) {
+        Ok(selection) => selection,
+        Err(answer) => return answer,
+    };
+    let why = match understood_why(wish.why) {
+        Ok(why) => why,
+        Err(answer) => return answer,
+    };
+    let done = async {
+        let page = selection.page(&admin, wish.stretch).await?;
+        let positions: Vec<DeliveryPos> = page.found.iter().map(|open| open.pos).collect();
+        let found = positions.len();
+        let discarded = if wish.dry_run || positions.is_empty() {
+            found
+        } else {
+            let at = admin.clock.now();
+            let discarded = admin.hands.discard(positions, why.clone(), at).await?;
+            for pos in &discarded {
+                let of = page.found.iter().find(|open| open.pos == *pos);
+                if let Some(open) = of {
+                    admin.metrics.ended(&open.source, End::Discarded, 1);
+                }
+            }
+            let count = u64::try_from(discarded.len()).unwrap_or(u64::MAX);
+            tracing::warn!(deliveries = count, "a person discarded deliveries");
+            let mut what = selection.said();
+            what.extend(why.map(|why| ("why", why)));
+            admin
+                .write_down_done(operator, Act::Discard, what, count)
+                .await;
+            discarded.len()
+        };
+        let answer = json!({
+            "dry_run": wish.dry_run,
+            "found": found,
+            "discarded": discarded,
+            "not_open": page.not_open,
+            "next": page.next.map(|next| next.0),
+            "up_to": page.up_to.0,
+        });
+        Ok::<_, StoreError>(answer)
+    };
+    match done.await {
+        Ok(answer) => Json(answer).into_response(),
+        Err(error) => unavailable(&error),
+    }
+}
+
+/// A reason that can be kept and shown.
+pub(super) fn understood_why(why: Option<String>) -> Result<Option<String>, Response> {
+    let Some(why) = why else {
+        return Ok(None);
+    };
+    let why = why.trim();
+    if why.chars().count() > LONGEST_WHY || why.chars().any(char::is_control) {
+        return Err(misread(&format!(
+            "`why` is one line with {LONGEST_WHY} characters at most"
+        )));
+    }
+    Ok((!why.is_empty()).then(|| why.to_owned()))
+}

@@ -1,0 +1,219 @@
+//! `POST /api/v1/redeliver`: has dead deliveries sent again, a page at a time, each page in one step.
+//!
+//! A dry run changes nothing and counts what would become of them as things are. What really becomes of each is
+//! decided when its turn comes, by the same rules.
+
+mod judge;
+mod remap;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use axum::{
+    Json,
+    extract::{State, rejection::JsonRejection},
+    response::{IntoResponse as _, Response},
+};
+use serde::{Deserialize, Serialize};
+
+use self::judge::{Obstacle, Verdict};
+use super::{
+    Admin,
+    answer::unavailable,
+    operator::Operator,
+    selection::{self, Page, Selection, Stretch, Which},
+};
+use crate::{
+    event::{DeliveryState, NewerData, OrganisationName, Redelivery},
+    store::{Act, LaneHead, StoreError},
+};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wish {
+    which: Which,
+    #[serde(default)]
+    stretch: Stretch,
+    /// Change nothing; say what would be.
+    #[serde(default)]
+    dry_run: bool,
+    /// Send also what something newer was applied over.
+    #[serde(default)]
+    overwrite: bool,
+    /// Map the events of these deliveries again, by the mapping of now.
+    #[serde(default)]
+    remap: bool,
+}
+
+/// What became of a page, or would.
+#[derive(Debug, Default, Serialize)]
+struct Answer {
+    dry_run: bool,
+    /// Deliveries that were looked at.
+    found: u64,
+    /// Back in their lanes; in a dry run those that would be.
+    redelivered: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expected: Option<Expected>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remapped: Option<remap::Counts>,
+    /// Those that stay dead, by why.
+    cannot: BTreeMap<&'static str, u64>,
+    /// Go on with this as `stretch.after`; nothing when that was all.
+    next: Option<i64>,
+    /// To be said as `stretch.up_to` with all further pages.
+    up_to: i64,
+}
+
+/// What would become of those that can be sent, as things are: each is in one of these.
+#[derive(Debug, Default, Serialize)]
+struct Expected {
+    /// Sent, or as far as can be said: who has to be looked for first may turn out to have it all.
+    send: u64,
+    /// The same, but for what something newer was applied to.
+    send_in_part: u64,
+    /// Sent, also over something newer.
+    overwrite: u64,
+    /// Nothing of it would change anything.
+    unchanged: u64,
+    /// Something newer was applied to all of it.
+    stale: u64,
+}
+
+pub(super) async fn redeliver(
+    State(admin): State<Arc<Admin>>,
+    operator: Operator,
+    wish: Result<Json<Wish>, JsonRejection>,
+) -> Response {
+    let wish = match selection::read(wish) {
+        Ok(wish) => wish,
+        Err(answer) => return answer,
+    };
+    let selection = match wish.which.understood(DeliveryState::Dead) {
+        Ok(selection) => selection,
+        Err(answer) => return answer,
+    };
+    let newer = if wish.overwrite {
+        NewerData::Overwritten
+    } else {
+        NewerData::Kept
+    };
+    let done = async {
+        let page = selection.page(&admin, wish.stretch).await?;
+        if wish.remap {
+            let operator = (!wish.dry_run).then_some(operator);
+            return admin.remapped(page, newer, operator, &selection).await;
+        }
+        if wish.dry_run {
+            admin.expected(page, newer).await
+        } else {
+            admin.redelivered(page, newer, operator, &selection).await
+        }
+    };
+    match done.await {
+        Ok(answer) => Json(answer).into_response(),
+        Err(error) => unavailable(&error),
+    }
+}
+
+impl Answer {
+    fn of(page: &Page, dry_run: bool) -> Self {
+        let found = u64::try_from(page.found.len()).unwrap_or(u64::MAX);
+        let mut answer = Self {
+            dry_run,
+            found,
+            next: page.next.map(|next| next.0),
+            up_to: page.up_to.0,
+            ..Self::default()
+        };
+        if page.not_open > 0 {
+            answer
+                .cannot
+                .insert(Obstacle::NotOpen.as_str(), page.not_open);
+        }
+        answer
+    }
+
+    fn cannot(&mut self, obstacle: Obstacle) {
+        *self.cannot.entry(obstacle.as_str()).or_default() += 1;
+    }
+}
+
+impl Admin {
+    async fn expected(&self, page: Page, newer: NewerData) -> Result<Answer, StoreError> {
+        let mut answer = Answer::of(&page, true);
+        let mut expected = Expected::default();
+        for open in &page.found {
+            let delivery = match self.sendable(open) {
+                Ok(delivery) => delivery,
+                Err(obstacle) => {
+                    answer.cannot(obstacle);
+                    continue;
+                }
+            };
+            answer.redelivered += 1;
+            let verdict = self.judge(delivery, open.customer.as_ref(), newer).await?;
+            match verdict {
+                Verdict::Send => expected.send += 1,
+                Verdict::SendInPart => expected.send_in_part += 1,
+                Verdict::Overwrite => expected.overwrite += 1,
+                Verdict::Unchanged => expected.unchanged += 1,
+                Verdict::Stale => expected.stale += 1,
+            }
+        }
+        answer.expected = Some(expected);
+        Ok(answer)
+    }
+
+    async fn redelivered(
+        &self,
+        page: Page,
+        newer: NewerData,
+        operator: Operator,
+        selection: &Selection,
+    ) -> Result<Answer, StoreError> {
+        let mut answer = Answer::of(&page, false);
+        let mut positions = Vec::new();
+        for open in &page.found {
+            match self.sendable(open) {
+                Ok(_) => positions.push(open.pos),
+                Err(obstacle) => answer.cannot(obstacle),
+            }
+        }
+        if positions.is_empty() {
+            return Ok(answer);
+        }
+        let how = Redelivery {
+            at: self.clock.now(),
+            newer,
+        };
+        let heads = self.hands.redeliver(positions, how).await?;
+        answer.redelivered = u64::try_from(heads.len()).unwrap_or(u64::MAX);
+        let mut what = selection.said();
+        if newer == NewerData::Overwritten {
+            what.push(("newer data", "overwritten".to_owned()));
+        }
+        tracing::info!(
+            deliveries = answer.redelivered,
+            overwrite = newer == NewerData::Overwritten,
+            "a person had dead deliveries sent again"
+        );
+        self.revived(heads);
+        self.write_down_done(operator, Act::Redeliver, what, answer.redelivered)
+            .await;
+        Ok(answer)
+    }
+
+    /// Tells the dispatchers what is back in their lanes.
+    fn revived(&self, heads: Vec<LaneHead>) {
+        let mut by_organisation: BTreeMap<OrganisationName, Vec<LaneHead>> = BTreeMap::new();
+        for head in heads {
+            let of_organisation = by_organisation.entry(head.organisation.clone());
+            of_organisation.or_default().push(head);
+        }
+        for (organisation, heads) in by_organisation {
+            if let Some(handle) = self.organisations.get(&organisation) {
+                handle.revived(heads);
+            }
+        }
+    }
+}

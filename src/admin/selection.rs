@@ -1,0 +1,215 @@
+//! Which open deliveries a person means: some by number, or all that match, a page at a time.
+
+use axum::{Json, extract::rejection::JsonRejection, response::Response};
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::{Admin, answer::misread};
+use crate::{
+    customer::CustomerId,
+    event::{DeliveryPos, DeliveryState, EventSeq, OrganisationName, SourceName},
+    store::{MOST_CHANGED, OpenDelivery, OpenFilter, StoreError},
+};
+
+/// Deliveries of a page, unless it is said, and at most.
+const PAGE: u32 = 200;
+const LARGEST_PAGE: u32 = 500;
+
+/// What is meant, as it is asked for.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Which {
+    /// Numbers of deliveries; nothing else is said then.
+    ids: Vec<i64>,
+    /// Whatever there is.
+    all: bool,
+    /// `dead`, `waiting` or `looking`.
+    states: Vec<String>,
+    source: Option<String>,
+    organisation: Option<String>,
+    /// Why they are dead.
+    reason: Option<String>,
+    customer: Option<String>,
+    event: Option<i64>,
+    /// Accepted at this time or later, and before that one.
+    since: Option<Timestamp>,
+    until: Option<Timestamp>,
+}
+
+/// Where in it to go on.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Stretch {
+    after: i64,
+    up_to: Option<i64>,
+    limit: Option<u32>,
+}
+
+/// What is meant, understood.
+pub(super) struct Selection {
+    what: What,
+    /// For the audit log: names of what was asked for, with what was said.
+    said: Vec<(&'static str, String)>,
+}
+
+enum What {
+    These(Vec<DeliveryPos>),
+    Matching(Box<OpenFilter>),
+}
+
+/// A page of it.
+pub(super) struct Page {
+    pub(super) found: Vec<OpenDelivery>,
+    /// Numbers for which nothing is open.
+    pub(super) not_open: u64,
+    pub(super) next: Option<DeliveryPos>,
+    /// No later delivery belongs to the selection, so that what dies again meanwhile is not taken twice.
+    pub(super) up_to: DeliveryPos,
+}
+
+impl Which {
+    /// Understands what is meant; without a word about states, those of `usual`.
+    pub(super) fn understood(self, usual: DeliveryState) -> Result<Selection, Response> {
+        let said = self.said();
+        if !self.ids.is_empty() {
+            if !said.is_empty() || self.all {
+                return Err(misread("`ids` stands alone, without a filter"));
+            }
+            if self.ids.len() > MOST_CHANGED {
+                return Err(misread(&format!(
+                    "`ids` holds {MOST_CHANGED} numbers at most"
+                )));
+            }
+            let ids: Vec<String> = self.ids.iter().take(20).map(ToString::to_string).collect();
+            return Ok(Selection {
+                said: vec![("deliveries", ids.join(" "))],
+                what: What::These(self.ids.into_iter().map(DeliveryPos).collect()),
+            });
+        }
+        if said.is_empty() && !self.all {
+            return Err(misread(
+                "say which deliveries: `ids`, a filter such as `source` or `reason`, or `all`",
+            ));
+        }
+        let mut states = Vec::new();
+        for word in &self.states {
+            let state = DeliveryState::ALL
+                .into_iter()
+                .find(|state| state.as_str() == word);
+            states.push(state.ok_or_else(|| misread("`states` are dead, waiting and looking"))?);
+        }
+        if states.is_empty() {
+            states.push(usual);
+        }
+        let filter = OpenFilter {
+            states,
+            source: name::<SourceName>(self.source.as_deref(), "`source` is not a name")?,
+            organisation: name::<OrganisationName>(
+                self.organisation.as_deref(),
+                "`organisation` is not a name",
+            )?,
+            code: self.reason,
+            customer: name::<CustomerId>(
+                self.customer.as_deref(),
+                "`customer` is not the identifier of a customer",
+            )?,
+            event: self.event.map(EventSeq),
+            since: self.since,
+            until: self.until,
+            up_to: None,
+        };
+        Ok(Selection {
+            what: What::Matching(Box::new(filter)),
+            said,
+        })
+    }
+
+    fn said(&self) -> Vec<(&'static str, String)> {
+        let states = (!self.states.is_empty()).then(|| self.states.join(" "));
+        let parts = [
+            ("states", states),
+            ("source", self.source.clone()),
+            ("organisation", self.organisation.clone()),
+            ("reason", self.reason.clone()),
+            ("customer", self.customer.as_deref().map(for_log)),
+            ("event", self.event.map(|event| event.to_string())),
+            ("since", self.since.map(|since| since.to_string())),
+            ("until", self.until.map(|until| until.to_string())),
+        ];
+        let said = parts.into_iter();
+        said.filter_map(|(name, text)| Some((name, text?)))
+            .collect()
+    }
+}
+
+impl Selection {
+    /// For the audit log.
+    pub(super) fn said(&self) -> Vec<(&'static str, String)> {
+        if self.said.is_empty() {
+            return vec![("all", "deliveries".to_owned())];
+        }
+        self.said.clone()
+    }
+
+    /// The page of it that begins there.
+    pub(super) async fn page(&self, admin: &Admin, stretch: Stretch) -> Result<Page, StoreError> {
+        let up_to = match stretch.up_to {
+            Some(up_to) => DeliveryPos(up_to),
+            None => admin.hands.newest().await?,
+        };
+        match &self.what {
+            What::These(positions) => {
+                let mut page = Page {
+                    found: Vec::new(),
+                    not_open: 0,
+                    next: None,
+                    up_to,
+                };
+                for pos in positions {
+                    match admin.hands.open_delivery(*pos).await? {
+                        Some(open) => page.found.push(open),
+                        None => page.not_open += 1,
+                    }
+                }
+                Ok(page)
+            }
+            What::Matching(filter) => {
+                let filter = OpenFilter {
+                    up_to: Some(up_to),
+                    ..OpenFilter::clone(filter)
+                };
+                let limit = stretch.limit.unwrap_or(PAGE).clamp(1, LARGEST_PAGE);
+                let after = DeliveryPos(stretch.after);
+                let page = admin.hands.open_deliveries(filter, after, limit).await?;
+                Ok(Page {
+                    found: page.deliveries,
+                    not_open: 0,
+                    next: page.next,
+                    up_to,
+                })
+            }
+        }
+    }
+}
+
+/// A body that says what is wanted.
+pub(super) fn read<T>(wish: Result<Json<T>, JsonRejection>) -> Result<T, Response> {
+    match wish {
+        Ok(Json(wish)) => Ok(wish),
+        // It names members, and quotes at most a word of the request to whoever sent it.
+        Err(error) => Err(misread(&error.body_text())),
+    }
+}
+
+fn for_log(customer: &str) -> String {
+    let customer = customer.parse::<CustomerId>();
+    customer.map_or_else(
+        |_| "(not shown)".to_owned(),
+        |customer| customer.for_log().to_owned(),
+    )
+}
+
+fn name<T: std::str::FromStr>(text: Option<&str>, wrong: &str) -> Result<Option<T>, Response> {
+    text.map(|text| text.parse().map_err(|_| misread(wrong)))
+        .transpose()
+}

@@ -1,0 +1,78 @@
+//! Work that a running gateway does a page at a time: asked for again and again, with progress, until it is through or
+//! somebody interrupts it.
+
+use std::{io::IsTerminal as _, time::Duration};
+
+use serde_json::{Value, json};
+
+use super::{Exit, operators::Operators, output, table::count};
+use crate::clock::Clock;
+
+/// How often progress is said.
+const SAY_EVERY: Duration = Duration::from_secs(2);
+
+/// How far it came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Through {
+    All,
+    /// Somebody pressed Ctrl-C. What was answered is done.
+    Interrupted,
+}
+
+/// Posts `wish` for one page after the other and gives each answer to `add`. Ctrl-C stops after the page at hand; once
+/// more, at once.
+///
+/// # Errors
+/// A page was refused, which is shown. Those before are done.
+pub(super) async fn walk(
+    operators: &Operators,
+    path: &str,
+    mut wish: Value,
+    part: &str,
+    mut add: impl FnMut(&Value),
+) -> Result<Through, Exit> {
+    let clock = Clock::system();
+    let is_seen = std::io::stderr().is_terminal();
+    let (mut said_at, mut found) = (clock.elapsed(), 0);
+    let mut is_stopping = false;
+    let pressed = tokio::signal::ctrl_c();
+    tokio::pin!(pressed);
+    loop {
+        let answer = {
+            let post = operators.post(path, &wish, part);
+            tokio::pin!(post);
+            loop {
+                // Both are cancel-safe: the request goes on until it is dropped.
+                tokio::select! {
+                    answer = &mut post => break answer?,
+                    heard = &mut pressed => {
+                        pressed.set(tokio::signal::ctrl_c());
+                        if heard.is_err() || is_stopping {
+                            output::note("stopped; what became of the last page is not known");
+                            return Ok(Through::Interrupted);
+                        }
+                        is_stopping = true;
+                        output::note("stopping after this page; press Ctrl-C again to stop at once");
+                    }
+                }
+            }
+        };
+        add(&answer);
+        found += count(&answer, "found");
+        let Some(next) = answer.get("next").and_then(Value::as_i64) else {
+            return Ok(Through::All);
+        };
+        if is_stopping {
+            return Ok(Through::Interrupted);
+        }
+        if let Some(members) = wish.as_object_mut() {
+            let up_to = answer.get("up_to").cloned().unwrap_or_default();
+            members.insert("stretch".to_owned(), json!({"after": next, "up_to": up_to}));
+        }
+        let now = clock.elapsed();
+        if is_seen && now.saturating_sub(said_at) >= SAY_EVERY {
+            said_at = now;
+            output::note(&format!("{found} so far"));
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! `redeliver`: has dead deliveries of a running gateway sent again.
+
+mod page;
+
+use serde_json::{Value, json};
+
+use self::page::Counts;
+use super::{
+    Exit,
+    confirm::confirmed,
+    operators::Port,
+    output::{self, Format, counted},
+    pages::{Through, walk},
+    which::{Which, with_waiting},
+};
+use crate::config::Environment;
+
+/// More than this many are confirmed.
+const FEW: u64 = 100;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    which: Which,
+    /// Only say what would become of them
+    #[arg(long)]
+    dry_run: bool,
+    /// Send them also over newer data: what was accepted later and is applied already
+    #[arg(long)]
+    overwrite: bool,
+    /// Map their events again, by the source's file of now, and send what comes out; also for those that could not be mapped
+    #[arg(long)]
+    remap: bool,
+    /// With `--remap`: also those that wait or whose customer is looked for, not only dead ones
+    #[arg(long, requires = "remap")]
+    waiting: bool,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+    /// How the result is shown
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    #[command(flatten)]
+    port: Port,
+}
+
+pub(super) async fn run(arguments: Arguments, environment: Environment) -> Exit {
+    redeliver(arguments, &environment)
+        .await
+        .unwrap_or_else(|exit| exit)
+}
+
+async fn redeliver(arguments: Arguments, environment: &Environment) -> Result<Exit, Exit> {
+    const PATH: &str = "/api/v1/redeliver";
+    let mut which = arguments.which.wish()?;
+    if arguments.waiting {
+        with_waiting(&mut which);
+    }
+    let operators = arguments.port.find(environment)?;
+    let wish = |dry_run: bool| -> Value {
+        json!({
+            "which": which, "dry_run": dry_run, "overwrite": arguments.overwrite, "remap": arguments.remap,
+        })
+    };
+    let mut expected = Counts::default();
+    let through = walk(&operators, PATH, wish(true), "redelivered", |answer| {
+        expected.add(answer);
+    });
+    if through.await? == Through::Interrupted {
+        output::note("nothing was changed");
+        return Ok(Exit::Bad);
+    }
+    if arguments.dry_run {
+        match arguments.format {
+            Format::Json => output::line(&format!("{:#}", expected.json())),
+            Format::Human => {
+                for line in expected.lines() {
+                    output::line(&line);
+                }
+            }
+        }
+        return Ok(Exit::Fine);
+    }
+    for line in expected.lines() {
+        output::note(&line);
+    }
+    if expected.redelivered == 0 && !expected.changes_anything() {
+        return Ok(if expected.is_nothing() {
+            Exit::Fine
+        } else {
+            Exit::Bad
+        });
+    }
+    let many = counted(
+        usize::try_from(expected.redelivered).unwrap_or(usize::MAX),
+        "delivery",
+    );
+    let question = if arguments.remap {
+        format!("map these events again and send {many}?")
+    } else if arguments.overwrite {
+        format!("send {many} again, also over newer data?")
+    } else {
+        format!("send {many} again?")
+    };
+    let is_small = expected.redelivered <= FEW && !arguments.overwrite;
+    if !confirmed(&question, is_small || arguments.yes)? {
+        return Ok(Exit::Bad);
+    }
+    let mut done = Counts::default();
+    let walked = walk(&operators, PATH, wish(false), "redelivered", |answer| {
+        done.add(answer);
+    });
+    let through = walked.await;
+    match arguments.format {
+        Format::Json => output::line(&format!("{:#}", done.json())),
+        Format::Human => output::line(&format!("{} sent again", done.redelivered)),
+    }
+    match through? {
+        Through::All => Ok(Exit::Fine),
+        Through::Interrupted => {
+            output::note("the others are dead as before: the same command takes up the rest");
+            Ok(Exit::Bad)
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! What people do with open deliveries, and with delivering: have dead ones sent again, discard what is not wanted,
+//! stop and start an organisation or a source.
+//!
+//! The contract of the store holds here too: durable, atomic, ordered, accounted, timed, private. Many deliveries are
+//! changed a page at a time, each page in one step, so a crash in between leaves whole pages behind and nothing half
+//! done. Every change raises the [revision](Delivery::revision) of its delivery: what becomes of an attempt that took
+//! it before then changes nothing any more.
+
+mod remap;
+
+use std::fmt;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::{LaneHead, StoreError};
+use crate::{
+    customer::CustomerId,
+    event::{
+        Delivery, DeliveryPos, DeliveryState, EventSeq, OrganisationName, Redelivery, SourceName,
+    },
+};
+
+pub(in crate::store) use self::remap::{Places, Plan, plan};
+pub use self::remap::{RemapResult, RemapStep, Remapped, Remapping, StoredEvent};
+
+/// The most deliveries of one call.
+pub const MOST_CHANGED: usize = 1000;
+
+/// An open delivery, for a person to decide about.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OpenDelivery {
+    pub pos: DeliveryPos,
+    pub event: EventSeq,
+    pub item: u32,
+    pub number: u32,
+    pub source: SourceName,
+    pub organisation: OrganisationName,
+    pub state: DeliveryState,
+    /// Why it is dead; see [`DeadReason::code`](crate::event::DeadReason::code).
+    pub code: Option<String>,
+    /// The customer's identifier, where an attempt found it or the mapping named it.
+    pub customer: Option<CustomerId>,
+    /// What would be sent. `None` where the mapping failed, or gave nothing to find the customer by.
+    pub delivery: Option<Delivery>,
+}
+
+/// Which open deliveries are asked for: those for which all of it holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OpenFilter {
+    /// Those in one of these states; none are all.
+    pub states: Vec<DeliveryState>,
+    pub source: Option<SourceName>,
+    pub organisation: Option<OrganisationName>,
+    /// Why they are dead.
+    pub code: Option<String>,
+    /// As [`OpenDelivery::customer`].
+    pub customer: Option<CustomerId>,
+    pub event: Option<EventSeq>,
+    /// Accepted at this time or later.
+    pub since: Option<Timestamp>,
+    /// Accepted before this time.
+    pub until: Option<Timestamp>,
+    /// With this position or an earlier one.
+    pub up_to: Option<DeliveryPos>,
+}
+
+/// Some of the deliveries that were asked for, in the order of acceptance.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OpenPage {
+    pub deliveries: Vec<OpenDelivery>,
+    /// Look on after this position; `None`: there are no more.
+    pub next: Option<DeliveryPos>,
+}
+
+/// What is stopped.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PauseScope {
+    Organisation(OrganisationName),
+    Source(SourceName),
+}
+
+impl fmt::Display for PauseScope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Organisation(name) => write!(f, "organisation {name}"),
+            Self::Source(name) => write!(f, "source {name}"),
+        }
+    }
+}
+
+/// That a person stopped something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pause {
+    pub scope: PauseScope,
+    pub at: Timestamp,
+    /// `None` while it lasts.
+    pub ended_at: Option<Timestamp>,
+    /// Who, as they said.
+    pub by: Option<String>,
+    pub reason: Option<String>,
+}
+
+/// What people may do. See the module's contract.
+#[async_trait]
+pub trait Hands: Send + Sync + fmt::Debug {
+    /// Up to `limit` open deliveries behind `after`, in the order of acceptance. A call looks at a bounded number of
+    /// them, so a page may have few or none and still have a next one.
+    async fn open_deliveries(
+        &self,
+        filter: OpenFilter,
+        after: DeliveryPos,
+        limit: u32,
+    ) -> Result<OpenPage, StoreError>;
+
+    /// The greatest position that was ever given, whatever became of its delivery.
+    async fn newest(&self) -> Result<DeliveryPos, StoreError>;
+
+    /// The open delivery at a position.
+    async fn open_delivery(&self, pos: DeliveryPos) -> Result<Option<OpenDelivery>, StoreError>;
+
+    /// Puts dead deliveries back into their lanes, each at its own place: due at once, its attempts and its budget as
+    /// new, its earlier attempts kept. Leaves out those that are not dead, and those without anything to send. Gives
+    /// those that were put back, as the dispatcher must know them.
+    ///
+    /// # Errors
+    /// Nothing was changed; also where more than [`MOST_CHANGED`] are asked for.
+    async fn redeliver(
+        &self,
+        positions: Vec<DeliveryPos>,
+        how: Redelivery,
+    ) -> Result<Vec<LaneHead>, StoreError>;
+
+    /// Ends open deliveries as [`End::Discarded`](crate::event::End::Discarded). Of those that were perhaps sent, since
+    /// they were in a lane, the parts are in doubt from here on, where the customer is known. Leaves out those that are
+    /// not open, and gives the others.
+    ///
+    /// # Errors
+    /// As [`Hands::redeliver`].
+    async fn discard(
+        &self,
+        positions: Vec<DeliveryPos>,
+        reason: Option<String>,
+        at: Timestamp,
+    ) -> Result<Vec<DeliveryPos>, StoreError>;
+
+    /// An accepted request, to be mapped again.
+    async fn stored_event(&self, event: EventSeq) -> Result<Option<StoredEvent>, StoreError>;
+
+    /// What [`Hands::remap`] would do. Changes nothing.
+    async fn would_remap(&self, remapping: Remapping) -> Result<Remapped, StoreError>;
+
+    /// Puts what a mapping makes of a stored event in the place of what is open of it, as the module `remap` says, and
+    /// notes the mapping. What was dead or waiting and has something to send waits at its own place, as redelivered;
+    /// what is new waits at the end of its lane, and yet is no newer than the first of its event
+    /// ([`Delivery::place`]).
+    async fn remap(&self, remapping: Remapping) -> Result<Remapped, StoreError>;
+
+    /// Writes down that something is stopped. `false` where it is already; that stays as it is.
+    async fn pause(&self, pause: Pause) -> Result<bool, StoreError>;
+
+    /// Writes down that something is not stopped any more. `false` where it was not.
+    async fn resume(&self, scope: PauseScope, at: Timestamp) -> Result<bool, StoreError>;
+
+    /// The last pause of whatever was ever stopped, organisations first, each kind by name.
+    async fn pauses(&self) -> Result<Vec<Pause>, StoreError>;
+}
