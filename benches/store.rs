@@ -27,7 +27,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use quentli_gateway::{
     clock::Clock,
-    customer::{CustomerReference, Field, FieldValue, FindBy, OnMissing, Patch},
+    customer::{CustomerReference, Field, FieldValue, FindBy, OnConflict, OnMissing, Patch},
     event::{DedupKeyBuilder, DeliveryPos, End, MappingHash, OrganisationName},
     store::{
         Acceptance, Fate, Finish, NewDelivery, NewEvent, NewGroup, Store,
@@ -194,6 +194,7 @@ fn event(number: u64) -> NewEvent {
         id: None,
         find: vec![FindBy::Username(format!("customer-{}", number % CUSTOMERS))],
         on_missing: OnMissing::Retry,
+        on_conflict: OnConflict::Fail,
     };
     let mut patch = Patch::new();
     for (field, value) in [
@@ -241,6 +242,7 @@ fn end(pos: i64) -> Finish {
         attempt: None,
         confirmed: Vec::new(),
         carried: Vec::new(),
+        left_out: None,
     }
 }
 

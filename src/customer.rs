@@ -13,4 +13,6 @@ pub use field::{Field, FieldKind, Guard};
 pub use masked::{Masked, masked_text};
 pub use newcomer::Uncreatable;
 pub use patch::{FieldValue, InvalidPatch, MetadataEntry, PartKey, Patch};
-pub use reference::{CustomerId, CustomerReference, FindBy, InvalidCustomerId, OnMissing};
+pub use reference::{
+    CustomerId, CustomerReference, FindBy, InvalidCustomerId, OnConflict, OnMissing,
+};

@@ -38,6 +38,7 @@ mod batch;
 mod bindings;
 mod breaker;
 mod by_hand;
+mod contact;
 mod decision;
 mod directory;
 mod dispatcher;

@@ -6,6 +6,7 @@
 //!
 //! This module knows neither axum, nor the store, nor delivery.
 
+mod conflict;
 pub mod draft;
 mod file;
 mod folder;

@@ -176,6 +176,20 @@ pub struct Finish {
     pub confirmed: Vec<AppliedPart>,
     /// Other deliveries of the same customer that went with it. They end with it, those that are still open.
     pub carried: Vec<Carried>,
+    /// Fields that Quentli did not take. They stay as a dead delivery of the same event and item, in the same place of
+    /// the order of acceptance; earlier ones of the same customer and source end superseded where it has all their
+    /// fields.
+    pub left_out: Option<LeftOut>,
+}
+
+/// What of a delivery needs a person, while the rest of it has ended.
+#[derive(Clone, Debug)]
+pub struct LeftOut {
+    /// Never empty.
+    pub patch: Patch,
+    pub reason: DeadReason,
+    /// For the delivery that ended.
+    pub warning: String,
 }
 
 /// A delivery that ends with another one.

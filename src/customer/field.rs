@@ -76,6 +76,9 @@ impl Field {
         Self::HasChangedPassword,
     ];
 
+    /// Those of which Quentli takes no value that another customer has.
+    pub const CONTACT: [Self; 3] = [Self::Username, Self::Email, Self::PhoneNumber];
+
     /// The name in Quentli's JSON.
     pub const fn as_str(self) -> &'static str {
         match self {

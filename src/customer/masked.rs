@@ -140,6 +140,7 @@ mod tests {
                 },
             ],
             on_missing: OnMissing::Retry,
+            on_conflict: crate::customer::OnConflict::Fail,
         };
         let shown: Vec<String> = reference
             .masked()

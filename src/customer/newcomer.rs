@@ -83,7 +83,7 @@ impl FindBy {
     }
 
     /// The field with the value looked for, where it is one that a line alone can give.
-    fn as_field(&self) -> Option<(Field, FieldValue)> {
+    pub(crate) fn as_field(&self) -> Option<(Field, FieldValue)> {
         let (field, value) = match self {
             Self::Username(value) => (Field::Username, value),
             Self::Email(value) => (Field::Email, value),

@@ -93,6 +93,17 @@ impl Patch {
         self.fields.get(&field)
     }
 
+    /// Takes these fields out of it, and gives a patch of them.
+    #[must_use]
+    pub fn take_out(&mut self, fields: &[Field]) -> Self {
+        let taken = fields
+            .iter()
+            .filter_map(|field| Some((*field, self.fields.remove(field)?)));
+        Self {
+            fields: taken.collect(),
+        }
+    }
+
     /// Whether it changes nothing; such a patch is never sent.
     pub fn is_empty(&self) -> bool {
         self.fields.is_empty()

@@ -95,6 +95,18 @@ pub enum OnMissing {
     Create(Patch),
 }
 
+/// What happens to a change that Quentli refuses, perhaps since somebody else has its user name, e-mail address or
+/// telephone number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum OnConflict {
+    /// A person must look.
+    #[default]
+    Fail,
+    /// It is sent once more without [`Field::CONTACT`](super::Field::CONTACT), and these wait for a person.
+    DropContact,
+}
+
 /// Whose record an update is for: an identifier, or lines to find it by, tried in order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -105,6 +117,16 @@ pub struct CustomerReference {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub find: Vec<FindBy>,
     pub on_missing: OnMissing,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub on_conflict: OnConflict,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde calls it with a reference"
+)]
+fn is_default(on_conflict: &OnConflict) -> bool {
+    *on_conflict == OnConflict::default()
 }
 
 impl CustomerReference {
@@ -163,6 +185,7 @@ mod tests {
             id: None,
             find: vec![FindBy::Username("u".into()), FindBy::Email("e@x.mx".into())],
             on_missing: OnMissing::Retry,
+            on_conflict: OnConflict::Fail,
         };
         assert_eq!(reference.lane(), Some(LaneKey::of("username", "u")));
         reference.id = Some("cus_1".parse().unwrap());

@@ -75,6 +75,14 @@ impl Share {
 }
 
 impl Selection {
+    /// Leaves these fields out of what is to be sent, and gives them.
+    #[must_use]
+    pub fn leave_out(&mut self, fields: &[Field]) -> Patch {
+        self.sent
+            .retain(|part| !fields.contains(&part.part.field()));
+        self.patch.take_out(fields)
+    }
+
     /// What is known when Quentli has confirmed the patch at `at`.
     pub fn confirmed(mut self, at: Timestamp) -> Vec<AppliedPart> {
         for part in &mut self.sent {

@@ -28,7 +28,7 @@ use crate::{
     dedup::Share,
     event::{Delivery, DeliveryPos, DeliveryState, OrganisationName, SourceName},
     quentli::{CallError, CallErrorKind, Client, KeyNumber},
-    store::{AppliedPart, Store, StoreError},
+    store::{AppliedPart, LeftOut, Store, StoreError},
     telemetry::Metrics,
 };
 
@@ -134,6 +134,7 @@ impl Context {
             refused_with: 0,
             confirmed: Vec::new(),
             carried: Vec::new(),
+            left_out: None,
             doubt,
         };
         let decision = self.decide(delivery, &Outcome::Panicked, Duration::ZERO, panics, random);
@@ -231,7 +232,11 @@ impl Attempt {
                 is_sent,
                 shares,
                 confirmed,
-            }) => self.settle(&delivery, is_sent, &shares, confirmed).await,
+                left_out,
+            }) => {
+                let known = (confirmed, left_out);
+                self.settle(&delivery, is_sent, &shares, known).await
+            }
             Ok(Effort::Came(outcome)) => self.record(&delivery, &outcome).await,
             Err(Stop::End(end)) => Ok(end),
             Err(Stop::Store(error)) => store_trouble(error),
@@ -244,13 +249,14 @@ impl Attempt {
         head: &Delivery,
         is_sent: bool,
         shares: &[Share],
-        confirmed: Vec<AppliedPart>,
+        (confirmed, left_out): (Vec<AppliedPart>, Option<LeftOut>),
     ) -> Result<TurnEnd, StoreError> {
         let context = &self.context;
         let ends = batch::ends(head, &self.companions, shares, is_sent);
         let account = Account {
             confirmed,
             carried: ends.others,
+            left_out,
             ..self.account(ends.carrier, None, None)
         };
         let recorded = if is_sent {
@@ -339,6 +345,7 @@ impl Attempt {
             refused_with: 0,
             confirmed: Vec::new(),
             carried: Vec::new(),
+            left_out: None,
             doubt,
         }
     }

@@ -32,6 +32,10 @@ impl Attempt {
         std::iter::once(head).chain(&self.companions)
     }
 
+    pub(super) fn goes_alone(&self) -> bool {
+        self.companions.is_empty()
+    }
+
     /// From here on the head goes by itself.
     pub(super) fn part(&mut self) {
         if let Some(first) = self.companions.first() {

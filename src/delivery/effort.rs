@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     attempt::{Attempt, Context, TurnEnd},
+    contact::may_be_conflict,
     decision::{Outcome, may_be_applied},
     directory::Mark,
     permits::{RequestKind, Shut, Word},
@@ -16,7 +17,7 @@ use crate::{
     dedup::{self, Candidate, Known, Selection, Share},
     event::{Delivery, LaneKey},
     quentli::{CallError, CallErrorKind, Customer},
-    store::{AppliedPart, StoreError},
+    store::{AppliedPart, LeftOut, StoreError},
     telemetry::ApiCall,
 };
 
@@ -29,6 +30,8 @@ pub(super) enum Effort {
         shares: Vec<Share>,
         /// What is known now.
         confirmed: Vec<AppliedPart>,
+        /// What Quentli did not take of the head, which then went by itself.
+        left_out: Option<LeftOut>,
     },
     Came(Outcome),
 }
@@ -86,15 +89,21 @@ impl Attempt {
                 Sought::Found { customer, siblings } => (customer, siblings),
                 Sought::Not(outcome) => return Ok(Effort::Came(outcome)),
                 Sought::Nobody => {
-                    if let Some(refusal) = not_created {
-                        return Ok(Effort::Came(Outcome::Failed(refusal)));
-                    }
+                    let refusal = match not_created.take() {
+                        Some(refusal) if !may_be_conflict(delivery, &refusal) => {
+                            return Ok(Effort::Came(Outcome::Failed(refusal)));
+                        }
+                        refusal => refusal,
+                    };
                     let OnMissing::Create(fields) = &delivery.customer.on_missing else {
                         let answer = gone.map(|(_, answer)| answer);
                         return Ok(Effort::Came(Outcome::Missing(answer)));
                     };
-                    match self.create(delivery, fields).await? {
+                    match self.create(delivery, fields, refusal.as_ref()).await? {
                         Ok(effort) => return Ok(effort),
+                        Err(again) if refusal.is_some() => {
+                            return Ok(Effort::Came(Outcome::Failed(again)));
+                        }
                         Err(refusal) => not_created = Some(refusal),
                     }
                     continue;
@@ -121,6 +130,7 @@ impl Attempt {
                         is_sent,
                         shares: std::mem::take(&mut selection.shares),
                         confirmed: selection.confirmed(self.context.clock.now()),
+                        left_out: None,
                     });
                 }
                 Err(answer) if answer.kind == CallErrorKind::NotFound => {
@@ -132,6 +142,11 @@ impl Attempt {
                     }
                     self.customer = None;
                     gone = Some((customer, answer));
+                }
+                Err(answer) if self.goes_alone() && may_be_conflict(delivery, &answer) => {
+                    return self
+                        .change_without_contact(delivery, &customer, selection, answer)
+                        .await;
                 }
                 Err(answer) => return Ok(Effort::Came(self.of_failure(answer).await?)),
             }

@@ -13,7 +13,7 @@ use crate::{
     customer::{CustomerId, PartKey},
     event::{Attempt, AttemptOutcome, Delivery, DeliveryState, End},
     quentli::{CallError, CallErrorKind},
-    store::{AppliedPart, Bury, Carried, Finish, Retry, StoreError},
+    store::{AppliedPart, Bury, Carried, Finish, LeftOut, Retry, StoreError},
 };
 
 /// Waits between tries to write.
@@ -36,6 +36,8 @@ pub(super) struct Account<'a> {
     pub(super) confirmed: Vec<AppliedPart>,
     /// What ends with it.
     pub(super) carried: Vec<(&'a Delivery, End)>,
+    /// What Quentli did not take of it.
+    pub(super) left_out: Option<LeftOut>,
     /// Parts whose value at Quentli is not known any more.
     pub(super) doubt: Option<(CustomerId, Vec<PartKey>)>,
 }
@@ -110,7 +112,13 @@ impl Context {
         });
         match decision {
             Decision::Deliver => {
-                let attempt = Some(attempt(AttemptOutcome::Delivered, None));
+                let attempt = Some(attempt(
+                    AttemptOutcome::Delivered,
+                    account
+                        .left_out
+                        .as_ref()
+                        .map(|left| left.reason.message.clone()),
+                ));
                 let was_open = self.finish(&account, End::Delivered, None, attempt).await?;
                 self.count(AttemptOutcome::Delivered, kind);
                 self.say(&account, End::Delivered.as_str());
@@ -217,12 +225,17 @@ impl Context {
             attempt,
             confirmed: account.confirmed.clone(),
             carried: carried.collect(),
+            left_out: account.left_out.clone(),
         };
         let was_open = self
             .write(|| self.store.finish(&self.organisation, finish.clone()))
             .await?;
         if was_open {
             self.metrics.ended(&delivery.source, end, 1);
+            if let Some(LeftOut { reason, .. }) = &account.left_out {
+                self.metrics.buried(&delivery.source, reason.code, 1);
+                self.say_dead(account, reason.code);
+            }
             for (carried, end) in &account.carried {
                 self.metrics.ended(&carried.source, *end, 1);
                 tracing::info!(

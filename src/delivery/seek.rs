@@ -8,6 +8,7 @@ use std::sync::Arc;
 use self::listed::Listed;
 use super::{
     attempt::{Attempt, TurnEnd},
+    contact::{left_out, not_looked_for},
     decision::Outcome,
     effort::{Effort, Stop},
 };
@@ -99,7 +100,8 @@ impl Attempt {
         Ok(Sought::Nobody)
     }
 
-    /// Creates the customer with what creation takes, and sends the rest after it. The inner error is a refusal: the
+    /// Creates the customer with what creation takes, and sends the rest after it. After a `refusal` that may come from
+    /// contact fields it goes without them. The inner error is a refusal: the
     /// customer may exist after all, known by other means than those looked for.
     ///
     /// A creation whose outcome is not known is not repeated by itself: the next attempt looks for the customer first.
@@ -109,12 +111,21 @@ impl Attempt {
         &mut self,
         delivery: &Delivery,
         fields: &Patch,
+        refusal: Option<&CallError>,
     ) -> Result<Result<Effort, CallError>, Stop> {
         let context = Arc::clone(&self.context);
-        let newcomer = match delivery.patch.for_newcomer(fields, &delivery.customer.find) {
+        let mut newcomer = match delivery.patch.for_newcomer(fields, &delivery.customer.find) {
             Ok(newcomer) => newcomer,
             Err(why) => return Ok(Ok(Effort::Came(Outcome::Uncreatable(why)))),
         };
+        let mut left = None;
+        if let Some(refusal) = refusal {
+            let taken = newcomer.take_out(&not_looked_for(delivery, &newcomer));
+            if taken.is_empty() {
+                return Ok(Err(refusal.clone()));
+            }
+            left = Some(left_out(taken, refusal));
+        }
         let creation = Creation::of(&newcomer);
         let lane = self.turn.lane;
         let request = context.client.create(&creation);
@@ -137,13 +148,18 @@ impl Attempt {
         // Its nulls were not sent, and hold all the same: a new customer never had what they clear. What only a creation
         // gives is not kept: it must not keep out the values of an update that was accepted before and comes now.
         let (key, now) = (context.store.value_key(), context.clock.now());
+        let mut confirmed = dedup::confirmed(delivery, &delivery.patch, key, now);
+        if let Some(left) = &left {
+            confirmed.retain(|part| left.patch.get(part.part.field()).is_none());
+        }
         Ok(Ok(Effort::Done {
             is_sent: true,
             shares: vec![Share {
                 counts: true,
                 is_stale: false,
             }],
-            confirmed: dedup::confirmed(delivery, &delivery.patch, key, now),
+            confirmed,
+            left_out: left,
         }))
     }
 

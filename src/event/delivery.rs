@@ -102,7 +102,7 @@ pub const OBSERVED: &str = "observed";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeadReason {
     /// From a closed set, for metrics and filters: `mapping`, `no-customer-reference`, `customer-not-found`,
-    /// `customer-ambiguous`, `refused`, `forbidden`, `retries-exhausted`, `unreadable`, `bug`.
+    /// `customer-ambiguous`, `refused`, `conflict`, `forbidden`, `retries-exhausted`, `unreadable`, `bug`.
     pub code: &'static str,
     /// For a person. May quote values of the event or Quentli's own words: kept and shown, never logged.
     pub message: String,

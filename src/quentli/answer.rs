@@ -34,7 +34,7 @@ pub enum Found {
 ///
 /// `Display` tells the kind, the status and Quentli's own message; it never holds the key, a body of ours or an
 /// address with a customer's values.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[error("{}", self.describe())]
 pub struct CallError {
     pub kind: CallErrorKind,

@@ -17,6 +17,7 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 
 use super::{
+    conflict,
     folder::is_source_file,
     mode::Mode,
     receive::{DedupRule, Receive, ReceiveSecret},
@@ -24,8 +25,9 @@ use super::{
 };
 use crate::{
     config::{Environment, SecretError},
+    customer::OnConflict,
     diag::{Collector, Diagnostic, Findings, SourceText, Span},
-    event::{Mapped, MappingHash, OrganisationName, SourceName},
+    event::{ItemOutcome, Mapped, MappingHash, OrganisationName, SourceName},
     mapping::{
         self, CompileOptions, Compiled, Input, Mapping, TestReport, UnreadableSamples,
         is_cloud_event,
@@ -39,7 +41,7 @@ use crate::{
 const EVENT_IDENTITY: [&str; 3] = ["ce-id", "ce-source", "ce-type"];
 
 /// The top-level keys that this module and not the mapping reads.
-const OWN_KEYS: [&str; 3] = ["receive", "quentli", "mode"];
+const OWN_KEYS: [&str; 4] = ["receive", "quentli", "mode", "on_conflict"];
 
 /// A file, read and judged.
 #[derive(Debug)]
@@ -59,6 +61,7 @@ pub struct CheckedSource {
     name: SourceName,
     organisation: OrganisationName,
     mode: Mode,
+    on_conflict: OnConflict,
     receive: Receive,
     mapping: Mapping,
 }
@@ -229,6 +232,7 @@ impl SourceFile {
         let receive = read_receive(&root, &mut out);
         let organisation = read_organisation(&root, &mut out);
         let mode = Mode::read(&root, &mut out);
+        let on_conflict = conflict::read(&root, &mut out);
         let name = read_name(&root, stem, &mut out);
         let dedup = dedup_expressions(receive.as_ref());
         let secret_headers = secret_headers(receive.as_ref());
@@ -251,6 +255,7 @@ impl SourceFile {
                     name,
                     organisation,
                     mode,
+                    on_conflict,
                     receive,
                     mapping,
                 });
@@ -476,12 +481,25 @@ impl Source {
 
     /// Maps a genuine request. Pure; takes microseconds for a body of a few kilobytes.
     pub fn map(&self, verified: &Verified) -> Mapped {
-        self.with_input(verified, |input| self.checked.mapping.map(input))
+        let mapped = self.with_input(verified, |input| self.checked.mapping.map(input));
+        self.marked(mapped)
     }
 
     /// [`Source::map`], or nothing where that would take more than some milliseconds.
     pub fn map_briefly(&self, verified: &Verified) -> Option<Mapped> {
-        self.with_input(verified, |input| self.checked.mapping.map_briefly(input))
+        let mapped = self.with_input(verified, |input| self.checked.mapping.map_briefly(input))?;
+        Some(self.marked(mapped))
+    }
+
+    /// With what the file says for all of its updates.
+    fn marked(&self, mut mapped: Mapped) -> Mapped {
+        let outcomes = mapped.items.iter_mut().flat_map(|item| &mut item.outcomes);
+        for outcome in outcomes {
+            if let ItemOutcome::Update(update) = outcome {
+                update.customer.on_conflict = self.checked.on_conflict;
+            }
+        }
+        mapped
     }
 
     /// Maps an event once more from what the store keeps of it: its body as it came, its content type, the headers that

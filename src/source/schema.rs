@@ -21,6 +21,7 @@ use self::build::{
     Key, Piece as _, expression, list, map, map_of, may, must, one_of, reference, text,
 };
 use super::Mode;
+use super::conflict;
 use crate::event::OrganisationName;
 
 /// The schema as it is shipped: indented, with a line end.
@@ -80,6 +81,12 @@ fn file() -> Vec<Key> {
             "mode",
             "`live` (also without this line): what is received is delivered. `observe`: it is mapped and shown, and nothing is sent.",
             one_of(&Mode::ALL.map(Mode::as_str)),
+        ),
+        may(
+            "on_conflict",
+            "What becomes of a change for which somebody else has the user name, the address or the phone number: \
+             `fail` keeps it for a person, `drop_contact` sends the rest and keeps these three.",
+            one_of(&conflict::WORDS.map(|(word, _)| word)),
         ),
         may(
             "timezone",

@@ -99,6 +99,7 @@ macro_rules! contract_suite {
             doubt_takes_nothing_away_but_certainty,
             of_a_delivery_that_a_person_ended_what_was_sent_is_in_doubt,
             what_is_known_belongs_to_one_customer_of_one_organisation,
+            what_was_left_out_stays_dead_in_its_place_and_a_later_one_replaces_it,
         );
         $crate::store::contract::contract_suite!(
             $home: accounting:

@@ -21,6 +21,7 @@ mod fault;
 mod group;
 mod hands;
 mod health;
+mod left_out;
 mod look;
 mod migrations;
 mod observed;

@@ -11,6 +11,7 @@
 
 mod backlog;
 mod by_hand;
+mod contact;
 mod customers;
 mod directory;
 mod fairness;

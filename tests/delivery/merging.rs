@@ -349,6 +349,7 @@ async fn what_a_person_discards_meanwhile_keeps_its_end_and_the_others_go_on() {
             attempt: None,
             confirmed: Vec::new(),
             carried: Vec::new(),
+            left_out: None,
         };
         let organisation = OrganisationName::default_name();
         assert!(world.store.finish(&organisation, discard).await.unwrap());

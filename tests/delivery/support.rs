@@ -15,7 +15,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use quentli_gateway::{
     clock::Clock,
-    customer::{CustomerId, CustomerReference, FindBy, OnMissing, Patch},
+    customer::{CustomerId, CustomerReference, FindBy, OnConflict, OnMissing, Patch},
     delivery::{Dispatcher, Handle, Parts, Settings},
     event::{
         Attempt, DedupKey, Delivery, DeliveryPos, End, EventSeq, LaneKey, MappingHash, NewerData,
@@ -403,6 +403,7 @@ impl Update {
             id: Some(id_of(username).parse().unwrap()),
             find: Vec::new(),
             on_missing: OnMissing::Retry,
+            on_conflict: OnConflict::Fail,
         };
         Self::of(customer, patch)
     }
@@ -420,6 +421,7 @@ impl Update {
             id: None,
             find,
             on_missing: OnMissing::Retry,
+            on_conflict: OnConflict::Fail,
         };
         Self::of(customer, patch)
     }
@@ -427,6 +429,12 @@ impl Update {
     #[must_use]
     pub(crate) fn on_missing(mut self, on_missing: OnMissing) -> Self {
         self.customer.on_missing = on_missing;
+        self
+    }
+
+    #[must_use]
+    pub(crate) fn drop_contact(mut self) -> Self {
+        self.customer.on_conflict = OnConflict::DropContact;
         self
     }
 

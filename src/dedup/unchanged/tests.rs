@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    customer::{CustomerReference, OnMissing},
+    customer::{CustomerReference, OnConflict, OnMissing},
     event::{DeliveryPos, EventSeq, LaneKey, OrderBy, OrganisationName},
 };
 
@@ -28,6 +28,7 @@ fn delivery(source: &str, patch: &str, order_by: Option<i64>) -> Delivery {
             id: Some("cus_1".parse().unwrap()),
             find: Vec::new(),
             on_missing: OnMissing::Fail,
+            on_conflict: OnConflict::Fail,
         },
         patch: serde_json::from_str(patch).unwrap(),
         order_by: order_by.map(OrderBy),

@@ -8,7 +8,7 @@ use super::{
     holds, identifying_text,
 };
 use crate::{
-    customer::{CustomerReference, FindBy, OnMissing, Patch},
+    customer::{CustomerReference, FindBy, OnConflict, OnMissing, Patch},
     diag::Span,
     event::{Failure, ItemOutcome, Mapped, MappedItem, OrderBy, Update},
     mapping::{
@@ -441,6 +441,8 @@ fn customer<'a>(
     Ok(CustomerReference {
         id,
         find,
+        // The file as a whole says it, and not its rules.
+        on_conflict: OnConflict::default(),
         on_missing: match &customer.on_missing {
             Missing::Retry => OnMissing::Retry,
             Missing::Fail => OnMissing::Fail,

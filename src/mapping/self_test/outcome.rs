@@ -123,6 +123,7 @@ fn who(update: &Update, found: &[Found], slots: &[Slot]) -> Who {
         id,
         find,
         on_missing,
+        on_conflict: _,
     } = &update.customer;
     let rule = || update.rule.clone();
     let fail = |reason: String| {

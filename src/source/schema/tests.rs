@@ -148,6 +148,7 @@ fn what_the_schema_refuses_check_refuses_too() {
         ("otherwise: fail\n", ""),
         ("otherwise: fail", "otherwise: ignore"),
         ("mode: live", "mode: watch"),
+        ("on_conflict: drop_contact", "on_conflict: drop"),
         ("phone_region: CO", "phone_region: Colombia"),
         ("quentli: default", "quentil: default"),
         ("items: events[]", "items: [events]"),

@@ -3,8 +3,8 @@
 use super::{Home, samples::*};
 use crate::{
     customer::{Field, PartKey},
-    event::{DeliveryPos, DeliveryState, End, OrderBy, OrganisationName},
-    store::{AppliedPart, Store},
+    event::{DeadReason, DeliveryPos, DeliveryState, End, EventSeq, OrderBy, OrganisationName},
+    store::{AppliedPart, LeftOut, Standing, Store},
 };
 
 fn email() -> PartKey {
@@ -196,4 +196,49 @@ pub(in crate::store) async fn what_is_known_belongs_to_one_customer_of_one_organ
     doubting.doubt = Some((customer("cus_2"), vec![email()]));
     store.retry(&other, doubting).await.unwrap();
     assert_eq!(known(&*store, "cus_2").await, [part(email(), 2)]);
+}
+
+pub(in crate::store) async fn what_was_left_out_stays_dead_in_its_place_and_a_later_one_replaces_it(
+    home: &dyn Home,
+) {
+    let store = home.open().await;
+    let mut expected = Vec::new();
+    for number in 1..=2 {
+        let pos = accept_one(&*store, number, "u1").await;
+        let mut finish = finish(pos, End::Delivered);
+        finish.left_out = Some(LeftOut {
+            patch: patch().take_out(&[Field::Email]),
+            reason: DeadReason {
+                code: "conflict",
+                message: "taken".into(),
+            },
+            warning: "sent without email".into(),
+        });
+        assert!(store.finish(&organisation(), finish).await.unwrap());
+        expected.push(pos);
+    }
+    let dead = store.dead(None, 9).await.unwrap();
+    assert_eq!(dead.len(), 1);
+    assert_eq!(pos_of(&dead[0]), expected[1]);
+    assert_eq!(dead[0].fields, ["email"]);
+    let of_first = store.deliveries_of(EventSeq(1)).await.unwrap();
+    let ends: Vec<_> = of_first
+        .iter()
+        .map(|record| match &record.standing {
+            Standing::Ended { end, .. } => (*end, record.fields.clone()),
+            open @ Standing::Open { .. } => panic!("{open:?}"),
+        })
+        .collect();
+    assert_eq!(
+        ends,
+        [
+            (End::Delivered, vec!["phoneNumber".to_owned()]),
+            (End::Superseded, vec!["email".to_owned()]),
+        ]
+    );
+    assert_eq!(of_first[0].warnings.last().unwrap(), "sent without email");
+    assert_eq!(of_first[1].number, 1);
+    let totals = store.totals().await.unwrap();
+    assert_eq!((totals.created, totals.dead), (4, 1));
+    assert_eq!(totals.ended.iter().sum::<u64>(), 3);
 }

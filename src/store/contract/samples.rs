@@ -6,7 +6,9 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use crate::{
-    customer::{CustomerId, CustomerReference, Field, FieldValue, FindBy, OnMissing, Patch},
+    customer::{
+        CustomerId, CustomerReference, Field, FieldValue, FindBy, OnConflict, OnMissing, Patch,
+    },
     event::{
         Attempt, AttemptOutcome, DeadReason, DedupKey, DeliveryPos, DeliveryState, End, EventSeq,
         LaneKey, MappingHash, OrderBy, OrganisationName, SourceName,
@@ -84,6 +86,7 @@ pub(in crate::store) fn reference(who: &str) -> CustomerReference {
             },
         ],
         on_missing: OnMissing::Retry,
+        on_conflict: OnConflict::Fail,
     }
 }
 
@@ -156,6 +159,7 @@ pub(in crate::store) fn finish(pos: DeliveryPos, end: End) -> Finish {
         attempt: None,
         confirmed: Vec::new(),
         carried: Vec::new(),
+        left_out: None,
     }
 }
 

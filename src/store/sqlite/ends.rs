@@ -24,9 +24,9 @@ pub(super) enum What {
 /// An open delivery, as far as it must be known to change it.
 pub(super) struct Opened {
     pub(super) source: String,
-    event: i64,
-    item: i64,
-    number: i64,
+    pub(super) event: i64,
+    pub(super) item: i64,
+    pub(super) number: i64,
     pub(super) state: DeliveryState,
     pub(super) revision: u32,
 }
@@ -89,7 +89,11 @@ impl Group<'_> {
         };
         let attempts = attempt_number(finish.attempt.as_ref());
         let reason = finish.reason.as_deref();
-        self.end(finish, finish.pos.0, finish.end, reason, attempts)?;
+        self.write_end(finish, finish.pos.0, finish.end, reason, attempts)?;
+        match &finish.left_out {
+            Some(left_out) => self.leave_out(&opened, finish, left_out)?,
+            None => self.delete(finish.pos.0)?,
+        }
         self.write_attempt(&opened, finish.attempt.as_ref())?;
         match &finish.customer {
             Some(customer) => self.confirm(organisation, customer, &finish.confirmed)?,
@@ -114,7 +118,26 @@ impl Group<'_> {
     }
 
     /// Moves a delivery into its history.
-    fn end(
+    pub(super) fn end(
+        &self,
+        finish: &Finish,
+        pos: i64,
+        end: End,
+        reason: Option<&str>,
+        attempts: u32,
+    ) -> Result<(), Fault> {
+        self.write_end(finish, pos, end, reason, attempts)?;
+        self.delete(pos)
+    }
+
+    fn delete(&self, pos: i64) -> Result<(), Fault> {
+        self.connection
+            .prepare_cached("DELETE FROM delivery WHERE pos = ?1")?
+            .execute([pos])?;
+        Ok(())
+    }
+
+    fn write_end(
         &self,
         finish: &Finish,
         pos: i64,
@@ -132,9 +155,6 @@ impl Group<'_> {
                 finish.customer.as_ref().map(CustomerId::as_str),
                 reason,
             ])?;
-        self.connection
-            .prepare_cached("DELETE FROM delivery WHERE pos = ?1")?
-            .execute([pos])?;
         Ok(())
     }
 

@@ -260,6 +260,7 @@ impl Group<'_> {
                     attempt: None,
                     confirmed: Vec::new(),
                     carried: Vec::new(),
+                    left_out: None,
                 };
                 self.finish(organisation, &finish)?;
                 return Ok(None);

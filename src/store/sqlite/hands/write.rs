@@ -118,6 +118,7 @@ impl Group<'_> {
             attempt: None,
             confirmed: Vec::new(),
             carried: Vec::new(),
+            left_out: None,
         };
         if !self.finish(organisation, &finish)? {
             return Ok(false);

@@ -19,8 +19,8 @@ use crate::{
         KeptRequest, NewRefused, RefusedLimits, RefusedRequests, RequestFacts, Store,
         contract::samples::{accept, dropped, event, group, organisation, waiting},
         sqlite::{
-            OpenError, SqliteOptions, SqliteStore, applied, audit, hands, migrations, observed,
-            queue, refused, upkeep,
+            OpenError, SqliteOptions, SqliteStore, applied, audit, hands, left_out, migrations,
+            observed, queue, refused, upkeep,
         },
         upkeep::{Calendar, Prune, Retained, Upkeep},
     },
@@ -304,6 +304,17 @@ async fn what_people_decide_about_is_read_by_index_and_never_sorted() {
                 && !plan.contains("SCAN"),
             "{plan}"
         );
+    }
+}
+
+#[tokio::test]
+async fn what_was_left_out_earlier_is_found_by_index() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    let plans = store.on_writer(|connection| left_out::PLANNED.map(|sql| plan(connection, sql)));
+    for plan in plans.await {
+        assert!(!plan.contains("SCAN delivery"), "{plan}");
+        assert!(!plan.contains("SCAN history"), "{plan}");
     }
 }
 
