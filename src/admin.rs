@@ -4,6 +4,8 @@
 //! | --- | --- |
 //! | `GET /metrics` | metrics in the OpenMetrics text format |
 //! | `GET /api/v1/status` | sources, organisations, counts of deliveries and the last reload, as JSON |
+//! | `POST /api/v1/sources/{name}/backtest` | tries a changed source file, the body, on stored events |
+//! | `POST /api/v1/notify/test` | posts a notification that says it is a test |
 //! | `POST /api/v1/reload` | reads source files, secrets and keys again, and says what came of it, as JSON |
 //! | `GET /api/v1/rejected` | requests that were refused, newest first; `/{id}` for one |
 //! | `POST /api/v1/rejected/{id}/accept` | verifies a kept request again and takes it if it passes |
@@ -23,10 +25,12 @@
 
 mod answer;
 mod audit;
+mod backtest;
 mod discard;
 mod events;
 mod guard;
 mod metrics;
+mod notify;
 mod openapi;
 mod operator;
 mod pause;
@@ -49,11 +53,13 @@ use secrecy::SecretString;
 use tokio::sync::watch;
 
 use crate::{
+    backtest::Backtests,
     clock::Clock,
     delivery::Handle,
     diagnosis::Diagnoses,
     event::OrganisationName,
     ingress::Ingress,
+    notify::Notifications,
     source::{LearnedSecrets, Sources, reload::Reloads},
     store::{Archive, AuditLog, Hands, RefusedRequests, Store},
     telemetry::Metrics,
@@ -62,6 +68,9 @@ use crate::{
 
 /// What the operators' port shows.
 pub struct Admin {
+    pub backtests: Backtests,
+    /// Where somebody is told when a person is needed.
+    pub notifications: Option<Notifications>,
     pub store: Arc<dyn Store>,
     /// Changes deliveries, and what is sent at all.
     pub hands: Arc<dyn Hands>,
@@ -98,6 +107,8 @@ pub fn router(admin: Admin) -> Router {
         .route("/api/v1/events/{event}", get(events::one))
         .route("/api/v1/events/{event}/body", get(events::body))
         .route("/api/v1/deliveries", get(events::deliveries))
+        .route("/api/v1/notify/test", post(notify::test))
+        .route("/api/v1/sources/{name}/backtest", post(backtest::run))
         .route("/api/v1/audit", get(audit::list))
         .route("/api/v1/openapi.json", get(openapi::page))
         .route("/api/v1/redeliver", post(redeliver::redeliver))

@@ -1,5 +1,6 @@
 //! Builds all parts from the configuration and hands them to each other: the only place that knows every part.
 
+mod facts;
 mod parts;
 mod pauses;
 mod reading;

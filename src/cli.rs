@@ -4,6 +4,7 @@
 //! could decide; it reads arguments, calls, and shows.
 
 mod audit;
+mod backtest;
 mod check;
 mod config;
 mod confirm;
@@ -14,6 +15,7 @@ mod forget_secret;
 mod functions;
 mod healthcheck;
 mod new;
+mod notify;
 mod operators;
 mod output;
 mod pages;
@@ -131,6 +133,10 @@ enum Command {
     Resume(pause::Arguments),
     /// Have a running gateway forget the secret that a sender named, so that it can name another
     ForgetSecret(forget_secret::Arguments),
+    /// Show what a changed source file would send differently, by events that a running gateway has stored
+    Backtest(backtest::Arguments),
+    /// Have a running gateway try whether notifications arrive
+    Notify(notify::Arguments),
     /// Show every setting in effect and where it came from
     Config(config::Arguments),
     /// Run a local stand-in for Quentli's customers API
@@ -180,6 +186,8 @@ pub fn main() -> ExitCode {
         Command::Pause(arguments) => block_on(pause::pause(arguments, environment)),
         Command::Resume(arguments) => block_on(pause::resume(arguments, environment)),
         Command::ForgetSecret(arguments) => block_on(forget_secret::run(arguments, environment)),
+        Command::Backtest(arguments) => block_on(backtest::run(arguments, environment)),
+        Command::Notify(arguments) => block_on(notify::run(arguments, environment)),
         Command::Send(arguments) => block_on(send::run(*arguments, environment)),
         Command::Sandbox(arguments) => block_on(sandbox::run(arguments)),
         Command::Demo(arguments) => block_on(crate::demo::run(arguments)),

@@ -28,11 +28,13 @@ pub mod verify;
 // What stands around it.
 pub mod admin;
 pub mod app;
+pub mod backtest;
 pub mod capture;
 pub mod cli;
 pub mod config;
 mod demo;
 pub mod lifecycle;
+pub mod notify;
 pub mod problem;
 pub mod sandbox;
 pub mod sender;

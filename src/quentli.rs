@@ -25,7 +25,7 @@ mod retry_after;
 mod search;
 
 pub use answer::{CallError, CallErrorKind, Customer, Found};
-pub use base_url::{BaseUrl, InvalidBaseUrl};
+pub use base_url::{BaseUrl, InvalidBaseUrl, check_secure};
 pub use client::{Client, ClientError, ClientSettings, KeyNumber, UpdateRequest};
 pub use creation::Creation;
 pub use search::Search;

@@ -29,6 +29,7 @@ mod contract;
 mod hands;
 mod observed;
 mod refused;
+mod requests;
 pub mod sqlite;
 pub mod upkeep;
 
@@ -67,6 +68,7 @@ pub use self::{
         KeptRequest, NewRefused, RefusedFigures, RefusedFilter, RefusedId, RefusedLimits,
         RefusedRecord, RefusedRequests, RequestFacts,
     },
+    requests::{RequestPage, StoredRequest, StoredRequests},
 };
 
 /// A verified request, mapped, ready to be stored.
@@ -437,6 +439,9 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// The counters, all sources together. Reads no table that grows with the number of events.
     async fn totals(&self) -> Result<Totals, StoreError>;
+
+    /// The counters of each source, by name; as cheap as [`Store::totals`].
+    async fn totals_by_source(&self) -> Result<Vec<(SourceName, Totals)>, StoreError>;
 
     /// When the oldest waiting delivery of an organisation was accepted, but for those behind one that is looking.
     async fn oldest_waiting(

@@ -9,6 +9,7 @@ use crate::{
     config::{Config, Organisation},
     delivery::{self, Backoff, Dispatcher, Handle, Policy},
     event::OrganisationName,
+    notify::{self, Notifications, Poster},
     quentli::{self, ClientSettings},
     source::{LearnedSecrets, LoadError},
     store::{
@@ -32,6 +33,8 @@ pub enum StartError {
     /// With `--strict`.
     #[error("not every source loads, and `--strict` was asked for:\n{}", .0.join("\n"))]
     Strict(Vec<String>),
+    #[error("cannot prepare notifications")]
+    Notifications(#[source] notify::PostError),
     #[error("cannot listen on {address} for {purpose}")]
     Listen {
         address: std::net::SocketAddr,
@@ -66,6 +69,16 @@ pub(super) async fn open_store(
         tracing::warn!("{warning}");
     }
     Ok(Arc::new(store))
+}
+
+/// Whoever is told when a person is needed, where somebody is.
+pub(super) fn notifications(
+    config: &Config,
+    clock: &Clock,
+) -> Result<Option<Notifications>, StartError> {
+    let poster = config.notify.clone().map(Poster::new).transpose();
+    let poster = poster.map_err(StartError::Notifications)?;
+    Ok(poster.map(|poster| Notifications::new(poster, clock.clone())))
 }
 
 /// The secrets that senders named before, from the store.

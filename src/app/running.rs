@@ -6,6 +6,7 @@ use tokio::{net::TcpListener, task::JoinSet};
 
 use super::{
     Strictness,
+    facts::Asked,
     parts::{self, StartError},
     pauses,
     reading::Reading,
@@ -13,6 +14,7 @@ use super::{
 };
 use crate::{
     admin::{self, Admin},
+    backtest::Backtests,
     clock::Clock,
     config::{Config, Environment},
     delivery::{Dispatcher, Handle},
@@ -21,6 +23,7 @@ use crate::{
     ingress::{self, Ingress, ServerLimits},
     jwks::KeySets,
     lifecycle::Shutdown,
+    notify::Notifier,
     source::{
         Seen, Set, Sources,
         reload::{Changes, Desk, KeysReport, Reloads, Report, SourcesReport, Trigger},
@@ -41,6 +44,7 @@ pub struct App {
     ingress: Arc<Ingress>,
     admin: Admin,
     dispatchers: Vec<Dispatcher>,
+    notifier: Option<Notifier>,
     reloader: Reloader,
     upkeeper: Upkeeper,
     desk: Desk,
@@ -135,7 +139,26 @@ pub async fn start(
         poll: config.reload_poll,
         start: seen,
     };
+    let notifications = parts::notifications(&config, &clock)?;
+    let notifier = notifications.clone().map(|notifications| {
+        let look = Asked {
+            store: Arc::clone(&store),
+            sources: sources.clone(),
+            organisations: organisations.clone(),
+        };
+        let warn_before = config.rotation_warn_before;
+        let metrics = metrics.clone();
+        Notifier::new(
+            notifications,
+            Arc::new(look),
+            metrics,
+            warn_before,
+            &config.data,
+        )
+    });
     let admin = Admin {
+        backtests: Backtests::new(sources.clone(), file.clone(), clock.clone()),
+        notifications,
         store: Arc::clone(&store),
         hands,
         unchanged_for: config.unchanged_max_age,
@@ -163,6 +186,7 @@ pub async fn start(
             .into_values()
             .map(|(dispatcher, _)| dispatcher)
             .collect(),
+        notifier,
         reloader,
         upkeeper,
         desk,
@@ -297,6 +321,12 @@ impl App {
             serving.clone(),
         );
 
+        // On its own, so that nothing of it is in anybody's way; it is dropped at the end.
+        let mut notifying = JoinSet::new();
+        if let Some(notifier) = self.notifier {
+            notifying.spawn(notifier.run());
+        }
+
         // A reload has nothing to finish: what it has not put in force is thrown away.
         let reloading = shutdown.stage();
         let reloader = async {
@@ -333,6 +363,7 @@ impl App {
         };
         let (failure, (), (), (), (), ()) =
             tokio::join!(watch, public, operators, reloader, upkeep, recorder);
+        notifying.abort_all();
         self.ingress.finish_rejected().await;
         delivering.begin();
         tokio::select! {

@@ -48,6 +48,12 @@ pub(super) struct Operators {
     limit: Duration,
 }
 
+/// What is sent along.
+enum Payload {
+    Text(String),
+    Json(Value),
+}
+
 impl Port {
     /// Finds the port; what hinders is shown.
     ///
@@ -85,13 +91,22 @@ impl Operators {
         self.ask_with(method, path, None).await
     }
 
+    /// Posts a text to `path`; the rest as in [`Operators::ask`].
+    ///
+    /// # Errors
+    /// As in [`Operators::ask`].
+    pub(super) async fn post_text(&self, path: &str, text: String) -> Result<(u16, Value), Exit> {
+        self.ask_with(Method::POST, path, Some(Payload::Text(text)))
+            .await
+    }
+
     async fn ask_with(
         &self,
         method: Method,
         path: &str,
-        wish: Option<&Value>,
+        payload: Option<Payload>,
     ) -> Result<(u16, Value), Exit> {
-        match self.send(method, path, MAX_ANSWER_BYTES, wish).await {
+        match self.send(method, path, payload, MAX_ANSWER_BYTES).await {
             Ok((status, body)) => Ok((status, serde_json::from_slice(&body).unwrap_or_default())),
             Err(error) => Err(self.unreachable(error)),
         }
@@ -116,7 +131,9 @@ impl Operators {
     /// # Errors
     /// As [`Operators::answered`].
     pub(super) async fn post(&self, path: &str, wish: &Value, part: &str) -> Result<Value, Exit> {
-        let (status, answer) = self.ask_with(Method::POST, path, Some(wish)).await?;
+        let (status, answer) = self
+            .ask_with(Method::POST, path, Some(Payload::Json(wish.clone())))
+            .await?;
         self.with_part(status, answer, part)
     }
 
@@ -133,7 +150,7 @@ impl Operators {
     /// # Errors
     /// Anything else than that, which is shown; how the command ends then.
     pub(super) async fn fetch(&self, path: &str) -> Result<Vec<u8>, Exit> {
-        match self.send(Method::GET, path, MAX_FETCHED_BYTES, None).await {
+        match self.send(Method::GET, path, None, MAX_FETCHED_BYTES).await {
             Ok((200, body)) if body.len() < MAX_FETCHED_BYTES => Ok(body),
             Ok((200, _)) => {
                 output::error("what the gateway sends is larger than this command takes");
@@ -184,8 +201,8 @@ impl Operators {
         &self,
         method: Method,
         path: &str,
+        payload: Option<Payload>,
         most: usize,
-        wish: Option<&Value>,
     ) -> Result<(u16, Vec<u8>), reqwest::Error> {
         let client = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
@@ -195,11 +212,13 @@ impl Operators {
             .tls_certs_only(std::iter::empty())
             .build()?;
         let mut request = client.request(method, format!("http://{}{path}", self.admin.listen));
-        if let Some(wish) = wish {
-            request = request
+        request = match payload {
+            None => request,
+            Some(Payload::Text(text)) => request.body(text),
+            Some(Payload::Json(wish)) => request
                 .header(http::header::CONTENT_TYPE, "application/json")
-                .body(wish.to_string());
-        }
+                .body(wish.to_string()),
+        };
         if let Some(by) = &self.by {
             request = request.header("Gateway-Operator", by.as_str());
         }

@@ -62,9 +62,10 @@ pub(super) async fn run(arguments: Arguments, environment: Environment) -> Exit 
         Err(error) => {
             output::error(&output::chain(&error));
             return match error {
-                StartError::Sources(_) | StartError::Strict(_) | StartError::Client { .. } => {
-                    Exit::Configuration
-                }
+                StartError::Sources(_)
+                | StartError::Strict(_)
+                | StartError::Notifications(_)
+                | StartError::Client { .. } => Exit::Configuration,
                 StartError::Listen { .. }
                 | StartError::Store(_)
                 | StartError::LearnedSecrets(_)

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{SecretReference, layers::Origin, layers::Written};
 use crate::{
     diag::{Collector, Diagnostic, Span},
-    event::OrganisationName,
+    event::{OrganisationName, SourceName},
     yaml::{self, KeyCodes, KeyReader, Node},
 };
 
@@ -21,7 +21,18 @@ const CODES: KeyCodes = KeyCodes {
 pub(super) struct FileSettings {
     values: BTreeMap<String, Written>,
     pub(super) admin_token: Option<(SecretReference, Span)>,
+    pub(super) notify: NotifySection,
     pub(super) organisations: BTreeMap<OrganisationName, Option<(SecretReference, Span)>>,
+}
+
+/// What `notify` says that is not the text of a setting.
+#[derive(Debug, Default)]
+pub(super) struct NotifySection {
+    /// Where the address is not in the file.
+    pub(super) url: Option<(SecretReference, Span)>,
+    pub(super) secret: Option<(SecretReference, Span)>,
+    /// The sources whose silence is told.
+    pub(super) silent: Vec<SourceName>,
 }
 
 impl FileSettings {
@@ -77,6 +88,8 @@ impl FileSettings {
         settings.section("directory", &["refresh"], &mut keys, out, |_, _, _| {});
         settings.section("rotation", &["warn_before"], &mut keys, out, |_, _, _| {});
         settings.section("reload", &["poll"], &mut keys, out, |_, _, _| {});
+        let notify = ["oldest_waiting"];
+        settings.section("notify", &notify, &mut keys, out, Self::read_notify);
         settings.section("log", &["format", "level"], &mut keys, out, |_, _, _| {});
         settings.section(
             "shutdown",
@@ -109,6 +122,49 @@ impl FileSettings {
         }
         more(self, &mut inner, out);
         inner.finish(out);
+    }
+
+    fn read_notify(&mut self, keys: &mut KeyReader<'_>, out: &mut Collector) {
+        if let Some(entry) = keys.take("url") {
+            let span = entry.value.span;
+            if let Some(text) = entry.value.as_text().filter(|_| !entry.value.is_null()) {
+                self.put("notify.url", text.to_owned(), span, out);
+            } else {
+                self.notify.url = reference(&entry.value, out).map(|reference| (reference, span));
+            }
+        }
+        if let Some(entry) = keys.take("secret") {
+            let span = entry.value.span;
+            self.notify.secret = reference(&entry.value, out).map(|reference| (reference, span));
+        }
+        let Some(silent) = keys.take("silent") else {
+            return;
+        };
+        let Some(entries) = silent.value.as_map() else {
+            out.add(
+                Diagnostic::error(CODES.shape, "`silent` is a map of sources and times")
+                    .at(silent.value.span, "expected names of sources")
+                    .help("write `silent: {my-crm: 24h}`"),
+            );
+            return;
+        };
+        for entry in entries {
+            match (entry.key.parse::<SourceName>(), entry.value.as_text()) {
+                (Ok(name), Some(text)) => {
+                    let dotted = format!("notify.silent.{name}");
+                    self.put(&dotted, text.to_owned(), entry.value.span, out);
+                    self.notify.silent.push(name);
+                }
+                _ => out.add(
+                    Diagnostic::error(
+                        CODES.shape,
+                        "`silent` takes names of sources, each with a time",
+                    )
+                    .at(entry.key_span, "not a source with a time")
+                    .help("write `silent: {my-crm: 24h}`"),
+                ),
+            }
+        }
     }
 
     fn organisations(&mut self, node: &Node, out: &mut Collector) {

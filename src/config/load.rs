@@ -1,6 +1,7 @@
 //! All layers to one checked configuration.
 
 mod limits;
+mod notify;
 mod proxies;
 mod retention;
 
@@ -228,6 +229,7 @@ impl Reader<'_> {
         let rotation_warn_before =
             self.duration("rotation.warn_before", Duration::from_hours(7 * 24));
         let reload_poll = self.duration("reload.poll", Duration::from_secs(5));
+        let notify = self.notify();
         let log = self.log();
         let (findings, shown) = self.layers.finish();
         let config = Config {
@@ -244,6 +246,7 @@ impl Reader<'_> {
             unchanged_max_age,
             merge_most,
             directory_refresh,
+            notify,
             shutdown,
             log,
             rotation_warn_before,

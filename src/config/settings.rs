@@ -6,7 +6,9 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::{ByteCount, SecretReference, Shown};
-use crate::{event::OrganisationName, network::Networks, quentli::BaseUrl, telemetry::LogSettings};
+use crate::{
+    event::OrganisationName, network::Networks, notify, quentli::BaseUrl, telemetry::LogSettings,
+};
 
 /// Flags of the command line that override everything else.
 #[derive(Clone, Debug, Default)]
@@ -41,6 +43,8 @@ pub struct Config {
     pub merge_most: NonZeroU32,
     /// How long what was read of the list of customers is good for; zero is until it is needed anew.
     pub directory_refresh: Duration,
+    /// Who is told when a person is needed.
+    pub notify: Option<notify::Settings>,
     pub shutdown: ShutdownSettings,
     pub log: LogSettings,
     /// How long before a secret ends that a sender still uses the log says so.

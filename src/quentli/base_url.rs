@@ -71,6 +71,24 @@ fn is_loopback(url: &Url) -> bool {
     }
 }
 
+/// Whether something that others must not read may be sent to an address: encrypted, or to this machine; and without a
+/// password inside, which would be shown with it.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_secure(url: &Url) -> Result<(), InvalidBaseUrl> {
+    match url.scheme() {
+        "https" => {}
+        "http" if is_loopback(url) => {}
+        "http" => return Err(InvalidBaseUrl::NotSecure),
+        _ => return Err(InvalidBaseUrl::Malformed),
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(InvalidBaseUrl::Credentials);
+    }
+    Ok(())
+}
+
 impl Default for BaseUrl {
     /// Quentli's production service.
     fn default() -> Self {
@@ -85,15 +103,7 @@ impl FromStr for BaseUrl {
 
     fn from_str(text: &str) -> Result<Self, InvalidBaseUrl> {
         let mut url = Url::parse(text.trim()).map_err(|_| InvalidBaseUrl::Malformed)?;
-        match url.scheme() {
-            "https" => {}
-            "http" if is_loopback(&url) => {}
-            "http" => return Err(InvalidBaseUrl::NotSecure),
-            _ => return Err(InvalidBaseUrl::Malformed),
-        }
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(InvalidBaseUrl::Credentials);
-        }
+        check_secure(&url)?;
         if url.query().is_some() || url.fragment().is_some() {
             return Err(InvalidBaseUrl::Extra);
         }

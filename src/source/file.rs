@@ -474,6 +474,10 @@ impl Source {
         &self.ends
     }
 
+    pub fn mapping(&self) -> &Mapping {
+        &self.checked.mapping
+    }
+
     /// Which text of the file mapped an event.
     pub fn mapping_hash(&self) -> MappingHash {
         self.checked.mapping.hash()

@@ -13,6 +13,7 @@ pub(super) mod hands;
 pub(super) mod observing;
 pub(super) mod refusing;
 pub(super) mod remapping;
+pub(super) mod requesting;
 pub(super) mod samples;
 pub(super) mod secrets;
 pub(super) mod upkeep;
@@ -21,7 +22,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Archive, AuditLog, Hands, ObservedUpdates, RefusedRequests, Store, upkeep::Upkeep};
+use super::{
+    Archive, AuditLog, Hands, ObservedUpdates, RefusedRequests, Store, StoredRequests,
+    upkeep::Upkeep,
+};
 use crate::event::EventSeq;
 
 /// A place where a store can be opened again and again, one at a time.
@@ -31,6 +35,9 @@ pub(super) trait Home: Send + Sync {
 
     /// The same for its refused requests; closed by dropping it.
     async fn open_refused(&self) -> Box<dyn RefusedRequests>;
+
+    /// The same for stored requests.
+    async fn open_requests(&self) -> Box<dyn StoredRequests>;
 
     /// The same for what sources observed.
     async fn open_observed(&self) -> Box<dyn ObservedUpdates>;
@@ -125,6 +132,7 @@ macro_rules! contract_suite {
             $home: observing:
             an_observed_update_ends_at_once_and_is_kept,
             observed_updates_are_listed_oldest_first_and_page_by_page,
+            observed_updates_go_with_the_body_of_their_event,
         );
         $crate::store::contract::contract_suite!(
             $home: refusing:
@@ -158,6 +166,10 @@ macro_rules! contract_suite {
             what_ended_stays_and_what_is_new_counts_as_of_its_event,
             fewer_and_other_outcomes_end_or_die_and_add_up,
             a_body_that_failed_whole_gives_the_items_that_nobody_else_holds,
+        );
+        $crate::store::contract::contract_suite!(
+            $home: requesting:
+            requests_of_a_source_come_newest_first_and_page_by_page,
         );
         $crate::store::contract::contract_suite!(
             $home: secrets:

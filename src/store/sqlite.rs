@@ -29,6 +29,7 @@ mod open;
 mod queue;
 mod reader;
 mod refused;
+mod requests;
 mod rows;
 mod secrets;
 mod tally;
@@ -191,17 +192,6 @@ impl SqliteStore {
     /// What the operator should be told of where the data lies; whole sentences, none when all is well.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
-    }
-
-    /// The counters of each source, by name.
-    pub async fn totals_by_source(&self) -> Result<Vec<(SourceName, Totals)>, StoreError> {
-        self.read(|connection| {
-            tally::by_source(connection)?
-                .into_iter()
-                .map(|(source, totals)| Ok((decode::text(&source, "source")?, totals)))
-                .collect()
-        })
-        .await
     }
 
     async fn change(
@@ -431,6 +421,16 @@ impl Store for SqliteStore {
         Ok(sources
             .iter()
             .fold(Totals::default(), |sum, (_source, totals)| sum.plus(totals)))
+    }
+
+    async fn totals_by_source(&self) -> Result<Vec<(SourceName, Totals)>, StoreError> {
+        self.read(|connection| {
+            tally::by_source(connection)?
+                .into_iter()
+                .map(|(source, totals)| Ok((decode::text(&source, "source")?, totals)))
+                .collect()
+        })
+        .await
     }
 
     async fn oldest_waiting(

@@ -26,8 +26,8 @@ use prometheus_client::{
 
 use self::labels::{
     AttemptLabels, CallLabels, DeadLabels, EndLabels, KeySetLabels, MappingLabels,
-    OrganisationLabels, OrganisationStateLabels, PartLabels, ReloadLabels, RequestLabels,
-    SecretLabels, SourceLabels, StateLabels, Word,
+    OrganisationLabels, OrganisationStateLabels, OutcomeLabels, PartLabels, ReloadLabels,
+    RequestLabels, SecretLabels, SourceLabels, StateLabels, Word,
 };
 use self::secrets::SecretEnds;
 pub use self::words::{
@@ -70,6 +70,7 @@ pub struct Metrics {
     oldest_waiting: Family<OrganisationLabels, SecondsGauge>,
     directory: DirectoryMetrics,
     deliveries: Family<StateLabels, Gauge>,
+    notifications: Family<OutcomeLabels, Counter>,
     store_errors: Counter,
     store_writable: Gauge,
     upkeep: UpkeepMetrics,
@@ -205,6 +206,12 @@ impl Metrics {
             "Deliveries that have not ended, by state",
             deliveries.clone(),
         );
+        let notifications = Family::default();
+        registry.register(
+            "notifications",
+            "Posts to the address of `notify`, by what became of them",
+            notifications.clone(),
+        );
         let store_errors = Counter::default();
         registry.register(
             "store_errors",
@@ -249,6 +256,7 @@ impl Metrics {
             oldest_waiting,
             directory,
             deliveries,
+            notifications,
             store_errors,
             store_writable,
             upkeep,
@@ -335,6 +343,16 @@ impl Metrics {
         for name in sources {
             self.observing.get_or_create(&source_labels(&name)).set(1);
         }
+    }
+
+    /// A post to whoever is told when a person is needed.
+    pub fn notification(&self, is_posted: bool) {
+        let outcome = if is_posted { "posted" } else { "failed" };
+        self.notifications
+            .get_or_create(&OutcomeLabels {
+                outcome: Word::Fixed(outcome),
+            })
+            .inc();
     }
 
     /// A fetch of the public keys of a source's sender.
@@ -538,6 +556,7 @@ mod tests {
         );
         metrics.verified(&source, "CRM_SECRET");
         metrics.observing([source.clone()]);
+        metrics.notification(true);
         metrics.rejected(&source, 3, 2048);
         metrics.rejected_written(&source, 5);
         metrics.rejected_left_out(&source, LeftOut::Flood, 1);

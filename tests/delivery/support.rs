@@ -645,6 +645,10 @@ impl Store for Trap {
         self.store.totals().await
     }
 
+    async fn totals_by_source(&self) -> Result<Vec<(SourceName, Totals)>, StoreError> {
+        self.store.totals_by_source().await
+    }
+
     async fn oldest_waiting(
         &self,
         organisation: &OrganisationName,

@@ -19,6 +19,7 @@ mod hubspot;
 mod journey;
 mod limits;
 mod looking;
+mod notify;
 mod observe;
 mod organisations;
 mod public_keys;

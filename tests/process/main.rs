@@ -7,6 +7,7 @@
 )]
 
 mod audit;
+mod backtest;
 mod by_hand;
 mod commands;
 mod events;

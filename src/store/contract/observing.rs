@@ -1,9 +1,14 @@
 //! What sources in the mode `observe` would have sent.
 
+use std::time::Duration;
+
 use super::{Home, samples::*};
 use crate::{
     event::{End, OBSERVED, OrderBy},
-    store::{DeliveryRecord, NewDelivery, ObservedPlace, Standing},
+    store::{
+        DeliveryRecord, NewDelivery, ObservedPlace, Standing,
+        upkeep::{Calendar, Prune, Retained},
+    },
 };
 
 fn observed(item: u32, number: u32, who: &str) -> NewDelivery {
@@ -98,4 +103,39 @@ pub(in crate::store) async fn observed_updates_are_listed_oldest_first_and_page_
         found.extend(page.iter().map(|update| update.place));
     }
     assert_eq!(found, places);
+}
+
+pub(in crate::store) async fn observed_updates_go_with_the_body_of_their_event(home: &dyn Home) {
+    let (store, upkeep) = home.open_upkeep().await;
+    let on = async |date| {
+        let calendar = Calendar { date, ahead: None };
+        upkeep
+            .set_calendar(calendar, jiff::Timestamp::MIN)
+            .await
+            .unwrap();
+    };
+    on(time(0)).await;
+    let updates = (0..5).map(|number| observed(0, number, "ana")).collect();
+    accept(&*store, event(vec![group(1, updates)])).await;
+    on(time(86_400)).await;
+    let newer = accept(&*store, event(vec![group(2, vec![observed(0, 0, "eva")])])).await;
+    on(time(3 * 86_400)).await;
+    let piece = Prune {
+        kind: Retained::Bodies,
+        date: time(3 * 86_400),
+        age: Duration::from_hours(47),
+        rows: 2,
+    };
+    let mut pieces = 0;
+    while upkeep.prune(piece).await.unwrap().more {
+        pieces += 1;
+        assert!(pieces < 20, "it never ends");
+    }
+    assert!(pieces > 1, "one piece took more than it may");
+    store.close().await;
+    drop((store, upkeep));
+    let store = home.open_observed().await;
+    let left = store.observed(&source("crm"), None, 10).await.unwrap();
+    let left: Vec<_> = left.iter().map(|update| update.place.event).collect();
+    assert_eq!(left, [newer]);
 }

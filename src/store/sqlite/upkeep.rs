@@ -181,13 +181,14 @@ impl Upkeep for SqliteStore {
 }
 
 #[cfg(test)]
-pub(super) const PLANNED: [&str; 9] = [
+pub(super) const PLANNED: [&str; 10] = [
     ACCEPTED_BY,
     FORGET_MARKS,
     prune::DUE,
     prune::LATER,
     prune::BODY,
     prune::LATEST_END,
+    prune::DELETE_OBSERVED,
     prune::DELETE_HISTORY,
     prune::DELETE_ATTEMPTS,
     prune::DELETE_EVENT,

@@ -9,7 +9,7 @@ use super::{open, outside};
 use crate::{
     event::EventSeq,
     store::{
-        AuditLog, Hands, ObservedUpdates, RefusedRequests, Store,
+        AuditLog, Hands, ObservedUpdates, RefusedRequests, Store, StoredRequests,
         contract::{Archived, Home, contract_suite},
         upkeep::Upkeep,
     },
@@ -28,6 +28,10 @@ impl Home for Directory {
     }
 
     async fn open_refused(&self) -> Box<dyn RefusedRequests> {
+        Box::new(open(self.0.path()))
+    }
+
+    async fn open_requests(&self) -> Box<dyn StoredRequests> {
         Box::new(open(self.0.path()))
     }
 

@@ -20,7 +20,7 @@ use crate::{
         contract::samples::{accept, dropped, event, group, organisation, waiting},
         sqlite::{
             OpenError, SqliteOptions, SqliteStore, applied, audit, hands, left_out, migrations,
-            observed, queue, refused, upkeep,
+            observed, queue, refused, requests, upkeep,
         },
         upkeep::{Calendar, Prune, Retained, Upkeep},
     },
@@ -326,6 +326,20 @@ async fn refused_requests_are_read_and_trimmed_by_index_and_never_sorted() {
     for plan in plans.await {
         assert!(
             !plan.contains("TEMP B-TREE") && !plan.contains("SCAN refused"),
+            "{plan}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn stored_requests_are_read_by_number_and_never_sorted() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    let plans = store.on_writer(|connection| requests::PLANNED.map(|sql| plan(connection, sql)));
+    for plan in plans.await {
+        assert!(
+            plan.starts_with("SEARCH event USING INTEGER PRIMARY KEY")
+                && !plan.contains("TEMP B-TREE"),
             "{plan}"
         );
     }

@@ -23,6 +23,11 @@ pub(super) const LATER: &str = "
 pub(super) const BODY: &str = "
     SELECT length(body), EXISTS (SELECT 1 FROM delivery WHERE delivery.event = seq) FROM event WHERE seq = ?1";
 const DROP_BODY: &str = "UPDATE event SET body = NULL, headers = NULL WHERE seq = ?1";
+/// What the source of the event only observed, which says the same as the body.
+pub(super) const DELETE_OBSERVED: &str = "
+    DELETE FROM observed WHERE source = (SELECT source FROM event WHERE seq = ?1) AND event = ?1 AND (item, number) IN
+      (SELECT item, number FROM observed
+       WHERE source = (SELECT source FROM event WHERE seq = ?1) AND event = ?1 LIMIT ?2)";
 const KEYS: &str = "SELECT dedup_keys FROM event WHERE seq = ?1";
 const KEEP_KEYS: &str = "UPDATE event SET dedup_keys = ?2 WHERE seq = ?1";
 const DELETE_KEY: &str = "DELETE FROM dedup WHERE key = ?1 AND event = ?2";
@@ -207,6 +212,14 @@ impl Group<'_> {
         };
         if is_open {
             return Ok(Left::Until(piece.date.saturating_add(OPEN_AGAIN)));
+        }
+        let observed = self
+            .connection
+            .prepare_cached(DELETE_OBSERVED)?
+            .execute(params![event, piece.rows.max(1)])?;
+        piece.takes(observed);
+        if observed > 0 && piece.is_full() {
+            return Ok(Left::Some);
         }
         self.connection
             .prepare_cached(DROP_BODY)?
