@@ -64,10 +64,13 @@ impl From<StoreError> for Stop {
 
 impl Attempt {
     /// Brings a delivery to Quentli. A refusal that says nothing against the key counts only when it is heard twice: a key
-    /// may be refused for a moment, also by one of several servers, and be good again when it is probed.
+    /// may be refused for a moment, also by one of several servers, and be good again when it is probed. What went
+    /// together with others is asked about again one by one.
     pub(super) async fn bring(&mut self, delivery: &Delivery) -> Result<Effort, Stop> {
         match self.bring_once(delivery).await? {
-            Effort::Came(Outcome::Forbidden(_)) => self.bring_once(delivery).await,
+            Effort::Came(Outcome::Forbidden(_)) if self.companions.is_empty() => {
+                self.bring_once(delivery).await
+            }
             effort => Ok(effort),
         }
     }
