@@ -18,6 +18,10 @@ const CUSTOMERS: u32 = 500;
 /// Updates in one event.
 const AT_ONCE: u32 = 500;
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how long a test runs is no setting of the program"
+)]
 fn backlog() -> u32 {
     std::env::var("BACKLOG").map_or(3_000, |text| text.parse().unwrap())
 }

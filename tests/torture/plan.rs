@@ -1,0 +1,144 @@
+//! What happens in a run, made from a seed before it begins: events, and troubles between them.
+
+mod maker;
+
+use std::{collections::BTreeMap, time::Duration};
+
+use jiff::SignedDuration;
+use quentli_gateway::sandbox::Fault;
+use serde_json::{Map, Value, json};
+
+use crate::{
+    people::{Key, Part, Person},
+    sources::SOURCES,
+};
+
+/// How a run is played, which decides what may happen in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// Inside the test, with a clock that the test drives.
+    Driven,
+    /// As a process of its own, with the system's clock: waits are short, and nobody is missing for hours.
+    Process,
+}
+
+/// A run.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) people: Vec<Person>,
+    pub(crate) items: Vec<Item>,
+    pub(crate) requests: Vec<Request>,
+    pub(crate) steps: Vec<Step>,
+}
+
+/// A request: some items from one source. Sent again it is the same, byte by byte.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    pub(crate) source: usize,
+    pub(crate) items: Vec<usize>,
+}
+
+/// A change of one person, or a note that changes nobody.
+#[derive(Clone, Debug)]
+pub(crate) struct Item {
+    pub(crate) source: usize,
+    pub(crate) person: usize,
+    pub(crate) key: Key,
+    pub(crate) version: Option<i64>,
+    /// `None` clears. Empty in a note.
+    pub(crate) change: BTreeMap<Part, Option<String>>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Step {
+    /// These requests, at once, each until it is acknowledged.
+    Send(Vec<usize>),
+    /// The same, and the gateway dies meanwhile. What was not acknowledged is sent to the next one.
+    SendAndKill(Vec<usize>),
+    Kill,
+    Trouble(usize, Fault),
+    /// The troubles end, except those that certain values meet.
+    Lift(usize),
+    RefuseKey(usize),
+    TakeKey(usize),
+    Wait(Duration),
+    /// The time of day is set.
+    SetClock(SignedDuration),
+    /// A person adds somebody to Quentli.
+    Appear(usize),
+    /// A person removes the first from Quentli, and the second has their keys from then on.
+    Replace(usize, usize),
+    /// All troubles end, and it is waited until nothing moves any more.
+    Quiet,
+}
+
+/// Marks in a value: what Quentli always does with a change that has it. The last two take as long as a delivery is
+/// tried.
+pub(crate) const MARKS: [(&str, Mark); 4] = [
+    ("(400)", Mark::Refused(400)),
+    ("(403)", Mark::Refused(403)),
+    ("(500)", Mark::Refused(500)),
+    ("(cut)", Mark::Unanswered),
+];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mark {
+    /// It is answered with this status, and not applied.
+    Refused(u16),
+    /// It is applied, and the answer never comes.
+    Unanswered,
+}
+
+impl Item {
+    pub(crate) fn is_note(&self) -> bool {
+        self.change.is_empty()
+    }
+
+    pub(crate) fn creates(&self) -> bool {
+        SOURCES[self.source].creates
+    }
+}
+
+impl Plan {
+    /// The body of a request.
+    pub(crate) fn body(&self, number: usize) -> String {
+        let request = &self.requests[number];
+        let events: Vec<Value> = request.items.iter().map(|item| self.event(*item)).collect();
+        json!({"request": number, "events": events}).to_string()
+    }
+
+    fn event(&self, number: usize) -> Value {
+        let item = &self.items[number];
+        let id = format!("i{number}");
+        if item.is_note() {
+            return json!({"id": id, "kind": "note"});
+        }
+        let person = &self.people[item.person];
+        let set: Map<String, Value> = item
+            .change
+            .iter()
+            .map(|(part, value)| {
+                let value = match (part, value) {
+                    (Part::Tags, Some(tags)) => tags.split(',').collect(),
+                    (_, value) => json!(value),
+                };
+                (part.key().to_owned(), value)
+            })
+            .collect();
+        let mut event = json!({"id": id, "kind": "change", "by": person.by(item.key), "set": set});
+        if let Some(version) = item.version {
+            event["version"] = json!(version);
+        }
+        if item.creates() {
+            event["newcomer"] = json!({
+                "name": person.first_name(), "username": person.username(), "email": person.email(),
+                "matricula": person.matricula(),
+            });
+        }
+        event
+    }
+
+    pub(crate) fn from_seed(seed: u64, form: Form) -> Self {
+        maker::make(seed, form)
+    }
+}

@@ -1,0 +1,405 @@
+//! Plays a plan, and writes down what a judge needs to know of it.
+
+use std::{collections::BTreeMap, fmt::Write as _, sync::Arc, time::Duration};
+
+use quentli_gateway::{
+    sandbox::{Action, Fault, Keys},
+    sender::{Answer, SendError, Sender, TestEvent},
+    source::Source,
+};
+use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
+use tokio::task::JoinSet;
+
+use crate::{
+    account::Account,
+    people::{Arrival, ORGANISATIONS, Part, Person, values_of},
+    plan::{Form, MARKS, Mark, Plan, Step},
+    sources::{SOURCES, Sending},
+    world::{Footprint, World},
+};
+
+/// How long it takes until one gives up waiting for deliveries to end.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// A played plan.
+pub(crate) struct Played {
+    pub(crate) plan: Plan,
+    pub(crate) world: World,
+    pub(crate) sends: Vec<Send>,
+    pub(crate) quiets: Vec<Quiet>,
+    pub(crate) journal: Vec<Entry>,
+    pub(crate) account: Account,
+    pub(crate) kills: usize,
+}
+
+/// A request of which it is known when it was begun to be sent and when it was acknowledged, counted in such moments.
+pub(crate) struct Send {
+    pub(crate) request: usize,
+    pub(crate) begun: u64,
+    pub(crate) acknowledged: u64,
+}
+
+/// A moment at which everything had come to rest.
+pub(crate) struct Quiet {
+    /// How many of the sends were through.
+    pub(crate) sends: usize,
+    /// Whoever was in Quentli, and what it had of them.
+    pub(crate) records: BTreeMap<usize, BTreeMap<Part, String>>,
+}
+
+/// A line of the story.
+pub(crate) struct Entry {
+    pub(crate) at: Duration,
+    /// In each organisation, the number of the next request to Quentli.
+    pub(crate) before: Vec<u64>,
+    /// None: all.
+    pub(crate) organisation: Option<usize>,
+    /// None: whoever it may concern.
+    pub(crate) items: Option<Vec<usize>>,
+    pub(crate) text: String,
+}
+
+struct Player {
+    plan: Plan,
+    form: Form,
+    world: World,
+    sources: Vec<Arc<Source>>,
+    sender: Sender,
+    random: StdRng,
+    moment: u64,
+    sends: Vec<Send>,
+    quiets: Vec<Quiet>,
+    journal: Vec<Entry>,
+    is_present: Vec<bool>,
+    kills: usize,
+}
+
+/// # Errors
+/// What did not come to an end.
+pub(crate) async fn play(plan: Plan, form: Form, seed: u64) -> Result<Played, String> {
+    let mut player = Player {
+        is_present: plan
+            .people
+            .iter()
+            .map(|person| person.arrival == Arrival::There)
+            .collect(),
+        plan,
+        form,
+        world: World::new(form).await,
+        sources: SOURCES.iter().map(Sending::armed).collect(),
+        sender: Sender::new().unwrap(),
+        random: StdRng::seed_from_u64(seed),
+        moment: 0,
+        sends: Vec::new(),
+        quiets: Vec::new(),
+        journal: Vec::new(),
+        kills: 0,
+    };
+    for person in player.plan.people.clone() {
+        if person.arrival == Arrival::There {
+            player.add(&person);
+        }
+    }
+    for organisation in 0..ORGANISATIONS.len() {
+        player.order_marks(organisation);
+    }
+    for step in player.plan.steps.clone() {
+        player.step(step).await?;
+    }
+    player.finish().await
+}
+
+impl Player {
+    fn note(&mut self, organisation: Option<usize>, items: Option<Vec<usize>>, text: String) {
+        let before = self.world.quentli.iter().map(|(sandbox, _)| {
+            let last = sandbox.last_exchanges(1);
+            last.first().map_or(0, |exchange| exchange.number + 1)
+        });
+        self.journal.push(Entry {
+            at: self.world.clock.elapsed(),
+            before: before.collect(),
+            organisation,
+            items,
+            text,
+        });
+    }
+
+    fn add(&self, person: &Person) {
+        let sandbox = self.world.sandbox(person.organisation);
+        sandbox.add(&person.record()).unwrap();
+    }
+
+    /// What certain values always meet.
+    fn order_marks(&self, organisation: usize) {
+        for (text, mark) in MARKS {
+            let action = match mark {
+                Mark::Refused(status) => Action::Status {
+                    status,
+                    retry_after: None,
+                    message: None,
+                },
+                Mark::Unanswered => Action::CutAfter,
+            };
+            let fault = Fault::always(action).on_body(text);
+            self.world.sandbox(organisation).fault(fault).unwrap();
+        }
+    }
+
+    fn lift(&self, organisation: usize) {
+        self.world.sandbox(organisation).lift_faults();
+        self.order_marks(organisation);
+    }
+
+    async fn step(&mut self, step: Step) -> Result<(), String> {
+        match step {
+            Step::Send(requests) => {
+                self.note_requests(&requests, "sent");
+                self.send(&requests).await;
+            }
+            Step::SendAndKill(requests) => {
+                self.note_requests(&requests, "sent, and the gateway dies meanwhile");
+                self.send_and_kill(&requests).await;
+            }
+            Step::Kill => {
+                self.note(
+                    None,
+                    None,
+                    "the gateway dies and is started again".to_owned(),
+                );
+                self.kill_and_start().await;
+            }
+            Step::Trouble(organisation, fault) => {
+                let text = format!("trouble: {}", serde_json::to_string(&fault).unwrap());
+                self.note(Some(organisation), None, text);
+                self.world.sandbox(organisation).fault(fault).unwrap();
+            }
+            Step::Lift(organisation) => {
+                self.note(Some(organisation), None, "the troubles end".to_owned());
+                self.lift(organisation);
+            }
+            Step::RefuseKey(organisation) => {
+                self.note(Some(organisation), None, "the key is refused".to_owned());
+                self.world.sandbox(organisation).set_keys(Keys::Only {
+                    accepted: vec!["another".to_owned()],
+                    forbidden: Vec::new(),
+                });
+            }
+            Step::TakeKey(organisation) => {
+                self.note(Some(organisation), None, "the key is taken".to_owned());
+                self.world.sandbox(organisation).set_keys(Keys::Any);
+            }
+            Step::Wait(time) => {
+                self.note(None, None, format!("{time:?} pass"));
+                for _ in 0..4 {
+                    self.world.pass(self.form, time / 4).await;
+                }
+            }
+            Step::SetClock(by) => {
+                self.note(None, None, format!("the time of day is set by {by:?}"));
+                self.world.clock.set_time_by(by);
+            }
+            Step::Appear(person) => {
+                let person_there = self.plan.people[person].clone();
+                let text = format!("{} is added to Quentli", person_there.username());
+                self.note(Some(person_there.organisation), None, text);
+                self.add(&person_there);
+                self.is_present[person] = true;
+            }
+            Step::Replace(old, new) => {
+                let (old_one, new_one) =
+                    (self.plan.people[old].clone(), self.plan.people[new].clone());
+                let text = format!(
+                    "{} is removed from Quentli; {} has the same keys",
+                    old_one.id(),
+                    new_one.id()
+                );
+                self.note(Some(old_one.organisation), None, text);
+                assert!(
+                    self.world
+                        .sandbox(old_one.organisation)
+                        .remove(&old_one.id())
+                );
+                self.is_present[old] = false;
+                self.add(&new_one);
+                self.is_present[new] = true;
+            }
+            Step::Quiet => {
+                self.come_to_rest(false).await?;
+                self.note(None, None, "everything has come to rest".to_owned());
+                self.look_around();
+            }
+        }
+        Ok(())
+    }
+
+    fn note_requests(&mut self, requests: &[usize], how: &str) {
+        for number in requests {
+            let request = &self.plan.requests[*number];
+            let (name, items) = (SOURCES[request.source].name, request.items.clone());
+            let text = format!("{how}: request {number} of {name}, {} items", items.len());
+            self.note(
+                Some(SOURCES[request.source].organisation),
+                Some(items),
+                text,
+            );
+        }
+    }
+
+    fn post(&self, request: usize) -> impl Future<Output = Result<Answer, SendError>> + use<> {
+        let event = TestEvent::new(
+            &format!("r{request}"),
+            "application/json",
+            self.plan.body(request),
+        );
+        let source = Arc::clone(&self.sources[self.plan.requests[request].source]);
+        let (sender, url, now) = (
+            self.sender.clone(),
+            self.world.url(),
+            self.world.clock.now(),
+        );
+        async move { sender.send(&source, &event, &url, &url, now).await }
+    }
+
+    fn acknowledged(&mut self, request: usize, begun: u64, answer: &Answer) {
+        assert_eq!(answer.status, 200, "request {request}: {answer:?}");
+        self.moment += 1;
+        self.sends.push(Send {
+            request,
+            begun,
+            acknowledged: self.moment,
+        });
+    }
+
+    /// Sends requests at once, and gives those that were not acknowledged since the gateway was gone.
+    async fn send_once(&mut self, requests: &[usize], dies: bool) -> Vec<usize> {
+        self.moment += 1;
+        let begun = self.moment;
+        let mut under_way = JoinSet::new();
+        for request in requests {
+            let (request, post) = (*request, self.post(*request));
+            under_way.spawn(async move { (request, post.await) });
+        }
+        if dies {
+            tokio::time::sleep(Duration::from_micros(self.random.random_range(0..6_000))).await;
+            self.world.kill();
+        }
+        let mut lost = Vec::new();
+        while let Some(ended) = under_way.join_next().await {
+            match ended.unwrap() {
+                (request, Ok(answer)) => self.acknowledged(request, begun, &answer),
+                (request, Err(error)) if dies => {
+                    assert!(matches!(error, SendError::NoAnswer { .. }), "{error}");
+                    lost.push(request);
+                }
+                (request, Err(error)) => panic!("request {request}: {error:?}"),
+            }
+        }
+        lost
+    }
+
+    async fn send(&mut self, requests: &[usize]) {
+        let lost = self.send_once(requests, false).await;
+        assert!(lost.is_empty());
+    }
+
+    async fn send_and_kill(&mut self, requests: &[usize]) {
+        let lost = self.send_once(requests, true).await;
+        self.kills += 1;
+        self.world.start().await;
+        self.send(&lost).await;
+    }
+
+    async fn kill_and_start(&mut self) {
+        self.kills += 1;
+        self.world.kill();
+        self.world.start().await;
+    }
+
+    /// Ends all troubles, and waits until nothing moves any more; at the end of a run until nothing is under way.
+    async fn come_to_rest(&mut self, is_end: bool) -> Result<(), String> {
+        for organisation in 0..ORGANISATIONS.len() {
+            self.lift(organisation);
+            self.world.sandbox(organisation).set_keys(Keys::Any);
+        }
+        let began = std::time::Instant::now();
+        let mut step = match self.form {
+            Form::Driven => Duration::from_secs(1),
+            Form::Process => Duration::from_millis(20),
+        };
+        let mut last = self.world.footprint().await;
+        let mut idle = Duration::ZERO;
+        loop {
+            // Whoever has come to Quentli meanwhile is looked for within an hour.
+            let is_quiet = !is_end && last.active == 0 && idle >= Duration::from_hours(2);
+            if last.open == 0 || is_quiet {
+                return Ok(());
+            }
+            if began.elapsed() > PATIENCE {
+                return Err(self.unrest(&last).await);
+            }
+            self.world.pass(self.form, step).await;
+            let now = self.world.footprint().await;
+            if self.form == Form::Driven {
+                let has_moved = now.changes != last.changes || now.totals != last.totals;
+                idle = if has_moved {
+                    Duration::ZERO
+                } else {
+                    idle + step
+                };
+                step = if now.requests == last.requests {
+                    (step * 4).min(Duration::from_mins(if is_end { 120 } else { 20 }))
+                } else {
+                    (step / 4).max(Duration::from_secs(1))
+                };
+            }
+            last = now;
+        }
+    }
+
+    /// What goes on where nothing comes to rest.
+    async fn unrest(&self, last: &Footprint) -> String {
+        let status = self.world.status().await;
+        let mut text = format!("it does not come to rest: {last:?}\n{status}\n");
+        for (sandbox, _) in &self.world.quentli {
+            for exchange in sandbox.last_exchanges(12) {
+                writeln!(text, "{} {exchange:?} {}", exchange.at, exchange.query).unwrap();
+            }
+        }
+        for entry in &self.journal {
+            writeln!(text, "{:?} {}", entry.at, entry.text).unwrap();
+        }
+        text
+    }
+
+    fn look_around(&mut self) {
+        let mut records = BTreeMap::new();
+        for (number, person) in self.plan.people.iter().enumerate() {
+            let sandbox = self.world.sandbox(person.organisation);
+            let record = match person.arrival {
+                Arrival::Created => sandbox.customer_by_username(&person.username()),
+                _ => sandbox.customer(&person.id()),
+            };
+            records.extend(record.map(|record| (number, values_of(&record))));
+        }
+        self.quiets.push(Quiet {
+            sends: self.sends.len(),
+            records,
+        });
+    }
+
+    async fn finish(mut self) -> Result<Played, String> {
+        self.come_to_rest(true).await?;
+        self.world.stop();
+        let account = Account::read(&self.world.data(), &self.world.clock).await;
+        self.look_around();
+        Ok(Played {
+            plan: self.plan,
+            world: self.world,
+            sends: self.sends,
+            quiets: self.quiets,
+            journal: self.journal,
+            account,
+            kills: self.kills,
+        })
+    }
+}
