@@ -2,8 +2,10 @@
 
 mod keys;
 mod lookup;
+mod recent;
 mod unchanged;
 
-pub use keys::{Keys, group_items};
+pub use keys::{Found, Keys, StandIn, item_keys, request_key};
 pub use lookup::key_of_parts;
+pub use recent::RecentKeys;
 pub use unchanged::{Candidate, Known, Selection, Share, confirmed, select};

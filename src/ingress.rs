@@ -14,6 +14,7 @@ mod body;
 mod confirm;
 mod handshake;
 mod late;
+mod numbering;
 mod pages;
 mod rejected;
 mod rotation;
@@ -39,12 +40,18 @@ use url::Url;
 
 pub use again::map_again;
 pub use late::{Late, LateCounts, NotTried};
+pub use numbering::NumberingFigures;
 pub use rejected::{lasting, meaning};
 pub use server::{ServerLimits, listen, serve};
 
-use self::{admission::Admission, confirm::Confirmer, rejected::Recorder, rotation::Rotation};
+use self::{
+    admission::Admission, confirm::Confirmer, numbering::Numbering, rejected::Recorder,
+    rotation::Rotation,
+};
 use crate::{
     clock::Clock,
+    dedup::RecentKeys,
+    event::SourceName,
     jwks::KeySets,
     network::Networks,
     problem::Problem,
@@ -97,6 +104,8 @@ pub struct Ingress {
     metrics: Metrics,
     public_url: Option<Url>,
     admission: Admission,
+    recent: RecentKeys,
+    numbering: Numbering,
     rotation: Rotation,
     body_limit: usize,
     body_budget: body::Budget,
@@ -130,6 +139,8 @@ impl Ingress {
             metrics: parts.metrics,
             public_url: parts.public_url,
             admission: Admission::new(parts.trusted_proxies),
+            recent: RecentKeys::default(),
+            numbering: Numbering::default(),
             rotation: Rotation::new(parts.warn_before_end),
             body_limit: parts.body_limit,
             body_budget: body::Budget::new(parts.body_budget, parts.body_limit),
@@ -145,6 +156,11 @@ impl Ingress {
     /// are served.
     pub fn drain(&self) {
         self.ready.store(false, Ordering::Relaxed);
+    }
+
+    /// How well the sender of a source numbers its events.
+    pub fn numbering(&self, source: &SourceName) -> NumberingFigures {
+        self.numbering.of(source)
     }
 
     /// Writes down which requests are refused, until it is dropped.

@@ -144,8 +144,36 @@ pub enum Acceptance {
         /// Deliveries of the new groups that ended at once.
         dropped: u32,
     },
-    /// Every group was known; nothing was stored but the count. `event` is the one that holds the first key.
-    Duplicate { event: EventSeq },
+    /// Every group was known; nothing was stored but the count.
+    Duplicate {
+        /// The one that holds the first key.
+        event: EventSeq,
+        /// How many groups that were.
+        known: u32,
+        /// Whether the request and that event have one group each, and different bodies.
+        differs: bool,
+    },
+}
+
+/// A request that is probably known, without what would have to be stored of it.
+#[derive(Clone, Debug)]
+pub struct KnownRequest {
+    pub source: SourceName,
+    pub received_at: Timestamp,
+    /// Of all its groups, in order; at least one.
+    pub keys: Vec<DedupKey>,
+    /// SHA-256.
+    pub body_hash: [u8; 32],
+}
+
+/// An event whose id came again with another body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReusedId {
+    pub event: EventSeq,
+    pub source: SourceName,
+    pub times: u64,
+    pub first_at: Timestamp,
+    pub last_at: Timestamp,
 }
 
 /// An entry of the index of lanes: the first delivery that waits in it.
@@ -341,6 +369,13 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Stores a request: the event, the dedup keys of its new groups and their deliveries. Groups whose key is
     /// known, also from earlier in the same event, are left out and counted.
     async fn accept(&self, event: NewEvent) -> Result<Acceptance, StoreError>;
+
+    /// Counts a request as the duplicate that it is, as [`Store::accept`] would, if every one of its keys is there. `None`
+    /// where one is not: then nothing has changed, and the request is to be accepted.
+    async fn known(&self, request: KnownRequest) -> Result<Option<Acceptance>, StoreError>;
+
+    /// The latest events whose id came again with another body, newest first; they are forgotten with their keys.
+    async fn reused_ids(&self, limit: u32) -> Result<Vec<ReusedId>, StoreError>;
 
     /// The greatest [`DeliveryPos`] that may be waiting; changes after each commit that adds one. Look with
     /// [`Store::arrived`] after subscribing and after each change.

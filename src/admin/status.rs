@@ -14,13 +14,16 @@ use super::{Admin, pause, reload::Reload, upkeep::UpkeepStatus};
 use crate::{
     delivery::{DirectoryStatus, State as DeliveringState},
     event::{End, SourceName},
+    ingress::NumberingFigures,
     source::{LEARNED, Mode},
-    store::{DeadCause, DeliveryRecord, Standing, StoreError, Totals},
+    store::{DeadCause, DeliveryRecord, ReusedId, Standing, StoreError, Totals},
     telemetry::DirectoryState,
 };
 
 /// How many dead deliveries are listed.
 const LATEST_DEAD: u32 = 50;
+/// How many events are listed whose id came again with another body.
+const LATEST_REUSED: u32 = 20;
 
 #[derive(Serialize)]
 struct Status<'a> {
@@ -35,6 +38,8 @@ struct Status<'a> {
     upkeep: UpkeepStatus,
     /// What people paused.
     pauses: Vec<pause::Shown>,
+    /// The latest events whose id came again with another body, newest first.
+    reused_ids: Vec<ReusedStatus>,
     /// The latest, newest first.
     dead: Vec<DeadDelivery>,
     /// Why deliveries are dead, all of them.
@@ -112,6 +117,9 @@ struct SourceStatus {
     /// What proves its requests.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     secrets: Vec<SecretStatus>,
+    /// How well its sender tells events apart, where something was wrong with that since the start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dedup: Option<NumberingStatus>,
     /// What is wrong with its file or its secrets, one line each.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     trouble: Vec<String>,
@@ -125,6 +133,28 @@ struct SecretStatus {
     until: Option<String>,
     /// Whether it is still accepted.
     accepted: bool,
+}
+
+#[derive(Serialize)]
+struct NumberingStatus {
+    /// Requests or items known by their body, since what `receive.dedup` names was missing.
+    by_body: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by_body_at: Option<Timestamp>,
+    /// Duplicates whose id had another body before.
+    reused_ids: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reused_at: Option<Timestamp>,
+}
+
+/// An event whose id came again with another body.
+#[derive(Serialize)]
+struct ReusedStatus {
+    event: i64,
+    source: String,
+    times: u64,
+    first_at: Timestamp,
+    last_at: Timestamp,
 }
 
 #[derive(Serialize)]
@@ -217,6 +247,7 @@ pub(super) async fn page(State(admin): State<Arc<Admin>>) -> Response {
             requests: figures.rows,
             kept: figures.kept,
         });
+    let reused = admin.store.reused_ids(LATEST_REUSED).await;
     let reload = admin.reloads.last();
     let now = admin.clock.now();
     let learned = |learning: Option<&SourceName>| {
@@ -224,6 +255,11 @@ pub(super) async fn page(State(admin): State<Arc<Admin>>) -> Response {
     };
     let status = Status {
         reload: Reload::from(&*reload),
+        reused_ids: reused
+            .unwrap_or_default()
+            .into_iter()
+            .map(ReusedStatus::from)
+            .collect(),
         upkeep: UpkeepStatus::new(&admin.upkeep.borrow()),
         pauses: pause::Shown::lasting(pauses),
         dead: dead.into_iter().map(DeadDelivery::from).collect(),
@@ -239,6 +275,7 @@ pub(super) async fn page(State(admin): State<Arc<Admin>>) -> Response {
             .all()
             .into_iter()
             .map(|standing| SourceStatus {
+                dedup: numbering(&admin, &standing.source),
                 source: standing.source,
                 receives: standing.trouble.is_empty(),
                 mapping: standing.mapping.map(|mapping| mapping.to_string()),
@@ -272,6 +309,29 @@ impl From<DeadCause> for CauseStatus {
             count: cause.count,
             first_event: cause.first.0,
             last_event: cause.last.0,
+        }
+    }
+}
+
+/// Nothing where all is well, and for a file whose name is none of a source.
+fn numbering(admin: &Admin, source: &str) -> Option<NumberingStatus> {
+    let figures = admin.ingress.numbering(&source.parse().ok()?);
+    (figures != NumberingFigures::default()).then_some(NumberingStatus {
+        by_body: figures.by_body,
+        by_body_at: figures.by_body_at,
+        reused_ids: figures.reused,
+        reused_at: figures.reused_at,
+    })
+}
+
+impl From<ReusedId> for ReusedStatus {
+    fn from(reused: ReusedId) -> Self {
+        Self {
+            event: reused.event.0,
+            source: reused.source.to_string(),
+            times: reused.times,
+            first_at: reused.first_at,
+            last_at: reused.last_at,
         }
     }
 }

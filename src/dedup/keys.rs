@@ -3,9 +3,17 @@
 use http::HeaderMap;
 
 use crate::{
-    event::{DedupKey, DedupKeyBuilder, Mapped, MappedItem, SourceName},
+    event::{DedupKey, DedupKeyBuilder, MappedItem, SourceName},
     source::receive::DedupRule,
 };
+
+/// The keys of one request, and how well they tell it apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    pub keys: Keys,
+    /// How many of them are made of the body because the header or a part that the source names was missing.
+    pub by_body: u32,
+}
 
 /// The keys of one request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,44 +41,62 @@ impl Keys {
     }
 }
 
-/// Finds the keys of a request. A header or a part that is missing never makes different events equal: the body
-/// (with the item's place in it) stands in, so that only an identical request is recognised. `telling` are the headers
-/// that take part in what a body means: the same body under another topic or another event id is another event.
-pub fn group_items(
-    source: &SourceName,
-    rule: &DedupRule,
-    headers: &HeaderMap,
-    body: &[u8],
-    telling: &[(&str, &str)],
-    mapped: &Mapped,
-) -> Keys {
-    let of_body = |item| DedupKey::of_body(source, body, telling.iter().copied(), item);
-    match rule {
-        DedupRule::Body => Keys::Request(of_body(None)),
+/// What stands in for the numbers that a sender did not give: the body, so that only an identical request is recognised
+/// and different events are never made equal. `telling` are the headers that take part in what a body means: the same body
+/// under another topic or another event id is another event.
+#[derive(Clone, Copy, Debug)]
+pub struct StandIn<'a> {
+    pub source: &'a SourceName,
+    pub body: &'a [u8],
+    pub telling: &'a [(&'a str, &'a str)],
+}
+
+impl StandIn<'_> {
+    fn key(&self, item: Option<u32>) -> DedupKey {
+        DedupKey::of_body(self.source, self.body, self.telling.iter().copied(), item)
+    }
+}
+
+/// The key of a request as a whole, before it is mapped; `None` where its items are told apart.
+pub fn request_key(rule: &DedupRule, headers: &HeaderMap, stand_in: StandIn<'_>) -> Option<Found> {
+    let (key, by_body) = match rule {
+        DedupRule::Body => (stand_in.key(None), 0),
         DedupRule::Header(name) => match headers.get(name) {
             Some(value) if !value.is_empty() => {
-                let mut key = DedupKeyBuilder::composite(source);
+                let mut key = DedupKeyBuilder::composite(stand_in.source);
                 key.part(Some(name.as_str().as_bytes()));
                 key.part(Some(value.as_bytes()));
-                Keys::Request(key.finish())
+                (key.finish(), 0)
             }
-            _ => Keys::Request(of_body(None)),
+            _ => (stand_in.key(None), 1),
         },
-        DedupRule::Expressions(_) => {
-            let key = |(index, item): (usize, &MappedItem)| {
-                let complete = !item.dedup.is_empty() && item.dedup.iter().all(Option::is_some);
-                if !complete {
-                    let index = u32::try_from(index).unwrap_or(u32::MAX);
-                    return of_body(Some(index));
-                }
-                let mut key = DedupKeyBuilder::composite(source);
-                for part in &item.dedup {
-                    key.part(part.as_deref().map(str::as_bytes));
-                }
-                key.finish()
-            };
-            Keys::Items(mapped.items.iter().enumerate().map(key).collect())
+        DedupRule::Expressions(_) => return None,
+    };
+    Some(Found {
+        keys: Keys::Request(key),
+        by_body,
+    })
+}
+
+/// The keys of the items of a request, by what the source's expressions gave. With a part missing, the body and the item's
+/// place in it stand in; so they do, uncounted, for what could not be read at all, which is dead for that.
+pub fn item_keys(items: &[MappedItem], stand_in: StandIn<'_>) -> Found {
+    let mut by_body = 0;
+    let key = |(index, item): (usize, &MappedItem)| {
+        if item.dedup.is_empty() || item.dedup.iter().any(Option::is_none) {
+            by_body += u32::from(!item.dedup.is_empty());
+            return stand_in.key(Some(u32::try_from(index).unwrap_or(u32::MAX)));
         }
+        let mut key = DedupKeyBuilder::composite(stand_in.source);
+        for part in &item.dedup {
+            key.part(part.as_deref().map(str::as_bytes));
+        }
+        key.finish()
+    };
+    let keys = items.iter().enumerate().map(key).collect();
+    Found {
+        keys: Keys::Items(keys),
+        by_body,
     }
 }
 
@@ -96,6 +122,16 @@ mod tests {
         telling: &[(&str, &str)],
         items: &[&[Option<&str>]],
     ) -> Keys {
+        found(rule, headers, body, telling, items).keys
+    }
+
+    fn found(
+        rule: &DedupRule,
+        headers: &[(&'static str, &str)],
+        body: &str,
+        telling: &[(&str, &str)],
+        items: &[&[Option<&str>]],
+    ) -> Found {
         let source = "s".parse().unwrap();
         let headers = headers
             .iter()
@@ -104,16 +140,33 @@ mod tests {
             dedup: parts.iter().map(|part| part.map(str::to_owned)).collect(),
             outcomes: Vec::new(),
         });
-        group_items(
-            &source,
-            rule,
-            &headers.collect(),
-            body.as_bytes(),
+        let items: Vec<MappedItem> = items.collect();
+        let stand_in = StandIn {
+            source: &source,
+            body: body.as_bytes(),
             telling,
-            &Mapped {
-                items: items.collect(),
-            },
-        )
+        };
+        request_key(rule, &headers.collect(), stand_in)
+            .unwrap_or_else(|| item_keys(&items, stand_in))
+    }
+
+    #[test]
+    fn what_the_body_stands_in_for_is_counted() {
+        let header = DedupRule::Header(HeaderName::from_static("webhook-id"));
+        let expressions = DedupRule::Expressions(Vec::new());
+        let whole: &[Option<&str>] = &[Some("7"), Some("email")];
+        let part: &[Option<&str>] = &[Some("7"), None];
+        let count = |rule, headers: &[_], items: &[&[Option<&str>]]| {
+            found(rule, headers, "a", &[], items).by_body
+        };
+        assert_eq!(count(&DedupRule::Body, &[], &[]), 0);
+        assert_eq!(count(&header, &[("webhook-id", "1")], &[]), 0);
+        assert_eq!(count(&header, &[("webhook-id", "")], &[]), 1);
+        assert_eq!(count(&header, &[], &[]), 1);
+        assert_eq!(count(&expressions, &[], &[whole, whole]), 0);
+        assert_eq!(count(&expressions, &[], &[part, whole, part]), 2);
+        // It could not be read: no part is missing.
+        assert_eq!(count(&expressions, &[], &[&[]]), 0);
     }
 
     #[test]

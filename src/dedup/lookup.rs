@@ -26,10 +26,18 @@ mod tests {
 
     use super::*;
     use crate::{
-        dedup::{Keys, group_items},
-        event::{Mapped, MappedItem},
+        dedup::{Keys, StandIn, item_keys, request_key},
+        event::MappedItem,
         source::{SourceFile, UnreadableSamples},
     };
+
+    fn stand_in(source: &SourceName) -> StandIn<'_> {
+        StandIn {
+            source,
+            body: b"{}",
+            telling: &[],
+        }
+    }
 
     #[test]
     fn the_key_of_a_header_is_the_one_under_which_requests_are_stored() {
@@ -39,10 +47,9 @@ mod tests {
             HeaderName::from_static("webhook-id"),
             HeaderValue::from_static("msg_1"),
         )]);
-        let items = Mapped { items: Vec::new() };
-        let stored = group_items(&source, &rule, &headers, b"{}", &[], &items);
+        let stored = request_key(&rule, &headers, stand_in(&source)).unwrap();
         let found = key_of_parts(&source, &rule, &["msg_1"]).map(Keys::Request);
-        assert_eq!(found, Some(stored));
+        assert_eq!(found, Some(stored.keys));
         assert_eq!(key_of_parts(&source, &rule, &["msg_1", "2"]), None);
         assert_eq!(key_of_parts(&source, &DedupRule::Body, &["msg_1"]), None);
     }
@@ -64,9 +71,7 @@ mod tests {
             dedup: vec![Some("7".into()), Some("email".into())],
             outcomes: Vec::new(),
         };
-        let items = Mapped { items: vec![item] };
-        let none = HeaderMap::new();
-        let stored = group_items(&source, &receive.dedup, &none, b"{}", &[], &items);
+        let stored = item_keys(&[item], stand_in(&source)).keys;
         let found = key_of_parts(&source, &receive.dedup, &["7", "email"]);
         assert_eq!(found, Some(stored.of_item(0)));
         assert_eq!(key_of_parts(&source, &receive.dedup, &["7"]), None);

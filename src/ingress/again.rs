@@ -30,7 +30,7 @@ pub async fn map_again(
         let mapped = std::panic::catch_unwind(AssertUnwindSafe(map));
         let mapped = mapped.unwrap_or_else(|_| panicked());
         // Where a header numbers the event, all of it is one group, whose key is known.
-        accepted::groups(&source, &HeaderMap::new(), &kept, &body, mapped)
+        accepted::groups(&source, &HeaderMap::new(), &kept, &body, mapped, None).0
     });
     Some(Remapping {
         event: stored.event,

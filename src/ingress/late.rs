@@ -113,7 +113,7 @@ impl Ingress {
                 self.count(source.name(), &acceptance);
                 let (late, event) = match acceptance {
                     Acceptance::Accepted { event, .. } => (Late::Accepted(event), event),
-                    Acceptance::Duplicate { event } => (Late::Duplicate(event), event),
+                    Acceptance::Duplicate { event, .. } => (Late::Duplicate(event), event),
                 };
                 self.refused.accepted_later(id, event).await?;
                 late

@@ -2,6 +2,7 @@
 
 mod late;
 mod rejected;
+mod repeated;
 
 use std::{
     iter,

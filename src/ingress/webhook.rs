@@ -15,6 +15,8 @@ use axum::{
     extract::{Extension, Path, State, rejection::PathRejection},
 };
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header, request::Parts};
+use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
 use tokio::sync::SemaphorePermit;
 
 use super::{
@@ -26,10 +28,10 @@ use super::{
     server::ConnectedFrom,
 };
 use crate::{
-    event::{End, Failure, ItemOutcome, Mapped, MappedItem, SourceName},
+    event::{DedupKey, End, Failure, ItemOutcome, Mapped, MappedItem, SourceName},
     problem::Problem,
     source::{Lookup, Source, receive::Answer},
-    store::{Acceptance, StoreError},
+    store::{Acceptance, KnownRequest, StoreError},
     telemetry::RequestResult,
     verify::{self, Peer, Received, Verified},
 };
@@ -170,7 +172,9 @@ pub(super) async fn receive(
                     dead,
                     dropped,
                 } => (RequestResult::Accepted, event, [new, known, dead, dropped]),
-                Acceptance::Duplicate { event } => (RequestResult::Duplicate, event, [0; 4]),
+                Acceptance::Duplicate { event, known, .. } => {
+                    (RequestResult::Duplicate, event, [0, known, 0, 0])
+                }
             };
             let [new, known_items, dead, dropped] = counts;
             let name = stored.name();
@@ -288,20 +292,105 @@ impl Ingress {
             Asked::Handshake(answered) => return Ok(Done::Handshake(answered)),
         };
         let secret = verified.secret_name().map(str::to_owned);
-        let (verified, mapped) = map(source, verified).await;
-        let event = accepted::new_event(source, verified, mapped);
-        let stored = self.store.accept(event).await;
+        let stored = self.store(source, verified).await;
         stored
             .map(|acceptance| Done::Stored(acceptance, secret))
             .map_err(|error| self.not_stored(&error))
     }
 
-    /// Counts deliveries that ended at once or are dead: nothing can be sent for these, so no dispatcher will ever see
-    /// and count them.
+    /// Maps and stores an event. What was seen lately is neither mapped, where its key is known before, nor made into rows:
+    /// the store only confirms that it is known.
+    async fn store(
+        &self,
+        source: &Arc<Source>,
+        verified: Verified,
+    ) -> Result<Acceptance, StoreError> {
+        let received = verified.received();
+        let received_at = received.received_at;
+        let of_request = accepted::key_of_request(source, received);
+        let is_one_group = of_request.is_some();
+        if let Some(found) = &of_request {
+            let keys = [found.keys.of_item(0)];
+            if let Some(known) = self
+                .known(source, received_at, &received.body, &keys)
+                .await?
+            {
+                self.count_by_body(source, found.by_body, received_at);
+                return Ok(known);
+            }
+        }
+        let (verified, mapped) = map(source, verified).await;
+        let (event, by_body) = accepted::new_event(source, verified, mapped, of_request);
+        let keys = accepted::keys_of(&event);
+        let known = if is_one_group {
+            None
+        } else {
+            self.known(source, received_at, &event.body, &keys).await?
+        };
+        let acceptance = match known {
+            Some(known) => known,
+            None => self.store.accept(event).await?,
+        };
+        self.recent.insert(&keys);
+        self.count_by_body(source, by_body, received_at);
+        Ok(acceptance)
+    }
+
+    /// What the store says of a request whose keys were all seen lately; `None` where it must be stored.
+    async fn known(
+        &self,
+        source: &Source,
+        received_at: Timestamp,
+        body: &[u8],
+        keys: &[DedupKey],
+    ) -> Result<Option<Acceptance>, StoreError> {
+        if !self.recent.know_all(keys) {
+            return Ok(None);
+        }
+        let request = KnownRequest {
+            source: source.name().clone(),
+            received_at,
+            keys: keys.to_vec(),
+            body_hash: Sha256::digest(body).into(),
+        };
+        self.store.known(request).await
+    }
+
+    fn count_by_body(&self, source: &Source, by_body: u32, at: Timestamp) {
+        if by_body > 0 {
+            self.metrics.dedup_by_body(source.name(), by_body);
+            self.numbering
+                .by_body(source.name(), by_body, at, self.clock.elapsed());
+        }
+    }
+
+    /// Counts what was new and what was known; and deliveries that ended at once or are dead: nothing can be sent for
+    /// these, so no dispatcher will ever see and count them.
     pub(super) fn count(&self, source: &SourceName, acceptance: &Acceptance) {
-        if let Acceptance::Accepted { dead, dropped, .. } = acceptance {
-            self.metrics.ended(source, End::Dropped, *dropped);
-            self.metrics.buried(source, "mapping", *dead);
+        match acceptance {
+            Acceptance::Accepted {
+                new,
+                known,
+                dead,
+                dropped,
+                ..
+            } => {
+                self.metrics.items(source, *new, *known);
+                self.metrics.ended(source, End::Dropped, *dropped);
+                self.metrics.buried(source, "mapping", *dead);
+            }
+            Acceptance::Duplicate {
+                event,
+                known,
+                differs,
+            } => {
+                self.metrics.items(source, 0, *known);
+                if *differs {
+                    self.metrics.reused_id(source);
+                    let (at, now) = (self.clock.now(), self.clock.elapsed());
+                    self.numbering.reused(source, *event, at, now);
+                }
+            }
         }
     }
 
@@ -502,8 +591,8 @@ fn summary(acceptance: &Acceptance) -> String {
         } => {
             format!("{{\"status\":\"accepted\",\"event\":{event},\"new\":{new},\"known\":{known}}}")
         }
-        Acceptance::Duplicate { event } => {
-            format!("{{\"status\":\"duplicate\",\"event\":{event}}}")
+        Acceptance::Duplicate { event, known, .. } => {
+            format!("{{\"status\":\"duplicate\",\"event\":{event},\"new\":0,\"known\":{known}}}")
         }
     }
 }

@@ -70,6 +70,8 @@ macro_rules! contract_suite {
             an_accepted_event_is_there_after_a_restart,
             a_known_key_is_a_duplicate_also_after_a_restart,
             known_groups_are_left_out_and_counted,
+            a_request_that_is_known_is_counted_without_being_stored,
+            an_id_with_another_body_is_noticed_by_both_ways,
             a_key_given_twice_in_one_event_is_taken_once,
             of_many_calls_with_the_same_keys_each_key_is_taken_once,
             numbers_grow_in_the_order_of_acceptance,

@@ -21,6 +21,7 @@ mod fault;
 mod group;
 mod hands;
 mod health;
+mod known;
 mod left_out;
 mod look;
 mod migrations;
@@ -66,8 +67,8 @@ use self::{
     writer::{Call, GroupLimit, Job, Reply, Writer},
 };
 use super::{
-    Acceptance, AppliedPart, Bury, DeliveryRecord, Finish, LaneHead, Learned, NewEvent, Retry,
-    Store, StoreError, Totals,
+    Acceptance, AppliedPart, Bury, DeliveryRecord, Finish, KnownRequest, LaneHead, Learned,
+    NewEvent, Retry, ReusedId, Store, StoreError, Totals,
 };
 use crate::{
     clock::Clock,
@@ -296,6 +297,23 @@ impl Store for SqliteStore {
             }),
             Err(mpsc::error::TrySendError::Closed(_)) => Err(self.gone()),
         }
+    }
+
+    async fn known(&self, request: KnownRequest) -> Result<Option<Acceptance>, StoreError> {
+        self.health.is_open()?;
+        let (call, reply) = Call::new(request);
+        match self.writes.try_send(Job::Known(call)) {
+            Ok(()) => self.answer(reply).await,
+            Err(mpsc::error::TrySendError::Full(_)) => Err(StoreError::Unavailable {
+                what: "too many writes are waiting".to_owned(),
+            }),
+            Err(mpsc::error::TrySendError::Closed(_)) => Err(self.gone()),
+        }
+    }
+
+    async fn reused_ids(&self, limit: u32) -> Result<Vec<ReusedId>, StoreError> {
+        self.read(move |connection| known::reused_ids(connection, limit))
+            .await
     }
 
     fn arrivals(&self) -> watch::Receiver<DeliveryPos> {

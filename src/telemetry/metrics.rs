@@ -3,6 +3,7 @@
 //! All names begin with `quentli_gateway_`. Durations are in seconds. Counters count since the process started;
 //! gauges about deliveries are read from the store when the page is asked for.
 
+mod dedup;
 mod directory;
 mod handshakes;
 mod labels;
@@ -35,7 +36,8 @@ pub use self::words::{
     RequestResult,
 };
 use self::{
-    directory::DirectoryMetrics, handshakes::Handshakes, rejected::Rejected, upkeep::UpkeepMetrics,
+    dedup::DedupMetrics, directory::DirectoryMetrics, handshakes::Handshakes, rejected::Rejected,
+    upkeep::UpkeepMetrics,
 };
 use crate::event::{AttemptOutcome, DeliveryState, End, MappingHash, OrganisationName, SourceName};
 
@@ -74,6 +76,7 @@ pub struct Metrics {
     store_errors: Counter,
     store_writable: Gauge,
     upkeep: UpkeepMetrics,
+    dedup: DedupMetrics,
 }
 
 impl Default for Metrics {
@@ -225,6 +228,7 @@ impl Metrics {
             store_writable.clone(),
         );
         let upkeep = UpkeepMetrics::registered(&mut registry);
+        let dedup = DedupMetrics::registered(&mut registry);
         registry.register(
             "build",
             "The running release",
@@ -260,6 +264,7 @@ impl Metrics {
             store_errors,
             store_writable,
             upkeep,
+            dedup,
         }
     }
 
@@ -583,6 +588,9 @@ mod tests {
         metrics.open_deliveries(DeliveryState::Waiting, 7);
         metrics.store_error();
         metrics.store_writable(true);
+        metrics.items(&source, 2, 1);
+        metrics.dedup_by_body(&source, 3);
+        metrics.reused_id(&source);
         metrics.upkeep("bodies", 12);
         metrics.upkeep_removed(&[("dedup_keys", 3)]);
         metrics.upkeep_date(at, false);

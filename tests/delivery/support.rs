@@ -24,8 +24,9 @@ use quentli_gateway::{
     quentli::{Client, ClientSettings},
     sandbox::{self, Action, Exchange, Running, Sandbox},
     store::{
-        Acceptance, AppliedPart, Bury, DeliveryRecord, Fate, Finish, Hands, LaneHead, Learned,
-        NewDelivery, NewEvent, NewGroup, Retry, Standing, Store, StoreError, Totals,
+        Acceptance, AppliedPart, Bury, DeliveryRecord, Fate, Finish, Hands, KnownRequest, LaneHead,
+        Learned, NewDelivery, NewEvent, NewGroup, Retry, ReusedId, Standing, Store, StoreError,
+        Totals,
         sqlite::{SqliteOptions, SqliteStore},
     },
     telemetry::Metrics,
@@ -519,6 +520,14 @@ impl Trap {
 
 #[async_trait]
 impl Store for Trap {
+    async fn known(&self, request: KnownRequest) -> Result<Option<Acceptance>, StoreError> {
+        self.store.known(request).await
+    }
+
+    async fn reused_ids(&self, limit: u32) -> Result<Vec<ReusedId>, StoreError> {
+        self.store.reused_ids(limit).await
+    }
+
     async fn accept(&self, event: NewEvent) -> Result<Acceptance, StoreError> {
         self.store.accept(event).await
     }

@@ -8,7 +8,10 @@ use super::{Home, samples::*};
 use crate::{
     customer::{Field, PartKey},
     event::{DeliveryPos, End, EventSeq},
-    store::{Acceptance, AppliedPart, NewEvent, Standing, Store, StoreError, Totals},
+    store::{
+        Acceptance, AppliedPart, KnownRequest, NewEvent, ReusedId, Standing, Store, StoreError,
+        Totals,
+    },
 };
 
 pub(in crate::store) async fn an_accepted_event_is_there_after_a_restart(home: &dyn Home) {
@@ -39,12 +42,12 @@ pub(in crate::store) async fn a_known_key_is_a_duplicate_also_after_a_restart(ho
     let store = home.open().await;
     let seq = accept(&*store, sent()).await;
     let again = store.accept(sent()).await.unwrap();
-    assert_eq!(again, Acceptance::Duplicate { event: seq });
+    assert_eq!(again, duplicate_of(seq, 1));
     store.close().await;
 
     let store = home.open().await;
     let again = store.accept(sent()).await.unwrap();
-    assert_eq!(again, Acceptance::Duplicate { event: seq });
+    assert_eq!(again, duplicate_of(seq, 1));
     let totals = store.totals().await.unwrap();
     assert_eq!(
         (totals.accepted, totals.duplicate, totals.known_groups),
@@ -75,7 +78,7 @@ pub(in crate::store) async fn known_groups_are_left_out_and_counted(home: &dyn H
     // All known by now; the first key belongs to the first event.
     assert_eq!(
         store.accept(batch).await.unwrap(),
-        Acceptance::Duplicate { event: EventSeq(1) }
+        duplicate_of(EventSeq(1), 3)
     );
     let totals = store.totals().await.unwrap();
     assert_eq!(
@@ -83,6 +86,77 @@ pub(in crate::store) async fn known_groups_are_left_out_and_counted(home: &dyn H
         (2, 1, 4)
     );
     assert_eq!((totals.created, totals.waiting), (4, 4));
+}
+
+pub(in crate::store) async fn a_request_that_is_known_is_counted_without_being_stored(
+    home: &dyn Home,
+) {
+    let store = home.open().await;
+    let sent = event(vec![
+        group(1, vec![waiting(0, 0, "u1")]),
+        group(2, vec![waiting(1, 0, "u2")]),
+    ]);
+    let request = |keys: &[u64]| KnownRequest {
+        source: source("crm"),
+        received_at: time(5),
+        keys: keys.iter().copied().map(key).collect(),
+        body_hash: [7; 32],
+    };
+    assert_eq!(store.known(request(&[1, 2])).await.unwrap(), None);
+    let seq = accept(&*store, sent).await;
+    for keys in [&[1, 3][..], &[3], &[3, 1], &[]] {
+        assert_eq!(store.known(request(keys)).await.unwrap(), None, "{keys:?}");
+    }
+    assert_eq!(store.totals().await.unwrap().duplicate, 0);
+    let known = store.known(request(&[2, 1, 2])).await.unwrap();
+    assert_eq!(known, Some(duplicate_of(seq, 3)));
+    let totals = store.totals().await.unwrap();
+    assert_eq!(
+        (totals.accepted, totals.duplicate, totals.known_groups),
+        (1, 1, 3)
+    );
+}
+
+pub(in crate::store) async fn an_id_with_another_body_is_noticed_by_both_ways(home: &dyn Home) {
+    let store = home.open().await;
+    let first = event(vec![group(1, vec![dropped(0, 0)])]);
+    let seq = accept(&*store, first.clone()).await;
+    let batch = event(vec![
+        group(2, vec![dropped(0, 0)]),
+        group(3, vec![dropped(1, 0)]),
+    ]);
+    accept(&*store, batch).await;
+    let mut other = first.clone();
+    other.body = "another".into();
+    other.received_at = time(60);
+    let known = KnownRequest {
+        source: source("crm"),
+        received_at: time(90),
+        keys: vec![key(1)],
+        body_hash: [7; 32],
+    };
+    let differs = Acceptance::Duplicate {
+        event: seq,
+        known: 1,
+        differs: true,
+    };
+    assert_eq!(store.accept(other.clone()).await.unwrap(), differs);
+    assert_eq!(store.known(known).await.unwrap(), Some(differs));
+    assert_eq!(store.accept(first).await.unwrap(), duplicate_of(seq, 1));
+    // One item of a batch that comes again by itself has another body by nature.
+    other.groups = vec![group(3, vec![dropped(0, 0)])];
+    assert_eq!(
+        store.accept(other).await.unwrap(),
+        duplicate_of(EventSeq(2), 1)
+    );
+    let reused = ReusedId {
+        event: seq,
+        source: source("crm"),
+        times: 2,
+        first_at: time(60),
+        last_at: time(90),
+    };
+    assert_eq!(store.reused_ids(9).await.unwrap(), [reused]);
 }
 
 pub(in crate::store) async fn a_key_given_twice_in_one_event_is_taken_once(home: &dyn Home) {

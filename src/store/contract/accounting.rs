@@ -163,9 +163,7 @@ impl Run<'_> {
             assert!(all_known);
             assert_eq!(
                 answer,
-                Acceptance::Duplicate {
-                    event: first.unwrap()
-                }
+                duplicate_of(first.unwrap(), u32::try_from(sketches.len()).unwrap())
             );
             model.duplicate += 1;
             model.known_groups += u64::try_from(sketches.len()).unwrap();

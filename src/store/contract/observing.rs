@@ -51,7 +51,7 @@ pub(in crate::store) async fn an_observed_update_ends_at_once_and_is_kept(home: 
         .accept(event(vec![group(1, vec![observed(0, 0, "ana")])]))
         .await
         .unwrap();
-    assert_eq!(again, crate::store::Acceptance::Duplicate { event: seq });
+    assert_eq!(again, duplicate_of(seq, 1));
     drop(store);
 
     let store = home.open_observed().await;

@@ -159,7 +159,14 @@ pub(in crate::store) async fn a_body_that_failed_whole_gives_the_items_that_nobo
     assert_eq!(words(&steps), "0.0 waits, +2.0 waits");
     let again = event(vec![group(13, vec![waiting(0, 0, "u3")])]);
     let again = store.accept(again).await.unwrap();
-    assert_eq!(again, Acceptance::Duplicate { event: whole });
+    assert_eq!(
+        again,
+        Acceptance::Duplicate {
+            event: whole,
+            known: 1,
+            differs: false
+        }
+    );
     let filter = OpenFilter {
         event: Some(whole),
         ..OpenFilter::default()

@@ -190,7 +190,16 @@ pub(super) fn bury(pos: DeliveryPos) -> Bury {
 pub(in crate::store) async fn accept(store: &dyn Store, event: NewEvent) -> EventSeq {
     match store.accept(event).await.unwrap() {
         Acceptance::Accepted { event, .. } => event,
-        Acceptance::Duplicate { event } => panic!("a duplicate of event {event}"),
+        Acceptance::Duplicate { event, .. } => panic!("a duplicate of event {event}"),
+    }
+}
+
+/// The answer to a request of `known` groups that are all known, whose body is no other one.
+pub(super) fn duplicate_of(event: EventSeq, known: u32) -> Acceptance {
+    Acceptance::Duplicate {
+        event,
+        known,
+        differs: false,
     }
 }
 

@@ -5,6 +5,7 @@ use rusqlite::params;
 use super::{
     fault::Fault,
     group::Group,
+    known::Duplicate,
     rows::{DeliveryRow, EventRows, FateRow, GroupRows, UpdateColumns},
 };
 use crate::{
@@ -42,15 +43,20 @@ impl Group<'_> {
                 new.push(group);
             }
         }
+        if new.is_empty()
+            && let Some(first) = event.groups.first()
+        {
+            return self.duplicate(&Duplicate {
+                source: event.source.as_str(),
+                received_at: event.received_at,
+                body_hash: &event.body_hash,
+                first: first.key,
+                groups: event.groups.len(),
+            });
+        }
         let known = event.groups.len() - new.len();
         let tally = self.sum.of_source(event.source.as_str());
         tally.known_groups += i64::try_from(known).unwrap_or(i64::MAX);
-        if new.is_empty() {
-            tally.duplicate += 1;
-            return Ok(Acceptance::Duplicate {
-                event: self.holder(event)?,
-            });
-        }
         tally.accepted += 1;
         self.sum.numbers.event += 1;
         self.note_hour(seq, event.received_at)?;
@@ -76,16 +82,6 @@ impl Group<'_> {
             .prepare_cached(sql)?
             .execute(params![key.as_bytes(), seq])?;
         Ok(inserted == 1)
-    }
-
-    /// The event that holds the first key.
-    fn holder(&self, event: &EventRows) -> Result<EventSeq, Fault> {
-        let key = event.groups.first().map(|group| *group.key.as_bytes());
-        let holder = self
-            .connection
-            .prepare_cached("SELECT event FROM dedup WHERE key = ?1")?
-            .query_row([key], |row| row.get(0))?;
-        Ok(EventSeq(holder))
     }
 
     fn insert_event(&self, seq: i64, event: &EventRows, new: &[&GroupRows]) -> Result<(), Fault> {

@@ -24,12 +24,13 @@ use super::{
 };
 use crate::{
     event::DeliveryPos,
-    store::{Acceptance, AuditId, StoreError, upkeep::Pruned},
+    store::{Acceptance, AuditId, KnownRequest, StoreError, upkeep::Pruned},
 };
 
 /// What is asked of the writer.
 pub(super) enum Job {
     Accept(Call<EventRows, Acceptance>),
+    Known(Call<KnownRequest, Option<Acceptance>>),
     Change(Call<Change, bool>),
     Refused(Call<RefusedChange, bool>),
     Secret(Call<SecretChange, SecretOutcome>),
@@ -164,6 +165,7 @@ impl Writer {
                 #[cfg(test)]
                 Job::Run(run) => run(&self.connection),
                 job @ (Job::Accept(_)
+                | Job::Known(_)
                 | Job::Change(_)
                 | Job::Refused(_)
                 | Job::Secret(_)
@@ -201,6 +203,7 @@ impl Writer {
         for job in group.drain(..) {
             match job {
                 Job::Accept(call) => call.answer(&committed),
+                Job::Known(call) => call.answer(&committed),
                 Job::Change(call) => call.answer(&committed),
                 Job::Refused(call) => call.answer(&committed),
                 Job::Secret(call) => call.answer(&committed),
@@ -294,6 +297,10 @@ impl Writer {
                 Job::Accept(call) => {
                     call.outcome =
                         Some(self.one(&mut filling, guard, |group| group.accept(&call.input))?);
+                }
+                Job::Known(call) => {
+                    call.outcome =
+                        Some(self.one(&mut filling, guard, |group| group.known(&call.input))?);
                 }
                 Job::Change(call) => {
                     call.outcome =

@@ -25,3 +25,12 @@ CREATE TABLE upkeep_later (
   event INTEGER NOT NULL,
   PRIMARY KEY (kind, due, event)
 ) STRICT, WITHOUT ROWID;
+
+-- Events whose id came again with another body; goes with the event's dedup keys.
+CREATE TABLE reused_id (
+  event    INTEGER PRIMARY KEY,
+  source   TEXT NOT NULL,
+  times    INTEGER NOT NULL,
+  first_at INTEGER NOT NULL,
+  last_at  INTEGER NOT NULL
+) STRICT;

@@ -252,6 +252,9 @@ impl Group<'_> {
             .prepare_cached(KEEP_KEYS)?
             .execute(params![event, rest])?;
         Ok(if rest.is_empty() {
+            self.connection
+                .prepare_cached("DELETE FROM reused_id WHERE event = ?1")?
+                .execute([event])?;
             Left::Nothing
         } else {
             Left::Some
