@@ -18,6 +18,7 @@
 //! | `POST /api/v1/discard` | gives open deliveries up |
 //! | `POST /api/v1/pause`, `/resume` | stops and starts a source or an organisation |
 //! | `GET /api/v1/audit` | what people did with the gateway, newest first |
+//! | `POST /api/v1/erase` | removes every trace of a person, or counts what that would remove |
 //! | `GET /live` | the process runs |
 //!
 //! It shows no payload and no contact detail unless somebody asks for them with `reveal`, which is written down, and never
@@ -27,6 +28,7 @@ mod answer;
 mod audit;
 mod backtest;
 mod discard;
+mod erase;
 mod events;
 mod guard;
 mod metrics;
@@ -61,7 +63,7 @@ use crate::{
     ingress::Ingress,
     notify::Notifications,
     source::{LearnedSecrets, Sources, reload::Reloads},
-    store::{Archive, AuditLog, Hands, RefusedRequests, Store},
+    store::{Archive, AuditLog, Hands, RefusedRequests, Store, erase::Erasure},
     telemetry::Metrics,
     upkeep::Standing,
 };
@@ -81,6 +83,8 @@ pub struct Admin {
     pub archive: Arc<dyn Archive>,
     /// Where it is written down what people do.
     pub audit: Arc<dyn AuditLog>,
+    /// Removes persons.
+    pub erasure: Arc<dyn Erasure>,
     /// Takes what was refused.
     pub ingress: Arc<Ingress>,
     pub diagnoses: Diagnoses,
@@ -115,6 +119,7 @@ pub fn router(admin: Admin) -> Router {
         .route("/api/v1/discard", post(discard::discard))
         .route("/api/v1/pause", post(pause::pause))
         .route("/api/v1/resume", post(pause::resume))
+        .route("/api/v1/erase", post(erase::erase))
         .route("/api/v1/rejected", get(rejected::list))
         .route("/api/v1/rejected/{id}", get(rejected::one))
         .route("/api/v1/rejected/{id}/accept", post(rejected::accept))

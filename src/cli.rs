@@ -9,6 +9,7 @@ mod check;
 mod config;
 mod confirm;
 mod discard;
+mod erase;
 mod events;
 mod explain;
 mod forget_secret;
@@ -131,6 +132,8 @@ enum Command {
     Pause(pause::Arguments),
     /// Go on sending after a pause
     Resume(pause::Arguments),
+    /// Have a running gateway remove every trace of a person
+    Erase(Box<erase::Arguments>),
     /// Have a running gateway forget the secret that a sender named, so that it can name another
     ForgetSecret(forget_secret::Arguments),
     /// Show what a changed source file would send differently, by events that a running gateway has stored
@@ -185,6 +188,7 @@ pub fn main() -> ExitCode {
         Command::Discard(arguments) => block_on(discard::run(*arguments, environment)),
         Command::Pause(arguments) => block_on(pause::pause(arguments, environment)),
         Command::Resume(arguments) => block_on(pause::resume(arguments, environment)),
+        Command::Erase(arguments) => block_on(erase::run(*arguments, environment)),
         Command::ForgetSecret(arguments) => block_on(forget_secret::run(arguments, environment)),
         Command::Backtest(arguments) => block_on(backtest::run(arguments, environment)),
         Command::Notify(arguments) => block_on(notify::run(arguments, environment)),

@@ -26,6 +26,7 @@ mod archive;
 mod audit;
 #[cfg(test)]
 mod contract;
+pub mod erase;
 mod hands;
 mod observed;
 mod refused;

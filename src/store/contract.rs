@@ -9,6 +9,7 @@ pub(super) mod applying;
 pub(super) mod archiving;
 pub(super) mod auditing;
 pub(super) mod delivering;
+pub(super) mod erasing;
 pub(super) mod hands;
 pub(super) mod observing;
 pub(super) mod refusing;
@@ -24,7 +25,7 @@ use async_trait::async_trait;
 
 use super::{
     Archive, AuditLog, Hands, ObservedUpdates, RefusedRequests, Store, StoredRequests,
-    upkeep::Upkeep,
+    erase::Erasure, upkeep::Upkeep,
 };
 use crate::event::EventSeq;
 
@@ -47,6 +48,9 @@ pub(super) trait Home: Send + Sync {
 
     /// The same with what people do; closed by dropping both.
     async fn open_hands(&self) -> (Arc<dyn Store>, Arc<dyn Hands>);
+
+    /// The same with what erases persons.
+    async fn open_erasure(&self) -> (Arc<dyn Store>, Arc<dyn Erasure>);
 
     /// The same with its upkeep.
     async fn open_upkeep(&self) -> (Arc<dyn Store>, Arc<dyn Upkeep>);
@@ -178,6 +182,14 @@ macro_rules! contract_suite {
             a_learned_secret_stays_and_is_not_replaced,
             of_many_secrets_named_at_once_one_is_learned,
             a_forgotten_secret_makes_room_for_another,
+        );
+        $crate::store::contract::contract_suite!(
+            $home: erasing:
+            every_trace_of_a_person_goes_and_others_stay,
+            a_late_repetition_does_not_bring_a_person_back,
+            a_person_of_another_organisation_is_another_person,
+            an_attempt_on_its_way_ends_without_a_delivery,
+            many_events_are_searched_page_by_page,
         );
         $crate::store::contract::contract_suite!(
             $home: upkeep:

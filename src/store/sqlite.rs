@@ -17,6 +17,7 @@ mod decode;
 mod directory;
 mod disk;
 mod ends;
+mod erase;
 mod fault;
 mod group;
 mod hands;

@@ -11,6 +11,7 @@ mod answers;
 mod creation;
 mod directory;
 mod driven;
+mod erase;
 mod flood;
 mod handshakes;
 mod headers;

@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::{
     audit::AuditRow,
     ends::Change,
+    erase::Erasing,
     fault::Fault,
     group::{Group, Numbers, Sum},
     hands::{HandsChange, HandsOutcome},
@@ -24,7 +25,7 @@ use super::{
 };
 use crate::{
     event::DeliveryPos,
-    store::{Acceptance, AuditId, KnownRequest, StoreError, upkeep::Pruned},
+    store::{Acceptance, AuditId, KnownRequest, StoreError, erase::ErasedPage, upkeep::Pruned},
 };
 
 /// What is asked of the writer.
@@ -37,6 +38,7 @@ pub(super) enum Job {
     Audit(Call<AuditRow, AuditId>),
     Upkeep(Call<UpkeepChange, Pruned>),
     Hands(Call<HandsChange, HandsOutcome>),
+    Erase(Call<Erasing, ErasedPage>),
     /// Finish what was asked before, take nothing more, and end.
     Close,
     #[cfg(test)]
@@ -171,6 +173,7 @@ impl Writer {
                 | Job::Secret(_)
                 | Job::Audit(_)
                 | Job::Upkeep(_)
+                | Job::Erase(_)
                 | Job::Hands(_)) => {
                     bytes = bytes.saturating_add(job.size());
                     group.push(job);
@@ -210,6 +213,7 @@ impl Writer {
                 Job::Audit(call) => call.answer(&committed),
                 Job::Upkeep(call) => call.answer(&committed),
                 Job::Hands(call) => call.answer(&committed),
+                Job::Erase(call) => call.answer(&committed),
                 Job::Close => {}
                 #[cfg(test)]
                 Job::Run(_) => {}
@@ -228,6 +232,7 @@ impl Writer {
                     let is_done = matches!(call.outcome, Some(Ok(true)));
                     self.has_dropped |= is_done && call.input.drops_requests();
                 }
+                Job::Erase(call) => self.has_dropped |= !call.input.is_dry_run(),
                 Job::Upkeep(call) => {
                     let dropped = call.outcome.as_ref();
                     self.has_dropped |= dropped
@@ -319,6 +324,10 @@ impl Writer {
                     call.outcome =
                         Some(self.one(&mut filling, guard, |group| group.record_act(&call.input))?);
                 }
+                Job::Erase(call) => {
+                    call.outcome =
+                        Some(self.one(&mut filling, guard, |group| group.erase(&call.input))?);
+                }
                 Job::Upkeep(call) => {
                     call.outcome =
                         Some(self.one(&mut filling, guard, |group| group.upkeep(&call.input))?);
@@ -376,6 +385,7 @@ impl Job {
             Self::Accept(call) => call.input.size(),
             Self::Refused(call) => call.input.size(),
             Self::Upkeep(call) => call.input.size(),
+            Self::Erase(call) => call.input.size(),
             _ => 1024,
         }
     }

@@ -11,6 +11,7 @@ use crate::{
     store::{
         AuditLog, Hands, ObservedUpdates, RefusedRequests, Store, StoredRequests,
         contract::{Archived, Home, contract_suite},
+        erase::Erasure,
         upkeep::Upkeep,
     },
 };
@@ -41,6 +42,11 @@ impl Home for Directory {
 
     async fn open_audit(&self) -> Box<dyn AuditLog> {
         Box::new(open(self.0.path()))
+    }
+
+    async fn open_erasure(&self) -> (Arc<dyn Store>, Arc<dyn Erasure>) {
+        let store = Arc::new(open(self.0.path()));
+        (store.clone(), store)
     }
 
     async fn open_upkeep(&self) -> (Arc<dyn Store>, Arc<dyn Upkeep>) {

@@ -1,0 +1,150 @@
+//! `erase`: has a running gateway remove every trace of a person, and shows the receipt.
+
+use serde_json::{Value, json};
+
+use super::{
+    Exit,
+    operators::{Operators, Port},
+    output::{self, Format},
+};
+use crate::{config::Environment, event::OrganisationName};
+
+#[derive(Debug, clap::Args)]
+#[group(id = "who", required = true, multiple = true)]
+struct Who {
+    /// Quentli's identifier of the customer
+    #[arg(long, value_name = "ID")]
+    customer: Option<String>,
+    /// A user name by which events name the same person; may be given several times
+    #[arg(long, value_name = "NAME")]
+    username: Vec<String>,
+    /// An e-mail address by which events name the same person; may be given several times
+    #[arg(long, value_name = "ADDRESS")]
+    email: Vec<String>,
+    /// A key of the metadata with its value by which events name the same person; may be given several times
+    #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
+    metadata: Vec<(String, String)>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    who: Who,
+    /// The organisation whose customer it is
+    #[arg(long, value_name = "NAME", default_value_t = OrganisationName::default_name())]
+    organisation: OrganisationName,
+    /// Only count what would be removed, as without --yes
+    #[arg(long, conflicts_with = "yes")]
+    dry_run: bool,
+    /// Remove it; it cannot be brought back
+    #[arg(long)]
+    yes: bool,
+    /// How the receipt is shown
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    format: Format,
+    #[command(flatten)]
+    port: Port,
+}
+
+/// What is counted, in the order in which it is shown, with what it is.
+const COUNTS: [(&str, &str); 7] = [
+    ("events", "events in which the person was found"),
+    ("deliveries", "updates that were to be sent or dead"),
+    ("history", "updates that had ended"),
+    ("attempts", "attempts"),
+    ("observed", "updates that were only observed"),
+    ("bodies", "bodies of events"),
+    ("applied", "values that Quentli confirmed"),
+];
+
+fn pair(text: &str) -> Result<(String, String), &'static str> {
+    let (key, value) = text.split_once('=').ok_or("write KEY=VALUE")?;
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+pub(super) async fn run(arguments: Arguments, environment: Environment) -> Exit {
+    let Arguments {
+        who,
+        organisation,
+        dry_run: _,
+        yes,
+        format,
+        port,
+    } = arguments;
+    let metadata: Vec<Value> = who
+        .metadata
+        .iter()
+        .map(|(key, value)| json!({"key": key, "value": value}))
+        .collect();
+    let mut wish = json!({
+        "organisation": organisation.as_str(),
+        "usernames": who.username,
+        "emails": who.email,
+        "metadata": metadata,
+        "dry_run": !yes,
+    });
+    if let (Some(wish), Some(customer)) = (wish.as_object_mut(), who.customer) {
+        wish.insert("customer".to_owned(), customer.into());
+    }
+    match port.find(&environment) {
+        Ok(operators) => erase(&operators, wish, format)
+            .await
+            .unwrap_or_else(|exit| exit),
+        Err(exit) => exit,
+    }
+}
+
+/// Page by page, each of which is done as a whole: stopping in between leaves a part for the next time.
+async fn erase(operators: &Operators, mut wish: Value, format: Format) -> Result<Exit, Exit> {
+    let mut sum = [0_u64; COUNTS.len()];
+    loop {
+        let mut answer = operators.post("/api/v1/erase", &wish, "receipt").await?;
+        let receipt = answer.get_mut("receipt").ok_or(Exit::Internal)?;
+        for (sum, (name, _)) in sum.iter_mut().zip(COUNTS) {
+            let count = receipt.pointer_mut(&format!("/removed/{name}"));
+            *sum += count.as_ref().and_then(|count| count.as_u64()).unwrap_or(0);
+            if let Some(count) = count {
+                *count = (*sum).into();
+            }
+        }
+        let Some(next) = receipt.get("next").and_then(Value::as_i64) else {
+            show(receipt, format);
+            return Ok(Exit::Fine);
+        };
+        output::note(&format!("event {next} …"));
+        if let Some(wish) = wish.as_object_mut() {
+            wish.insert("after".to_owned(), next.into());
+        }
+    }
+}
+
+fn show(receipt: &Value, format: Format) {
+    if format == Format::Json {
+        output::line(&format!("{receipt:#}"));
+        return;
+    }
+    let text = |name: &str| receipt.get(name).and_then(Value::as_str).unwrap_or("-");
+    let dry_run = receipt.get("dry_run").and_then(Value::as_bool) == Some(true);
+    output::line(&format!(
+        "{} of the organisation `{}`{}",
+        if dry_run { "to be erased" } else { "erased" },
+        text("organisation"),
+        if dry_run { "" } else { ", for good" }
+    ));
+    output::line(&format!("  customer   {}", text("customer")));
+    output::line(&format!("  at         {}", text("at")));
+    output::line(&format!("  by         {}", text("by")));
+    for (name, what) in COUNTS {
+        let count = receipt.pointer(&format!("/removed/{name}"));
+        let count = count.and_then(Value::as_u64).unwrap_or(0);
+        output::line(&format!("{count:>12} {what}"));
+    }
+    if dry_run {
+        output::note("nothing was removed; look at the counts, and give --yes to remove it");
+    } else {
+        output::note(
+            "backups hold it still, and requests that were refused and kept whole for up to a week; see \"Erase a customer\" in \
+             docs/OPERATIONS.md",
+        );
+    }
+}

@@ -1,0 +1,120 @@
+//! Removes every trace of a person, as the law or the person asks for it.
+//!
+//! It goes through the stored events of an organisation from the first to the last, a bounded page at a time, since what an
+//! event says is found only by reading it. Open deliveries for the person end as `erased`; ended ones, attempts, what was
+//! observed, what Quentli confirmed, and every body in which an identifier stands are removed. Others in the same body keep
+//! their mapped updates and lose only that they can be mapped again. Dedup keys stay, which are hashes: a late repetition of
+//! an old event must not bring the person back.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::StoreError;
+use crate::{
+    customer::{CustomerId, CustomerReference, FindBy},
+    event::{EventSeq, OrganisationName, SourceName},
+};
+
+/// Who is to be erased: all of it is the same person.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Person {
+    pub organisation: OrganisationName,
+    pub id: Option<CustomerId>,
+    /// Other ways by which events name the person.
+    pub find: Vec<FindBy>,
+}
+
+impl Person {
+    /// Whether an update is for the person.
+    pub fn is_meant_by(&self, reference: &CustomerReference) -> bool {
+        let has_id = self.id.is_some() && reference.id == self.id;
+        has_id || reference.find.iter().any(|line| self.find.contains(line))
+    }
+
+    /// What of the person may stand in a body.
+    pub fn texts(&self) -> Vec<&str> {
+        let found_by = self.find.iter().map(|line| match line {
+            FindBy::Username(value) | FindBy::Email(value) | FindBy::Metadata { value, .. } => {
+                value.as_str()
+            }
+        });
+        self.id
+            .iter()
+            .map(CustomerId::as_str)
+            .chain(found_by)
+            .collect()
+    }
+}
+
+/// Identifiers are personal data.
+impl fmt::Debug for Person {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Person")
+            .field("organisation", &self.organisation)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A page of the work.
+#[derive(Clone, Debug)]
+pub struct ErasePage {
+    pub person: Person,
+    /// Begins after this event.
+    pub after: EventSeq,
+    /// Only counts.
+    pub dry_run: bool,
+    pub at: Timestamp,
+}
+
+/// What was removed, or would be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Erased {
+    /// Events in which something was found.
+    pub events: u64,
+    /// Deliveries that were waiting, looking or dead.
+    pub deliveries: u64,
+    /// Deliveries that had ended.
+    pub history: u64,
+    pub attempts: u64,
+    /// Updates that were only observed.
+    pub observed: u64,
+    /// Bodies, with their headers.
+    pub bodies: u64,
+    /// Values and versions that Quentli confirmed.
+    pub applied: u64,
+}
+
+impl Erased {
+    /// Both together.
+    #[must_use]
+    pub fn plus(self, other: &Self) -> Self {
+        Self {
+            events: self.events + other.events,
+            deliveries: self.deliveries + other.deliveries,
+            history: self.history + other.history,
+            attempts: self.attempts + other.attempts,
+            observed: self.observed + other.observed,
+            bodies: self.bodies + other.bodies,
+            applied: self.applied + other.applied,
+        }
+    }
+}
+
+/// What came of a page.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ErasedPage {
+    pub erased: Erased,
+    /// Open deliveries that ended, by source.
+    pub ended: Vec<(SourceName, u32)>,
+    /// Where the next page begins; `None` after the last one, with which the confirmed values went.
+    pub next: Option<EventSeq>,
+}
+
+/// Erases persons from a store.
+#[async_trait]
+pub trait Erasure: Send + Sync + fmt::Debug {
+    /// Does a page of the work. Each is one transaction; between them everything else goes on.
+    async fn erase(&self, page: ErasePage) -> Result<ErasedPage, StoreError>;
+}
