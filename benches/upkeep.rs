@@ -74,13 +74,14 @@ async fn main() {
         let later = start + SignedDuration::from_hours(24);
         on(&store, later).await;
         on(&store, later + SignedDuration::from_hours(24 * 100)).await;
-        let removing = {
+        let mut removing = tokio::task::JoinSet::new();
+        removing.spawn({
             let store = Arc::clone(&store);
-            tokio::spawn(async move { remove(&store, later).await })
-        };
+            async move { remove(&store, later).await }
+        });
         let beside = accept_many(&store).await;
-        let is_done = removing.is_finished();
-        removing.abort();
+        let is_done = removing.try_join_next().is_some();
+        removing.shutdown().await;
         println!(
             "round {round}: {:.2} {:.2} | {:.2} {:.2} | ratio {:.2} {:.2}{}",
             alone.0,
