@@ -181,7 +181,9 @@ async fn one_that_is_refused_does_not_kill_its_neighbours() {
 async fn any_refusal_of_a_merged_change_is_asked_about_one_by_one() {
     for refusal in [400, 403, 409, 422] {
         let mut world = merging(&["ana"]).await;
-        let fault = Fault::once(status(refusal)).on_method("PATCH");
+        // A refusal that may be of the key counts when it is heard twice.
+        let times = if refusal == 403 { 2 } else { 1 };
+        let fault = Fault::times(times, status(refusal)).on_method("PATCH");
         world.sandbox.fault(fault).unwrap();
         let events = at_once(&mut world, vec![name("One"), name("Two")]).await;
         world.drive_until_done(SECOND).await;
@@ -190,7 +192,8 @@ async fn any_refusal_of_a_merged_change_is_asked_about_one_by_one() {
             ["delivered", "delivered"],
             "{refusal}"
         );
-        assert_eq!(world.changes().len(), 3, "{refusal}");
+        let together = usize::try_from(times).unwrap();
+        assert_eq!(world.changes().len(), together + 2, "{refusal}");
     }
 }
 

@@ -117,6 +117,11 @@ recv/mode
 +mode: off
 +otherwise: drop
 
+recv/on-conflict
+-otherwise: drop
++on_conflict: merge
++otherwise: drop
+
 recv/unknown-key
 -    signature_header: X-Signature
 +    signature_hedaer: X-Signature
