@@ -8,6 +8,12 @@ use crate::{
     support::{school::event_of, until},
 };
 
+/// Deliveries that Quentli has, by themselves or merged into a later one.
+fn through(totals: &serde_json::Value) -> u64 {
+    let ended = |end: &str| totals["ended"][end].as_u64().unwrap();
+    ended("delivered") + ended("superseded")
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_signed_event_becomes_a_patch_and_its_repetition_nothing_also_after_a_restart() {
     let world = World::new().await;
@@ -148,8 +154,10 @@ async fn trouble_that_passes_is_retried_in_order_and_retry_after_is_kept() {
         assert_eq!(sent.unwrap().status, 200);
     }
     let totals = world.gateway.settled().await;
-    assert_eq!(totals["ended"]["delivered"], 3, "{totals}");
-    assert_eq!(world.names_sent(), ["1", "1", "1", "2", "3"]);
+    assert_eq!(through(&totals), 3, "{totals}");
+    let sent = world.names_sent();
+    assert!(sent.len() > 2 && sent.is_sorted(), "{sent:?}");
+    assert_eq!(sent.last().unwrap(), "3");
     let exchanges = world.sandbox.exchanges();
     let changes: Vec<_> = exchanges
         .iter()
@@ -200,8 +208,8 @@ async fn a_refused_key_keeps_everything_and_a_good_one_lets_it_go() {
     let world = world.restart();
     let totals = world.gateway.settled().await;
     assert_eq!(
-        (&totals["ended"]["delivered"], &totals["dead"]),
-        (&json!(3), &json!(0)),
+        (through(&totals), &totals["dead"]),
+        (3, &json!(0)),
         "{totals}"
     );
     assert_eq!(
@@ -295,8 +303,8 @@ async fn one_customers_trouble_does_not_hold_another() {
     .await;
     let totals = world.gateway.status().await["store"]["totals"].clone();
     assert_eq!(
-        (&totals["waiting"], &totals["ended"]["delivered"]),
-        (&json!(3), &json!(3)),
+        (&totals["waiting"], through(&totals)),
+        (&json!(3), 3),
         "{totals}"
     );
     world.sandbox.lift_faults();

@@ -17,6 +17,7 @@ async fn sigterm_finishes_what_is_under_way_and_keeps_the_rest() {
     let quentli = sandbox.start("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let setup = Setup::new(&quentli.url())
         .source("school", SOURCE_FILE)
+        .settings("merge: {most: 1}\n")
         .variable(SECRET_VARIABLE, SECRET);
     let customer = sandbox.add(&json!({"name": "0", "username": "u"})).unwrap();
     sandbox
