@@ -95,6 +95,10 @@ pub(super) async fn discard(
 }
 
 /// A reason that can be kept and shown.
+#[expect(
+    clippy::result_large_err,
+    reason = "the answer to a person, made once for a request and given on at once"
+)]
 pub(super) fn understood_why(why: Option<String>) -> Result<Option<String>, Response> {
     let Some(why) = why else {
         return Ok(None);

@@ -202,6 +202,10 @@ async fn understood(
     Ok((scope, why))
 }
 
+#[expect(
+    clippy::result_large_err,
+    reason = "the answer to a person, made once for a request and given on at once"
+)]
 fn organisation(admin: &Admin, text: &str) -> Result<OrganisationName, Response> {
     let name = text.parse::<OrganisationName>().ok();
     let known = name.filter(|name| admin.organisations.contains_key(name));
@@ -218,9 +222,15 @@ async fn source(admin: &Admin, text: &str) -> Result<SourceName, Response> {
     let unknown = || nobody("source", text, names.iter().map(String::as_str));
     let name: SourceName = text.parse().map_err(|_| unknown())?;
     let is_there = !matches!(admin.sources.get(&name), Lookup::Unknown);
-    match is_there || has_open(admin, &name).await.map_err(|e| unavailable(&e))? {
-        true => Ok(name),
-        false => Err(unknown()),
+    let has_open = async || {
+        has_open(admin, &name)
+            .await
+            .map_err(|error| unavailable(&error))
+    };
+    if is_there || has_open().await? {
+        Ok(name)
+    } else {
+        Err(unknown())
     }
 }
 

@@ -1,5 +1,10 @@
 //! Which open deliveries a person means: some by number, or all that match, a page at a time.
 
+#![expect(
+    clippy::result_large_err,
+    reason = "the answer to a person, made once for a request and given on at once"
+)]
+
 use axum::{Json, extract::rejection::JsonRejection, response::Response};
 use jiff::Timestamp;
 use serde::Deserialize;

@@ -19,6 +19,10 @@ use crate::config::Environment;
 const FEW: u64 = 100;
 
 #[derive(Debug, clap::Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag that a person types"
+)]
 pub(super) struct Arguments {
     #[command(flatten)]
     which: Which,

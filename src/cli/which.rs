@@ -1,10 +1,5 @@
 //! Which deliveries a command means.
 
-#![expect(
-    clippy::doc_markdown,
-    reason = "comments on arguments are the help that people read"
-)]
-
 use jiff::{
     Span, Timestamp,
     civil::{Date, DateTime},

@@ -346,9 +346,8 @@ impl Dispatcher {
             TurnEnd::SourcePaused(source) if self.context.by_hand.is_paused(&source) => {
                 self.lanes.stop(lane, source, now);
             }
-            TurnEnd::SourcePaused(_) => self.lanes.given_back(lane),
+            TurnEnd::SourcePaused(_) | TurnEnd::GivenBack => self.lanes.given_back(lane),
             TurnEnd::NotItsTurn => self.lanes.hold(lane),
-            TurnEnd::GivenBack => self.lanes.given_back(lane),
             TurnEnd::KeyRefused(key) => {
                 self.lanes.given_back(lane);
                 if self.is_current(key) {

@@ -5,8 +5,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    reason = "a test that meets the unexpected may panic, also in the functions that tests share, and is told how much to do by the environment"
+    reason = "a test that meets the unexpected may panic, also in the functions that tests share"
 )]
 
 mod backlog;
