@@ -16,9 +16,11 @@ mod handshake;
 mod late;
 mod numbering;
 mod pages;
+mod refusal;
 mod rejected;
 mod rotation;
 mod server;
+mod take_in;
 mod verified;
 mod webhook;
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::compare::{Changed, Sort};
-use crate::{mapping::Mapping, source::Source, store::StoredRequest};
+use crate::{customer::masked_text, mapping::Mapping, source::Source, store::StoredRequest};
 
 /// Fields that are counted one by one; keys of metadata may come from events.
 const MOST_FIELDS: usize = 500;
@@ -213,15 +213,15 @@ impl Report {
 
 /// A value in JSON without what it says: what kind it is, and how long.
 fn masked(json: &str) -> String {
-    let many = |number: usize, what: &str| {
-        format!("{number} {what}{}", if number == 1 { "" } else { "s" })
-    };
     match serde_json::from_str(json) {
         Ok(Value::Null) => "cleared".to_owned(),
         Ok(Value::Bool(_)) => "true or false".to_owned(),
-        Ok(Value::Array(tags)) => many(tags.len(), "tag"),
+        Ok(Value::Array(tags)) => {
+            let plural = if tags.len() == 1 { "" } else { "s" };
+            format!("{} tag{plural}", tags.len())
+        }
         Ok(Value::Number(_)) => "number".to_owned(),
-        Ok(Value::String(text)) => format!("text of {}", many(text.chars().count(), "character")),
+        Ok(Value::String(text)) => masked_text("text", &text),
         Ok(Value::Object(_)) | Err(_) => "value".to_owned(),
     }
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{
     Exit,
     operators::{Port, escaped},
-    output,
+    output::{self, Format},
     table::{members, text},
 };
 use crate::{
@@ -33,9 +33,9 @@ pub(super) struct Arguments {
     /// Show the values, which are personal data; the gateway writes down that somebody asked
     #[arg(long)]
     reveal: bool,
-    /// For programs: the same as JSON
-    #[arg(long)]
-    json: bool,
+    /// How the result is shown
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
     #[command(flatten)]
     port: Port,
 }
@@ -77,11 +77,12 @@ async fn try_out(arguments: Arguments, environment: &Environment) -> Result<Exit
     if status != 200 || answer.get("different").is_none() {
         return Err(operators.refused(status, &answer));
     }
-    if arguments.json {
-        output::line(&format!("{answer:#}"));
-    } else {
-        for line in page::lines(&answer, arguments.last) {
-            output::line(&line);
+    match arguments.format {
+        Format::Json => output::line(&format!("{answer:#}")),
+        Format::Human => {
+            for line in page::lines(&answer, arguments.last) {
+                output::line(&line);
+            }
         }
     }
     let is_same = answer.get("different").and_then(Value::as_u64) == Some(0);

@@ -7,7 +7,7 @@ use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use http::HeaderMap;
 
-use super::{accepted, webhook::panicked};
+use super::{accepted, take_in::panicked};
 use crate::{
     event::Redelivery,
     source::Source,

@@ -7,7 +7,7 @@ use subtle::ConstantTimeEq as _;
 
 use axum::body::Body;
 
-use super::{Ingress, webhook::Refusal};
+use super::{Ingress, refusal::Refusal};
 use crate::{
     problem::Problem,
     source::{Lookup, Source},

@@ -14,11 +14,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
-use super::{
-    Ingress,
-    admission::may_call,
-    webhook::{Done, Refusal},
-};
+use super::{Ingress, admission::may_call, refusal::Refusal, take_in::Done};
 use crate::{
     event::{EventSeq, SourceName},
     problem::Problem,

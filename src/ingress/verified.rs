@@ -2,7 +2,7 @@
 
 use tokio::{sync::SemaphorePermit, time::timeout};
 
-use super::{Ingress, TURN_WAIT, webhook::Refusal};
+use super::{Ingress, TURN_WAIT, refusal::Refusal};
 use crate::{
     problem::Problem,
     source::Source,

@@ -74,7 +74,14 @@ async fn a_changed_file_is_tried_on_stored_events_and_nothing_is_sent() {
         values are hidden; `--reveal` shows them, and is written down
         ");
     });
-    let (code, said, _) = run(&["new/school.yaml", "--reveal", "--json", "--by", "maria"]);
+    let (code, said, _) = run(&[
+        "new/school.yaml",
+        "--reveal",
+        "--format",
+        "json",
+        "--by",
+        "maria",
+    ]);
     assert_eq!(code, Some(1));
     let answer: Value = serde_json::from_str(&said).unwrap();
     assert_eq!(
