@@ -12,7 +12,7 @@ use axum::{
 use serde_json::Value;
 
 /// The whole frame first; of the others, `paths` and `schemas`.
-const PARTS: [&str; 8] = [
+const PARTS: [&str; 9] = [
     include_str!("openapi/frame.json"),
     include_str!("openapi/status.json"),
     include_str!("openapi/events.json"),
@@ -21,6 +21,7 @@ const PARTS: [&str; 8] = [
     include_str!("openapi/files.json"),
     include_str!("openapi/hands.json"),
     include_str!("openapi/trials.json"),
+    include_str!("openapi/erase.json"),
 ];
 
 static DOCUMENT: LazyLock<Value> = LazyLock::new(|| put_together(&PARTS));
