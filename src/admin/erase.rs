@@ -102,7 +102,12 @@ pub(super) async fn erase(
     };
     let at = admin.clock.now();
     let started = admin.clock.elapsed();
-    let mut removed = Erased::default();
+    let (mut removed, mut trouble) = (Erased::default(), None);
+    if !dry_run && let Some(delivery) = admin.organisations.get(&person.organisation) {
+        // First, so that no attempt on its way writes the person down again behind the search.
+        let up_to = *admin.store.arrivals().borrow();
+        delivery.forget(person.id.clone(), person.find.clone(), up_to);
+    }
     while let Some(after) = next
         && admin.clock.elapsed().saturating_sub(started) < LONGEST
     {
@@ -122,7 +127,10 @@ pub(super) async fn erase(
                     }
                 }
             }
-            Err(error) => return unavailable(&error),
+            Err(error) => {
+                trouble = Some(error);
+                break;
+            }
         }
     }
     let by = operator.0.as_ref().map(ToString::to_string);
@@ -131,7 +139,7 @@ pub(super) async fn erase(
         what.extend(person.id.as_ref().map(|id| ("customer", id.to_string())));
         what.push(("identifiers", person.find.len().to_string()));
         admin
-            .write_down_done(operator, Act::Erase, what, removed.events)
+            .write_down_done(operator, Act::Erase, what, removed.rows())
             .await;
         tracing::warn!(
             organisation = person.organisation.as_str(),
@@ -141,6 +149,10 @@ pub(super) async fn erase(
             is_done = next.is_none(),
             "a customer was erased, as a person wanted it"
         );
+    }
+    if let Some(error) = trouble {
+        // What was done until then is written down.
+        return unavailable(&error);
     }
     let receipt = Receipt {
         organisation: person.organisation.to_string(),

@@ -24,9 +24,9 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    customer::{CustomerId, PartKey},
+    customer::{CustomerId, FindBy, PartKey},
     dedup::Share,
-    event::{Delivery, DeliveryPos, DeliveryState, OrganisationName, SourceName},
+    event::{Delivery, DeliveryPos, DeliveryState, End, OrganisationName, SourceName},
     quentli::{CallError, CallErrorKind, Client, KeyNumber},
     store::{AppliedPart, LeftOut, Store, StoreError},
     telemetry::Metrics,
@@ -100,6 +100,14 @@ impl Context {
     pub(super) fn bindings(&self) -> MutexGuard<'_, Bindings> {
         // Each method of it leaves it in order, also when it panics half way: an entry more or less does no harm.
         self.bindings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Knows nothing of a customer any more, and of what leads there.
+    pub(super) fn forget(&self, customer: Option<&CustomerId>, lines: &[FindBy]) {
+        self.bindings().erase(customer, lines);
+        if let Some(customer) = customer {
+            self.directory.lock().forget(customer);
+        }
     }
 
     /// A head that panicked is written down as a failed attempt. `panics` counts this one; `customer` is whose record
@@ -236,6 +244,11 @@ impl Attempt {
             }) => {
                 let known = (confirmed, left_out);
                 self.settle(&delivery, is_sent, &shares, known).await
+            }
+            Ok(Effort::Erased) => {
+                let account = self.account(&delivery, None, None);
+                let recorded = context.end(account, End::Erased, None).await;
+                context.turn_end(recorded, &delivery, self.next, self.key)
             }
             Ok(Effort::Came(outcome)) => self.record(&delivery, &outcome).await,
             Err(Stop::End(end)) => Ok(end),

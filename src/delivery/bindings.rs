@@ -153,6 +153,21 @@ impl Bindings {
         }
     }
 
+    /// A person is erased: neither the customer nor what leads there is known any more.
+    pub(super) fn erase(&mut self, customer: Option<&CustomerId>, lines: &[FindBy]) {
+        if let Some(customer) = customer {
+            self.forget(customer);
+        }
+        for line in lines {
+            if let Some(Learnt { what: customer, .. }) = self.found.get(line) {
+                self.forget(&customer);
+            }
+            self.found.invalidate(line);
+            self.missed.invalidate(line);
+            self.ambiguous.invalidate(line);
+        }
+    }
+
     /// We sent this change for the customer: what rests on the properties it sets is not known any more, whether it
     /// leads to this customer or, for the new values, to nobody or another.
     pub(super) fn changed(&mut self, customer: &CustomerId, patch: &Patch) {
@@ -293,6 +308,25 @@ mod tests {
             bindings.customer(&username("eva"), MINUTE),
             Some(id("cus_2"))
         );
+    }
+
+    #[test]
+    fn of_an_erased_person_nothing_is_known_by_any_line() {
+        let mut bindings = Bindings::default();
+        bindings.found(&username("ana"), &id("cus_1"), Duration::ZERO);
+        bindings.found(&email("ana@x.mx"), &id("cus_1"), Duration::ZERO);
+        bindings.missed(&username("old"), at(0), Duration::ZERO);
+        bindings.is_shared(&email("both@x.mx"), at(0), Duration::ZERO);
+        bindings.found(&username("eva"), &id("cus_2"), Duration::ZERO);
+        let lines = [username("ana"), username("old"), email("both@x.mx")];
+        bindings.erase(None, &lines);
+        for line in [&username("ana"), &email("ana@x.mx")] {
+            assert_eq!(bindings.customer(line, MINUTE), None, "{line:?}");
+        }
+        assert!(!bindings.is_missing(&username("old"), at(-1), Duration::ZERO));
+        assert!(!bindings.is_ambiguous(&email("both@x.mx"), at(-1), Duration::ZERO));
+        let eva = bindings.customer(&username("eva"), MINUTE);
+        assert_eq!(eva, Some(id("cus_2")));
     }
 
     #[test]

@@ -10,10 +10,16 @@ use std::{
 
 use jiff::Timestamp;
 
-use crate::{event::SourceName, store::LaneHead};
+use crate::{
+    customer::{CustomerId, FindBy},
+    event::{DeliveryPos, LaneKey, SourceName},
+    store::LaneHead,
+};
 
 /// Heads that wait to be taken up; where there are more, all lanes are read again.
 const MOST_REVIVED: usize = 10_000;
+/// Customers whose erasing is remembered: for attempts that are on their way, so the latest are enough.
+const MOST_ERASED: usize = 10_000;
 
 /// Shared by the handle, the dispatcher and its attempts. Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -28,6 +34,17 @@ struct Changes {
     /// When time began to count again, after the last pause of the whole organisation and of each source.
     resumed: Option<Timestamp>,
     resumed_sources: HashMap<SourceName, Timestamp>,
+    /// Hashes of erased customers, and the last delivery that may have been on its way when that was asked.
+    erased: HashMap<LaneKey, DeliveryPos>,
+    /// Not yet gone from the memory of look-ups.
+    forgotten: Vec<Forgotten>,
+}
+
+/// Somebody whom nothing is to be known of any more.
+#[derive(Debug)]
+pub(super) struct Forgotten {
+    pub(super) id: Option<CustomerId>,
+    pub(super) lines: Vec<FindBy>,
 }
 
 /// What was sent again and is not yet in the index of lanes.
@@ -65,6 +82,32 @@ impl ByHand {
         self.lock().resumed = Some(at);
     }
 
+    /// A customer is erased, with all deliveries up to this position.
+    pub(super) fn erase(&self, forgotten: Forgotten, up_to: DeliveryPos) {
+        let mut changes = self.lock();
+        if let Some(id) = &forgotten.id {
+            if changes.erased.len() >= MOST_ERASED {
+                let oldest = changes.erased.iter().min_by_key(|(_, pos)| **pos);
+                if let Some(oldest) = oldest.map(|(hash, _)| *hash) {
+                    changes.erased.remove(&oldest);
+                }
+            }
+            changes.erased.insert(hash_of(id), up_to);
+        }
+        changes.forgotten.push(forgotten);
+    }
+
+    /// Whether the customer was erased after this delivery was accepted.
+    pub(super) fn is_erased(&self, customer: &CustomerId, pos: DeliveryPos) -> bool {
+        let changes = self.lock();
+        let up_to = changes.erased.get(&hash_of(customer));
+        up_to.is_some_and(|up_to| pos <= *up_to)
+    }
+
+    pub(super) fn take_forgotten(&self) -> Vec<Forgotten> {
+        std::mem::take(&mut self.lock().forgotten)
+    }
+
     pub(super) fn take_revived(&self) -> Revived {
         std::mem::take(&mut self.lock().revived)
     }
@@ -90,5 +133,49 @@ impl ByHand {
     fn lock(&self) -> MutexGuard<'_, Changes> {
         // Each method leaves it in order.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn hash_of(customer: &CustomerId) -> LaneKey {
+    LaneKey::of("id", customer.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn erase(by_hand: &ByHand, id: &str, up_to: i64) {
+        let forgotten = Forgotten {
+            id: Some(id.parse().unwrap()),
+            lines: Vec::new(),
+        };
+        by_hand.erase(forgotten, DeliveryPos(up_to));
+    }
+
+    fn is_erased(by_hand: &ByHand, id: &str, pos: i64) -> bool {
+        by_hand.is_erased(&id.parse().unwrap(), DeliveryPos(pos))
+    }
+
+    #[test]
+    fn an_erased_customer_is_erased_up_to_what_was_accepted_by_then() {
+        let by_hand = ByHand::default();
+        erase(&by_hand, "cus_1", 7);
+        let asked = [("cus_1", 7), ("cus_1", 8), ("cus_2", 7)];
+        let erased = asked.map(|(id, pos)| is_erased(&by_hand, id, pos));
+        assert_eq!(erased, [true, false, false]);
+        assert_eq!(by_hand.take_forgotten().len(), 1);
+        assert!(is_erased(&by_hand, "cus_1", 7), "also when it is forgotten");
+    }
+
+    #[test]
+    fn only_the_latest_erasings_are_remembered() {
+        let by_hand = ByHand::default();
+        for number in 1..=10_001 {
+            erase(&by_hand, &format!("cus_{number}"), number);
+        }
+        assert!(!is_erased(&by_hand, "cus_1", 1));
+        assert!(is_erased(&by_hand, "cus_2", 2));
+        assert!(is_erased(&by_hand, "cus_10001", 10_001));
+        assert_eq!(by_hand.lock().erased.len(), MOST_ERASED);
     }
 }

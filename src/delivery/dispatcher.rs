@@ -25,7 +25,7 @@ use super::{
     Handle, Settings, State, Status,
     attempt::{Attempt, Context, TurnEnd},
     bindings::Bindings,
-    by_hand::ByHand,
+    by_hand::{ByHand, Forgotten},
     directory::{SharedDirectory, scan::Scan},
     gate::{Gate, Standing},
     intake::{self, Intake},
@@ -425,6 +425,9 @@ impl Dispatcher {
         }
         for source in self.context.by_hand.take_started() {
             self.lanes.started(&source, now);
+        }
+        for Forgotten { id, lines } in self.context.by_hand.take_forgotten() {
+            self.context.forget(id.as_ref(), &lines);
         }
     }
 

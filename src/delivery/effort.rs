@@ -34,6 +34,8 @@ pub(super) enum Effort {
         left_out: Option<LeftOut>,
     },
     Came(Outcome),
+    /// Its customer was erased after it was accepted; nothing was sent.
+    Erased,
 }
 
 /// A request that was made.
@@ -116,6 +118,9 @@ impl Attempt {
                 return Ok(Effort::Came(Outcome::Missing(Some(answer))));
             }
             let others = self.claim(delivery, &customer, siblings).await?;
+            if self.context.by_hand.is_erased(&customer, delivery.pos) {
+                return Ok(Effort::Erased);
+            }
             self.gather(delivery, &customer, others).await?;
             if gone.is_some() || not_created.is_some() {
                 self.part();

@@ -93,6 +93,9 @@ impl Context {
         account: Account<'_>,
         decision: Decision,
     ) -> Result<Recorded, StoreError> {
+        if self.is_erased(&account) {
+            return self.end_erased(account).await;
+        }
         let delivery = account.delivery;
         let kind = account.error.map(|error| error.kind);
         let attempt = |outcome, message| Attempt {
@@ -180,6 +183,9 @@ impl Context {
         end: End,
         reason: Option<String>,
     ) -> Result<Recorded, StoreError> {
+        if self.is_erased(&account) {
+            return self.end_erased(account).await;
+        }
         tracing::info!(
             source = %account.delivery.source,
             event.id = %account.delivery.event,
@@ -189,6 +195,37 @@ impl Context {
             "delivery ended without a change"
         );
         let was_open = self.finish(&account, end, reason, None).await?;
+        Ok(ended(was_open))
+    }
+
+    fn is_erased(&self, account: &Account<'_>) -> bool {
+        let customer = account.customer.as_ref();
+        customer.is_some_and(|customer| self.by_hand.is_erased(customer, account.delivery.pos))
+    }
+
+    /// Ends a delivery whose customer was erased while the attempt was on its way. Whatever came of that, nothing of the
+    /// customer is written down.
+    async fn end_erased(&self, account: Account<'_>) -> Result<Recorded, StoreError> {
+        // What Quentli answered may have been noted since.
+        self.forget(account.customer.as_ref(), &[]);
+        let carried = account.carried.into_iter();
+        let account = Account {
+            customer: None,
+            error: None,
+            confirmed: Vec::new(),
+            carried: carried.map(|(carried, _)| (carried, End::Erased)).collect(),
+            left_out: None,
+            doubt: None,
+            ..account
+        };
+        tracing::info!(
+            source = %account.delivery.source,
+            event.id = %account.delivery.event,
+            delivery.id = %account.delivery.pos,
+            outcome = End::Erased.as_str(),
+            "delivery ended since its customer was erased"
+        );
+        let was_open = self.finish(&account, End::Erased, None, None).await?;
         Ok(ended(was_open))
     }
 

@@ -4,9 +4,13 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 use tokio::sync::watch;
 
-use super::{by_hand::ByHand, directory::SharedDirectory};
+use super::{
+    by_hand::{ByHand, Forgotten},
+    directory::SharedDirectory,
+};
 use crate::{
-    event::SourceName,
+    customer::{CustomerId, FindBy},
+    event::{DeliveryPos, SourceName},
     quentli::{Client, ClientError},
     store::LaneHead,
     telemetry::{DirectoryState, OrganisationState},
@@ -215,6 +219,14 @@ impl Handle {
     /// Tells what the store put back into its lanes, so that it need not wait for the next sweep.
     pub fn revived(&self, heads: Vec<LaneHead>) {
         self.by_hand.revive(heads);
+        self.changed_by_hand();
+    }
+
+    /// Forgets a customer that is being erased, and what leads to it. Deliveries up to `up_to` that turn out to be for
+    /// the customer, also those on their way, end as erased and leave nothing of it in the store; later ones are news.
+    /// It lasts as long as the process.
+    pub fn forget(&self, id: Option<CustomerId>, lines: Vec<FindBy>, up_to: DeliveryPos) {
+        self.by_hand.erase(Forgotten { id, lines }, up_to);
         self.changed_by_hand();
     }
 

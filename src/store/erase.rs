@@ -87,6 +87,12 @@ pub struct Erased {
 }
 
 impl Erased {
+    /// How many rows and bodies.
+    #[must_use]
+    pub const fn rows(&self) -> u64 {
+        self.deliveries + self.history + self.attempts + self.observed + self.bodies + self.applied
+    }
+
     /// Both together.
     #[must_use]
     pub fn plus(self, other: &Self) -> Self {

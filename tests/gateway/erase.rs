@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::World;
+use quentli_gateway::sandbox::{Action, Fault};
+
+use crate::{World, looking::Described, support::until};
 
 fn erase(world: &World, more: &[&str]) -> (bool, Value) {
     let admin = world.gateway.admin_listen.to_string();
@@ -49,6 +51,8 @@ async fn a_person_is_counted_erased_and_written_down_and_does_not_come_back() {
     );
     let (is_fine, receipt) = erase(&world, &[&who[..], &["--yes"]].concat());
     assert!(is_fine);
+    let described = Described::of(&world.gateway).await;
+    described.check("EraseReceipt", &receipt);
     assert_eq!(
         (&receipt["dry_run"], &receipt["removed"]),
         (&json!(false), &removed)
@@ -73,12 +77,74 @@ async fn a_person_is_counted_erased_and_written_down_and_does_not_come_back() {
         "--format",
         "json",
     ]);
-    let audit = String::from_utf8(audit.stdout).unwrap();
-    assert!(
-        audit.contains("\"erase\"") && audit.contains("Eva"),
-        "{audit}"
+    let audit: Value = serde_json::from_slice(&audit.stdout).unwrap();
+    let acts = audit["audit"].as_array().unwrap();
+    let erased = acts.last().unwrap();
+    assert_eq!(
+        (&erased["act"], &erased["by"], &erased["count"]),
+        (&json!("erase"), &json!("Eva"), &json!(4)),
+        "rows and bodies: {audit:#}"
     );
+    let what = [
+        ("organisation", "default"),
+        ("customer", &world.customer),
+        ("identifiers", "0"),
+    ];
+    let what = what.map(|(name, value)| json!({"name": name, "value": value}));
+    assert_eq!(erased["what"], json!(what));
     world.end().await;
+}
+
+/// Both by the identifier, which nothing stored tells yet, and by the name in the event.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_update_on_its_way_leaves_nothing_of_an_erased_customer_behind() {
+    for more in [&[][..], &["--username", "ana"]] {
+        let world = World::new().await;
+        let slow = Action::Slow { milliseconds: 1500 };
+        world
+            .sandbox
+            .fault(Fault::always(slow).on_method("PATCH"))
+            .unwrap();
+        let url = world.gateway.url();
+        let body =
+            json!({"type": "contact.updated", "contact": {"username": "ana", "name": "Ana Luna"}});
+        let sent = world.school.send(&url, "1", body.to_string()).await;
+        assert_eq!(sent.unwrap().status, 200);
+        until("the change to be on its way", async || {
+            let sent = world.names_sent();
+            if sent.is_empty() { Err(sent) } else { Ok(()) }
+        })
+        .await;
+        let who = [&["--customer", world.customer.as_str()][..], more].concat();
+        let (is_fine, receipt) = erase(&world, &[&who[..], &["--yes"]].concat());
+        assert!(is_fine);
+        assert_eq!(receipt["removed"]["deliveries"], more.len() / 2, "{more:?}");
+        let totals = world.gateway.settled().await;
+        until("the attempt to end", async || {
+            let status = world.gateway.status().await;
+            let in_flight = status["organisations"]["default"]["in_flight"].clone();
+            if in_flight == 0 { Ok(()) } else { Err(status) }
+        })
+        .await;
+        assert_eq!(
+            (&totals["ended"]["erased"], &totals["ended"]["delivered"]),
+            (&json!(1), &json!(0)),
+            "{more:?}"
+        );
+        let id = ["--customer", world.customer.as_str()];
+        let (_, receipt) = erase(&world, &id);
+        let left = receipt["removed"].as_object().unwrap();
+        assert!(left.values().all(|count| count == 0), "{more:?}: {left:?}");
+
+        // News of the person is news.
+        world.sandbox.lift_faults();
+        let body =
+            json!({"type": "contact.updated", "contact": {"username": "ana", "name": "Ana Sol"}});
+        let sent = world.school.send(&url, "2", body.to_string()).await;
+        assert_eq!(sent.unwrap().status, 200);
+        assert_eq!(world.gateway.settled().await["ended"]["delivered"], 1);
+        world.end().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

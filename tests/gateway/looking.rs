@@ -8,19 +8,19 @@ use serde_json::{Value, json};
 use crate::{World, support::executable::Gateway};
 
 /// Compares answers with the schemas of the gateway's own document, closed: a member that is not described is a fault.
-struct Described {
+pub(crate) struct Described {
     document: Value,
 }
 
 impl Described {
-    async fn of(gateway: &Gateway) -> Self {
+    pub(crate) async fn of(gateway: &Gateway) -> Self {
         let (status, mut document) = gateway.admin("GET", "/api/v1/openapi.json").await;
         assert_eq!(status, 200);
         close(&mut document["components"]["schemas"]);
         Self { document }
     }
 
-    fn check(&self, schema: &str, answer: &Value) {
+    pub(crate) fn check(&self, schema: &str, answer: &Value) {
         let whole = json!({
             "$ref": format!("#/components/schemas/{schema}"),
             "components": self.document["components"],

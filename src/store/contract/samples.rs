@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// A value that must never be seen in an error or in debug output.
-pub(super) const SECRET: &str = "ana.perez@example.mx";
+pub(in crate::store) const SECRET: &str = "ana.perez@example.mx";
 
 pub(in crate::store) fn time(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_768_471_200 + seconds).unwrap()
@@ -34,7 +34,7 @@ pub(in crate::store) fn organisation() -> OrganisationName {
     OrganisationName::default_name()
 }
 
-pub(super) fn customer(id: &str) -> CustomerId {
+pub(in crate::store) fn customer(id: &str) -> CustomerId {
     id.parse().unwrap()
 }
 
@@ -65,7 +65,7 @@ pub(in crate::store) fn group(number: u64, deliveries: Vec<NewDelivery>) -> NewG
     }
 }
 
-pub(super) fn delivery(item: u32, number: u32, fate: Fate) -> NewDelivery {
+pub(in crate::store) fn delivery(item: u32, number: u32, fate: Fate) -> NewDelivery {
     NewDelivery {
         item,
         number,
@@ -90,7 +90,7 @@ pub(in crate::store) fn reference(who: &str) -> CustomerReference {
     }
 }
 
-pub(super) fn patch() -> Patch {
+pub(in crate::store) fn patch() -> Patch {
     let mut patch = Patch::new();
     patch
         .set(Field::Email, FieldValue::Text(SECRET.into()))
@@ -209,7 +209,7 @@ pub(super) async fn accept_one(store: &dyn Store, number: u64, who: &str) -> Del
     pos_of(&store.deliveries_of(seq).await.unwrap()[0])
 }
 
-pub(super) fn pos_of(record: &DeliveryRecord) -> DeliveryPos {
+pub(in crate::store) fn pos_of(record: &DeliveryRecord) -> DeliveryPos {
     match &record.standing {
         Standing::Open { pos, .. } => *pos,
         ended @ Standing::Ended { .. } => panic!("not open: {ended:?}"),

@@ -48,7 +48,8 @@ const FIND: &str = "SELECT source, event, item, number, state, revision FROM del
 
 const INSERT_HISTORY: &str = "
     INSERT INTO history (event, item, number, source, organisation, \"end\", at, attempts, customer, rule, reason, fields, warnings)
-    SELECT event, item, number, source, organisation, ?2, ?3, max(attempts, ?4), ?5, rule, ?6, fields, warnings
+    SELECT event, item, number, source, organisation, ?2, ?3, max(attempts, ?4), ?5, rule, ?6,
+           iif(?2 = 'erased', NULL, fields), iif(?2 = 'erased', NULL, warnings)
     FROM delivery WHERE pos = ?1";
 
 const UPDATE_RETRIED: &str = "

@@ -3,7 +3,7 @@
 mod search;
 
 use async_trait::async_trait;
-use rusqlite::params;
+use rusqlite::{Row, params};
 
 use super::{
     SqliteStore, decode,
@@ -28,10 +28,11 @@ pub(super) struct Erasing {
     next: Option<EventSeq>,
 }
 
+// What Quentli left out has a number of its own, and the attempt is told of the delivery that it came from.
 const OPEN_OF: &str = "
     SELECT pos, item, number, source, state, customer,
            EXISTS (SELECT 1 FROM attempt WHERE attempt.event = delivery.event AND attempt.item = delivery.item
-                     AND attempt.number = delivery.number AND attempt.customer = ?2)
+                     AND (attempt.number = delivery.number OR delivery.code = 'conflict') AND attempt.customer = ?2)
     FROM delivery WHERE event = ?1 AND organisation = ?3";
 const ENDED: &str = "
     INSERT INTO history (event, item, number, source, organisation, \"end\", at, attempts)
@@ -40,12 +41,21 @@ const DELETE_OPEN: &str = "DELETE FROM delivery WHERE pos = ?1";
 const DELETE_ATTEMPTS: &str = "DELETE FROM attempt WHERE event = ?1 AND item = ?2 AND number = ?3";
 const ENDED_OF: &str =
     "SELECT item, number FROM history WHERE event = ?1 AND organisation = ?2 AND customer = ?3";
+/// Ended without a customer: of an event that tells of nobody else it is the person's, also where nobody was found.
+const ENDED_OF_NOBODY: &str = "
+    SELECT item, number FROM history WHERE event = ?1 AND organisation = ?2 AND customer IS NULL AND \"end\" <> 'erased'";
+/// What ended while the events were being searched.
+const ENDED_MEANWHILE: &str = "
+    SELECT DISTINCT event FROM history WHERE organisation = ?1 AND customer = ?2 ORDER BY event LIMIT 1000";
 const DELETE_ENDED: &str = "DELETE FROM history WHERE event = ?1 AND item = ?2 AND number = ?3";
 const OBSERVED_OF: &str = "
     SELECT source, item, number, customer FROM observed
     WHERE source = (SELECT source FROM event WHERE seq = ?1) AND event = ?1";
 const DELETE_OBSERVED: &str =
     "DELETE FROM observed WHERE source = ?1 AND event = ?2 AND item = ?3 AND number = ?4";
+const DELETE_APPLIED: &str = "DELETE FROM applied WHERE organisation = ?1 AND customer = ?2";
+const DELETE_VERSIONS: &str =
+    "DELETE FROM applied_version WHERE organisation = ?1 AND customer = ?2";
 const DROP_BODY: &str =
     "UPDATE event SET body = NULL, headers = NULL WHERE seq = ?1 AND body IS NOT NULL";
 /// What a delivery that could not be mapped quotes of a body that is gone now.
@@ -80,19 +90,42 @@ impl Group<'_> {
         if work.next.is_none()
             && let Some(id) = &work.page.person.id
         {
-            let organisation = work.page.person.organisation.as_str();
-            for sql in [
-                "DELETE FROM applied WHERE organisation = ?1 AND customer = ?2",
-                "DELETE FROM applied_version WHERE organisation = ?1 AND customer = ?2",
-            ] {
-                let gone = self
-                    .connection
-                    .prepare_cached(sql)?
-                    .execute(params![organisation, id.as_str()])?;
-                done.erased.applied += count(gone);
-            }
+            self.erase_rest(work, id, &mut done)?;
         }
         Ok(done)
+    }
+
+    /// What stands under the identifier and with no event that was searched.
+    fn erase_rest(
+        &mut self,
+        work: &Erasing,
+        id: &CustomerId,
+        done: &mut ErasedPage,
+    ) -> Result<(), Fault> {
+        let organisation = work.page.person.organisation.as_str();
+        if !work.is_dry_run() {
+            // Counting leaves it all there, and it was counted.
+            let events: Vec<i64> = self
+                .connection
+                .prepare_cached(ENDED_MEANWHILE)?
+                .query_map(params![organisation, id.as_str()], |row| row.get(0))?
+                .collect::<Result<_, _>>()?;
+            for event in events {
+                let found = search::Found {
+                    event,
+                    is_single: false,
+                };
+                self.erase_event(work, &found, done)?;
+            }
+        }
+        for sql in [DELETE_APPLIED, DELETE_VERSIONS] {
+            let gone = self
+                .connection
+                .prepare_cached(sql)?
+                .execute(params![organisation, id.as_str()])?;
+            done.erased.applied += count(gone);
+        }
+        Ok(())
     }
 
     fn erase_event(
@@ -126,14 +159,12 @@ impl Group<'_> {
                 None => done.ended.push((source, 1)),
             }
         }
-        if let Some(id) = &person.id {
-            for (item, number) in self.ended_of(found.event, person, id)? {
-                self.connection
-                    .prepare_cached(DELETE_ENDED)?
-                    .execute(params![found.event, item, number])?;
-                here.attempts += self.delete_attempts(found.event, item, number)?;
-                here.history += 1;
-            }
+        for (item, number) in self.ended_of(found, person)? {
+            self.connection
+                .prepare_cached(DELETE_ENDED)?
+                .execute(params![found.event, item, number])?;
+            here.attempts += self.delete_attempts(found.event, item, number)?;
+            here.history += 1;
         }
         here.observed += self.erase_observed(found.event, person)?;
         let dropped = self
@@ -175,20 +206,24 @@ impl Group<'_> {
         Ok(open)
     }
 
-    fn ended_of(
-        &self,
-        event: i64,
-        person: &Person,
-        id: &CustomerId,
-    ) -> Result<Vec<(i64, i64)>, Fault> {
-        let mut statement = self.connection.prepare_cached(ENDED_OF)?;
-        let places: Result<Vec<_>, _> = statement
-            .query_map(
-                params![event, person.organisation.as_str(), id.as_str()],
-                |row| Ok((row.get(0)?, row.get(1)?)),
-            )?
-            .collect();
-        Ok(places?)
+    fn ended_of(&self, found: &search::Found, person: &Person) -> Result<Vec<(i64, i64)>, Fault> {
+        let organisation = person.organisation.as_str();
+        let place = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+        let mut places: Vec<(i64, i64)> = Vec::new();
+        if let Some(id) = &person.id {
+            let mut statement = self.connection.prepare_cached(ENDED_OF)?;
+            let of_id = params![found.event, organisation, id.as_str()];
+            for found in statement.query_map(of_id, place)? {
+                places.push(found?);
+            }
+        }
+        if found.is_single {
+            let mut statement = self.connection.prepare_cached(ENDED_OF_NOBODY)?;
+            for found in statement.query_map(params![found.event, organisation], place)? {
+                places.push(found?);
+            }
+        }
+        Ok(places)
     }
 
     fn delete_attempts(&self, event: i64, item: i64, number: i64) -> Result<u64, Fault> {
@@ -258,3 +293,23 @@ impl Erasure for SqliteStore {
         self.answer(reply).await
     }
 }
+
+#[cfg(test)]
+pub(super) const PLANNED: [&str; 16] = [
+    OPEN_OF,
+    ENDED,
+    DELETE_OPEN,
+    DELETE_ATTEMPTS,
+    ENDED_OF,
+    ENDED_OF_NOBODY,
+    ENDED_MEANWHILE,
+    DELETE_ENDED,
+    OBSERVED_OF,
+    DELETE_OBSERVED,
+    UNQUOTE,
+    DELETE_APPLIED,
+    search::PAGE,
+    search::IN_HISTORY,
+    search::REFERENCES,
+    search::DELIVERIES,
+];

@@ -3,6 +3,7 @@
 
 mod archive;
 mod contract;
+mod erase;
 mod file;
 mod trouble;
 

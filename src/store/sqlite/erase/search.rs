@@ -30,16 +30,16 @@ pub(super) struct Found {
     pub(super) is_single: bool,
 }
 
-const PAGE: &str = "
+pub(super) const PAGE: &str = "
     SELECT seq, organisation, headers, body FROM event WHERE seq > ?1 ORDER BY seq LIMIT ?2";
-const IN_HISTORY: &str = "
+pub(super) const IN_HISTORY: &str = "
     SELECT EXISTS (SELECT 1 FROM history WHERE event = ?1 AND customer = ?2)
         OR EXISTS (SELECT 1 FROM attempt WHERE event = ?1 AND customer = ?2)";
-const REFERENCES: &str = "
+pub(super) const REFERENCES: &str = "
     SELECT customer FROM delivery WHERE event = ?1 AND customer IS NOT NULL
     UNION ALL
     SELECT customer FROM observed WHERE source = (SELECT source FROM event WHERE seq = ?1) AND event = ?1";
-const DELIVERIES: &str = "
+pub(super) const DELIVERIES: &str = "
     SELECT (SELECT count(*) FROM delivery WHERE event = ?1) + (SELECT count(*) FROM history WHERE event = ?1)";
 
 /// Reads a page and finds in it what is to be erased.

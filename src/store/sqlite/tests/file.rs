@@ -445,10 +445,10 @@ async fn a_store_dropped_inside_a_runtime_finishes_what_was_asked() {
     assert_eq!(store.totals().await.unwrap().accepted, 1);
 }
 
-const NOWHERE: [PathBuf; 0] = [];
+pub(super) const NOWHERE: [PathBuf; 0] = [];
 
 /// The files of a directory in which one of the texts stands.
-fn holding(directory: &Path, texts: &[&str]) -> Vec<PathBuf> {
+pub(super) fn holding(directory: &Path, texts: &[&str]) -> Vec<PathBuf> {
     let files = fs::read_dir(directory).unwrap();
     let paths = files.map(|entry| entry.unwrap().path());
     let holds = |path: &PathBuf| {
@@ -462,7 +462,7 @@ fn holding(directory: &Path, texts: &[&str]) -> Vec<PathBuf> {
     paths.filter(holds).collect()
 }
 
-const NOTHING_REFUSED: RefusedLimits = RefusedLimits {
+pub(super) const NOTHING_REFUSED: RefusedLimits = RefusedLimits {
     rows: 0,
     kept: 0,
     kept_bytes: 0,
