@@ -6,6 +6,7 @@ use super::{
     Exit,
     operators::{Operators, Port},
     output::{self, Format},
+    pages::Interrupts,
 };
 use crate::{config::Environment, event::OrganisationName};
 
@@ -94,11 +95,17 @@ pub(super) async fn run(arguments: Arguments, environment: Environment) -> Exit 
     }
 }
 
-/// Page by page, each of which is done as a whole: stopping in between leaves a part for the next time.
+/// Page by page, each of which is done as a whole. Ctrl-C stops after the one at hand and shows the receipt of what was
+/// done until then; the next time does the rest.
 async fn erase(operators: &Operators, mut wish: Value, format: Format) -> Result<Exit, Exit> {
     let mut sum = [0_u64; COUNTS.len()];
+    let mut interrupts = Interrupts::new();
+    let mut last = None;
     loop {
-        let mut answer = operators.post("/api/v1/erase", &wish, "receipt").await?;
+        let asked = interrupts.post(operators, "/api/v1/erase", &wish, "receipt");
+        let Some(mut answer) = asked.await? else {
+            return Ok(stopped(last.as_ref(), format));
+        };
         let receipt = answer.get_mut("receipt").ok_or(Exit::Internal)?;
         for (sum, (name, _)) in sum.iter_mut().zip(COUNTS) {
             let count = receipt.pointer_mut(&format!("/removed/{name}"));
@@ -111,11 +118,32 @@ async fn erase(operators: &Operators, mut wish: Value, format: Format) -> Result
             show(receipt, format);
             return Ok(Exit::Fine);
         };
+        let receipt = receipt.take();
+        if interrupts.is_stopping() {
+            return Ok(stopped(Some(&receipt), format));
+        }
+        last = Some(receipt);
         output::note(&format!("event {next} …"));
         if let Some(wish) = wish.as_object_mut() {
             wish.insert("after".to_owned(), next.into());
         }
     }
+}
+
+/// Says how far it came.
+fn stopped(receipt: Option<&Value>, format: Format) -> Exit {
+    let next = receipt.and_then(|receipt| receipt.get("next")?.as_i64());
+    if let Some(receipt) = receipt {
+        show(receipt, format);
+    }
+    let through = next.map_or_else(
+        || "before the first page was answered".to_owned(),
+        |next| format!("after event {next}, up to which all is done"),
+    );
+    output::note(&format!(
+        "stopped {through}: the same command does the rest"
+    ));
+    Exit::Bad
 }
 
 fn show(receipt: &Value, format: Format) {

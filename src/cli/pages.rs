@@ -1,7 +1,7 @@
 //! Work that a running gateway does a page at a time: asked for again and again, with progress, until it is through or
 //! somebody interrupts it.
 
-use std::{io::IsTerminal as _, time::Duration};
+use std::{io, io::IsTerminal as _, pin::Pin, time::Duration};
 
 use serde_json::{Value, json};
 
@@ -19,6 +19,56 @@ pub(super) enum Through {
     Interrupted,
 }
 
+/// Hears Ctrl-C, also between two pages. Once stops after the page at hand; once more, at once.
+pub(super) struct Interrupts {
+    pressed: Pin<Box<dyn Future<Output = io::Result<()>> + Send>>,
+    is_stopping: bool,
+}
+
+impl Interrupts {
+    pub(super) fn new() -> Self {
+        Self {
+            pressed: Box::pin(tokio::signal::ctrl_c()),
+            is_stopping: false,
+        }
+    }
+
+    /// Whether the page at hand is to be the last.
+    pub(super) const fn is_stopping(&self) -> bool {
+        self.is_stopping
+    }
+
+    /// Asks for a page; `None` when it was interrupted at once, and what became of the page is not known.
+    ///
+    /// # Errors
+    /// It was refused, which is shown.
+    pub(super) async fn post(
+        &mut self,
+        operators: &Operators,
+        path: &str,
+        wish: &Value,
+        part: &str,
+    ) -> Result<Option<Value>, Exit> {
+        let post = operators.post(path, wish, part);
+        tokio::pin!(post);
+        loop {
+            // Both are cancel-safe: the request goes on until it is dropped.
+            tokio::select! {
+                answer = &mut post => return answer.map(Some),
+                heard = &mut self.pressed => {
+                    self.pressed = Box::pin(tokio::signal::ctrl_c());
+                    if heard.is_err() || self.is_stopping {
+                        output::note("stopped; what became of the last page is not known");
+                        return Ok(None);
+                    }
+                    self.is_stopping = true;
+                    output::note("stopping after this page; press Ctrl-C again to stop at once");
+                }
+            }
+        }
+    }
+}
+
 /// Posts `wish` for one page after the other and gives each answer to `add`. Ctrl-C stops after the page at hand; once
 /// more, at once.
 ///
@@ -34,35 +84,17 @@ pub(super) async fn walk(
     let clock = Clock::system();
     let is_seen = std::io::stderr().is_terminal();
     let (mut said_at, mut found) = (clock.elapsed(), 0);
-    let mut is_stopping = false;
-    let pressed = tokio::signal::ctrl_c();
-    tokio::pin!(pressed);
+    let mut interrupts = Interrupts::new();
     loop {
-        let answer = {
-            let post = operators.post(path, &wish, part);
-            tokio::pin!(post);
-            loop {
-                // Both are cancel-safe: the request goes on until it is dropped.
-                tokio::select! {
-                    answer = &mut post => break answer?,
-                    heard = &mut pressed => {
-                        pressed.set(tokio::signal::ctrl_c());
-                        if heard.is_err() || is_stopping {
-                            output::note("stopped; what became of the last page is not known");
-                            return Ok(Through::Interrupted);
-                        }
-                        is_stopping = true;
-                        output::note("stopping after this page; press Ctrl-C again to stop at once");
-                    }
-                }
-            }
+        let Some(answer) = interrupts.post(operators, path, &wish, part).await? else {
+            return Ok(Through::Interrupted);
         };
         add(&answer);
         found += count(&answer, "found");
         let Some(next) = answer.get("next").and_then(Value::as_i64) else {
             return Ok(Through::All);
         };
-        if is_stopping {
+        if interrupts.is_stopping() {
             return Ok(Through::Interrupted);
         }
         if let Some(members) = wish.as_object_mut() {

@@ -19,6 +19,7 @@ mod presets;
 mod privacy;
 mod rejected;
 mod reload;
+mod removal;
 mod send;
 mod stop;
 mod verify;
