@@ -1,14 +1,8 @@
 //! Which deliveries a command means.
 
-use jiff::{
-    Span, Timestamp,
-    civil::{Date, DateTime},
-    tz::TimeZone,
-};
 use serde_json::{Map, Value, json};
 
-use super::{Exit, output};
-use crate::clock::Clock;
+use super::{Exit, output, when::When};
 
 /// Numbers, or a filter.
 #[derive(Debug, clap::Args)]
@@ -35,11 +29,11 @@ pub(super) struct Which {
     #[arg(long, value_name = "NUMBER")]
     event: Option<i64>,
     /// Those accepted since then: a time such as 2026-03-02T08:00, a day, or how long ago, such as 3h or 2d
-    #[arg(long, value_name = "WHEN")]
-    since: Option<String>,
+    #[arg(long, value_name = "WHEN", value_parser = When::read)]
+    since: Option<When>,
     /// Those accepted before then
-    #[arg(long, value_name = "WHEN")]
-    until: Option<String>,
+    #[arg(long, value_name = "WHEN", value_parser = When::read)]
+    until: Option<When>,
 }
 
 const FILTERS: [&str; 8] = [
@@ -57,29 +51,19 @@ impl Which {
     /// As the gateway is asked.
     ///
     /// # Errors
-    /// A time cannot be read, or nothing is said; that is shown.
+    /// Nothing is said; that is shown.
     pub(super) fn wish(&self) -> Result<Value, Exit> {
         if !self.ids.is_empty() {
             return Ok(json!({"ids": self.ids}));
         }
-        let now = Clock::system().now();
-        let time = |text: &Option<String>| match text.as_deref().map(|text| time(text, now)) {
-            None => Ok(None),
-            Some(Some(time)) => Ok(Some(time.to_string())),
-            Some(None) => {
-                output::error(
-                    "a time is written like 2026-03-02T08:00, like 2026-03-02, or as how long ago: 3h, 2d",
-                );
-                Err(Exit::Usage)
-            }
-        };
+        let text = |when: &When| when.as_str().to_owned();
         let texts = [
             ("source", self.source.clone()),
             ("organisation", self.organisation.clone()),
             ("reason", self.reason.clone()),
             ("customer", self.customer.clone()),
-            ("since", time(&self.since)?),
-            ("until", time(&self.until)?),
+            ("since", self.since.as_ref().map(text)),
+            ("until", self.until.as_ref().map(text)),
         ];
         let mut wish: Map<String, Value> = texts
             .into_iter()
@@ -106,58 +90,5 @@ pub(super) fn with_waiting(which: &mut Value) {
     if let (true, Some(members)) = (which.get("ids").is_none(), which.as_object_mut()) {
         let states = json!(["dead", "waiting", "looking"]);
         members.insert("states".to_owned(), states);
-    }
-}
-
-/// A moment, in the time zone of this machine where the text has none.
-fn time(text: &str, now: Timestamp) -> Option<Timestamp> {
-    let zone = TimeZone::system();
-    if let Ok(time) = text.parse::<Timestamp>() {
-        return Some(time);
-    }
-    if let Ok(span) = text.parse::<Span>() {
-        let ago = now.to_zoned(zone).checked_sub(span).ok()?;
-        return Some(ago.timestamp()).filter(|ago| *ago <= now);
-    }
-    let local = text.parse::<DateTime>().or_else(|_| {
-        let date = text.parse::<Date>();
-        date.map(|date| date.to_datetime(jiff::civil::Time::midnight()))
-    });
-    let zoned = local.ok()?.to_zoned(zone).ok()?;
-    Some(zoned.timestamp())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_are_read_as_people_write_them() {
-        let now: Timestamp = "2026-03-05T12:00:00Z".parse().unwrap();
-        let zone = TimeZone::system();
-        let local = |text: &str| {
-            let local: DateTime = text.parse().unwrap();
-            local.to_zoned(zone.clone()).unwrap().timestamp()
-        };
-        for (text, expected) in [
-            (
-                "2026-03-02T08:00:00Z",
-                Some("2026-03-02T08:00:00Z".parse().unwrap()),
-            ),
-            (
-                "2026-03-02T08:00:00-06:00",
-                Some("2026-03-02T14:00:00Z".parse().unwrap()),
-            ),
-            ("2026-03-02T08:00", Some(local("2026-03-02T08:00"))),
-            ("2026-03-02 08:00", Some(local("2026-03-02T08:00"))),
-            ("2026-03-02", Some(local("2026-03-02T00:00"))),
-            ("3h", Some("2026-03-05T09:00:00Z".parse().unwrap())),
-            ("90m", Some("2026-03-05T10:30:00Z".parse().unwrap())),
-            ("-3h", None),
-            ("yesterday", None),
-            ("", None),
-        ] {
-            assert_eq!(time(text, now), expected, "{text}");
-        }
     }
 }
