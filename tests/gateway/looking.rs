@@ -142,6 +142,7 @@ async fn events_and_deliveries_are_listed_by_what_became_of_them() {
     );
     let status = ask("/api/v1/status").await;
     described.check("Status", &status);
+    assert!(status["dead"][0]["id"].is_i64(), "{status:#}");
     let causes = status["dead_causes"].as_array().unwrap();
     let causes: Vec<_> = causes
         .iter()
@@ -160,6 +161,33 @@ async fn events_and_deliveries_are_listed_by_what_became_of_them() {
     described.check("RejectedPage", &ask("/api/v1/rejected").await);
     let (_, reload) = world.gateway.reload().await;
     described.check("Reload", &reload);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_people_stopped_and_what_a_sender_numbers_badly_is_described() {
+    let world = World::new().await;
+    let described = Described::of(&world.gateway).await;
+    let url = world.gateway.url();
+    for (id, name) in [("1", "A"), ("1", "B")] {
+        let sent = world.school.rename(&url, id, &world.customer, name).await;
+        assert_eq!(sent.unwrap().status, 200);
+    }
+    let admin = world.gateway.admin_listen.to_string();
+    for what in [
+        ["--source", "school", "--by", "Eva"],
+        ["--organisation", "default", "--why", "a test"],
+    ] {
+        let arguments = [&["pause", "--admin-listen", &admin][..], &what].concat();
+        assert!(world.setup.run(&arguments).status.success(), "{what:?}");
+    }
+    let status = get(&world.gateway, "/api/v1/status").await;
+    described.check("Status", &status);
+    for (pointer, length) in [("/pauses", 2), ("/reused_ids", 1)] {
+        let list = status.pointer(pointer).unwrap().as_array().unwrap();
+        assert_eq!(list.len(), length, "{pointer} in {status:#}");
+    }
+    assert_eq!(status["sources"][0]["dedup"]["reused_ids"], 1);
     world.end().await;
 }
 

@@ -54,8 +54,10 @@ impl Trouble {
 pub(super) fn troubles(status: &Value) -> Vec<Trouble> {
     let mut all: Vec<Trouble> = store(status).into_iter().collect();
     for (name, organisation) in organisations(status) {
-        all.extend(of_organisation(name, organisation, at(status)));
+        let pause = paused(status, "organisation").find(|pause| text(pause, "name") == name);
+        all.extend(of_organisation(name, organisation, pause, at(status)));
     }
+    all.extend(paused(status, "source").map(|pause| of_paused_source(pause, at(status))));
     all.extend(members(status, "sources").iter().filter_map(of_source));
     all.extend(reload(status));
     for cause in members(status, "dead_causes") {
@@ -78,7 +80,40 @@ fn store(status: &Value) -> Option<Trouble> {
     )
 }
 
-fn of_organisation(name: &str, organisation: &Value, now: Option<Timestamp>) -> Vec<Trouble> {
+/// What people paused of a kind.
+fn paused<'s>(status: &'s Value, kind: &'static str) -> impl Iterator<Item = &'s Value> {
+    let pauses = members(status, "pauses").iter();
+    pauses.filter(move |pause| text(pause, "kind") == kind)
+}
+
+/// `ana paused it: the new key comes on Monday`.
+fn told(pause: Option<&Value>) -> String {
+    let said = |name| pause.map(|pause| text(pause, name)).unwrap_or_default();
+    let who = Some(said("by")).filter(|by| !by.is_empty());
+    let who = who.unwrap_or("somebody");
+    match said("why") {
+        "" => format!("{who} paused it"),
+        why => format!("{who} paused it ({why})"),
+    }
+}
+
+fn of_paused_source(pause: &Value, now: Option<Timestamp>) -> Trouble {
+    let name = text(pause, "name");
+    let since = age(pause, "since", now).map_or_else(String::new, |age| format!(" for {age}"));
+    Trouble::new(format!(
+        "Nothing of the source {name} is sent{since}: {}. It receives, and everything is kept.",
+        told(Some(pause))
+    ))
+    .help("When it may go on:")
+    .command(format!("quentli-gateway resume --source {}", quoted(name)))
+}
+
+fn of_organisation(
+    name: &str,
+    organisation: &Value,
+    pause: Option<&Value>,
+    now: Option<Timestamp>,
+) -> Vec<Trouble> {
     let mut found = Vec::new();
     let since =
         age(organisation, "since", now).map_or_else(String::new, |age| format!(" for {age}"));
@@ -95,10 +130,11 @@ fn of_organisation(name: &str, organisation: &Value, now: Option<Timestamp>) -> 
         ),
         ("paused", _) => found.push(
             Trouble::new(format!(
-                "Nothing is sent to the organisation {name}{since}: somebody paused it. Everything is kept."
+                "Nothing is sent to the organisation {name}{since}: {}. Everything is kept.",
+                told(pause)
             ))
             .urgent()
-            .help("`quentli-gateway audit --act pause` says who. When it may go on:")
+            .help("When it may go on:")
             .command(format!("quentli-gateway resume --organisation {name}")),
         ),
         ("breaker-open", _) => found.push(
@@ -307,6 +343,10 @@ mod tests {
             {"source": "crm", "reason": "customer-not-found", "count": 1000, "first_event": 3, "last_event": 7700},
             {"source": "crm", "reason": "mapping", "count": 1, "first_event": 9, "last_event": 9},
         ]);
+        status["pauses"] = json!([
+            {"kind": "organisation", "name": "centro", "since": "2026-03-02T11:30:00Z", "by": "ana", "why": "new key"},
+            {"kind": "source", "name": "crm", "since": "2026-03-02T11:30:00Z"},
+        ]);
         status["rejected"] = json!([{"source": "crm", "requests": 12, "kept": 3}]);
         insta::assert_snapshot!(shown(&status), @r#"
         quentli-gateway 1.2.3 at 2026-03-02 12:00:00 UTC
@@ -318,15 +358,15 @@ mod tests {
         organisation   sur: delivering, 1 customer with something open; the oldest waits for 3 days; directory full
         rejected       12 can be looked at: quentli-gateway rejected
 
-        13 things to look at:
+        14 things to look at:
 
          1. Nothing can be accepted: the store cannot write now: the disk is nearly full.
             Senders get 503 and most try again; what was accepted is safe. Free space on the disk of the
             data directory; the gateway goes on by itself.
 
-         2. Nothing is sent to the organisation centro for 30 min: somebody paused it. Everything is
-            kept.
-            `quentli-gateway audit --act pause` says who. When it may go on:
+         2. Nothing is sent to the organisation centro for 30 min: ana paused it (new key). Everything
+            is kept.
+            When it may go on:
               quentli-gateway resume --organisation centro
 
          3. Nothing is sent to the organisation default for 34 h: Quentli refuses its key. Everything is
@@ -362,22 +402,27 @@ mod tests {
             Quentli answers:
               quentli-gateway events deliveries --organisation sur --state waiting --oldest-first --limit 5
 
-        10. A change of the source files is not in force, seen at 2026-03-02 11:00:00 UTC: it cannot be
+        10. Nothing of the source crm is sent for 30 min: somebody paused it. It receives, and
+            everything is kept.
+            When it may go on:
+              quentli-gateway resume --source crm
+
+        11. A change of the source files is not in force, seen at 2026-03-02 11:00:00 UTC: it cannot be
             used. What was in force before stays.
             mappings/crm.yaml:3:1: no such key
               quentli-gateway reload
 
-        11. gateway.yaml is not what the gateway started with.
+        12. gateway.yaml is not what the gateway started with.
             Restart the gateway to use it.
 
-        12. 1000 deliveries or more of crm are dead, customer-not-found: Quentli has nobody like that.
+        13. 1000 deliveries or more of crm are dead, customer-not-found: Quentli has nobody like that.
             Events 3 to 7700.
             This can wait until morning. What to do: create the customer in Quentli, or mend the value
             by which it is found. Then have them sent again.
               quentli-gateway events deliveries --source crm --state dead --reason customer-not-found
               quentli-gateway redeliver --source crm --reason customer-not-found
 
-        13. 1 delivery of crm is dead, mapping: the event does not fit the rules of the source's file.
+        14. 1 delivery of crm is dead, mapping: the event does not fit the rules of the source's file.
             Event 9.
             This can wait until morning. What to do: mend the rules in crm.yaml, or the record in the
             sending system, which sends it again. Then have them sent again.
