@@ -1,9 +1,11 @@
-//! `POST /api/v1/redeliver`: has dead deliveries sent again, a page at a time, each page in one step.
+//! `POST /api/v1/redeliver`: has dead deliveries sent again, or what a source only observed sent at last, a page at a time,
+//! each page in one step.
 //!
 //! A dry run changes nothing and counts what would become of them as things are. What really becomes of each is
 //! decided when its turn comes, by the same rules.
 
 mod judge;
+mod observed;
 mod remap;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -29,6 +31,10 @@ use crate::{
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a member of the request"
+)]
 pub(super) struct Wish {
     which: Which,
     #[serde(default)]
@@ -42,6 +48,9 @@ pub(super) struct Wish {
     /// Map the events of these deliveries again, by the mapping of now.
     #[serde(default)]
     remap: bool,
+    /// Send what the source only observed, now that it is live.
+    #[serde(default)]
+    observed: bool,
 }
 
 /// What became of a page, or would.
@@ -79,6 +88,29 @@ struct Expected {
     stale: u64,
 }
 
+impl Expected {
+    fn add(&mut self, verdict: Verdict) {
+        let count = match verdict {
+            Verdict::Send => &mut self.send,
+            Verdict::SendInPart => &mut self.send_in_part,
+            Verdict::Overwrite => &mut self.overwrite,
+            Verdict::Unchanged => &mut self.unchanged,
+            Verdict::Stale => &mut self.stale,
+        };
+        *count += 1;
+    }
+}
+
+impl Wish {
+    const fn newer(&self) -> NewerData {
+        if self.overwrite {
+            NewerData::Overwritten
+        } else {
+            NewerData::Kept
+        }
+    }
+}
+
 pub(super) async fn redeliver(
     State(admin): State<Arc<Admin>>,
     operator: Operator,
@@ -88,14 +120,20 @@ pub(super) async fn redeliver(
         Ok(wish) => wish,
         Err(answer) => return answer,
     };
+    if wish.observed {
+        let source = match admin.live_again(&wish) {
+            Ok(source) => source,
+            Err(answer) => return answer,
+        };
+        return match admin.observed_sent(&wish, source, operator).await {
+            Ok(answer) => Json(answer).into_response(),
+            Err(error) => unavailable(&error),
+        };
+    }
+    let newer = wish.newer();
     let selection = match wish.which.understood(DeliveryState::Dead) {
         Ok(selection) => selection,
         Err(answer) => return answer,
-    };
-    let newer = if wish.overwrite {
-        NewerData::Overwritten
-    } else {
-        NewerData::Kept
     };
     let done = async {
         let page = selection.page(&admin, wish.stretch).await?;
@@ -152,13 +190,7 @@ impl Admin {
             };
             answer.redelivered += 1;
             let verdict = self.judge(delivery, open.customer.as_ref(), newer).await?;
-            match verdict {
-                Verdict::Send => expected.send += 1,
-                Verdict::SendInPart => expected.send_in_part += 1,
-                Verdict::Overwrite => expected.overwrite += 1,
-                Verdict::Unchanged => expected.unchanged += 1,
-                Verdict::Stale => expected.stale += 1,
-            }
+            expected.add(verdict);
         }
         answer.expected = Some(expected);
         Ok(answer)
@@ -187,20 +219,32 @@ impl Admin {
             newer,
         };
         let heads = self.hands.redeliver(positions, how).await?;
+        self.sent_again(&mut answer, heads, newer, operator, selection.said())
+            .await;
+        Ok(answer)
+    }
+
+    /// Counts what is back in its lanes, tells the dispatchers, and writes down what was done.
+    async fn sent_again(
+        &self,
+        answer: &mut Answer,
+        heads: Vec<LaneHead>,
+        newer: NewerData,
+        operator: Operator,
+        mut what: Vec<(&'static str, String)>,
+    ) {
         answer.redelivered = u64::try_from(heads.len()).unwrap_or(u64::MAX);
-        let mut what = selection.said();
         if newer == NewerData::Overwritten {
             what.push(("newer data", "overwritten".to_owned()));
         }
         tracing::info!(
             deliveries = answer.redelivered,
             overwrite = newer == NewerData::Overwritten,
-            "a person had dead deliveries sent again"
+            "a person had deliveries sent again"
         );
         self.revived(heads);
         self.write_down_done(operator, Act::Redeliver, what, answer.redelivered)
             .await;
-        Ok(answer)
     }
 
     /// Tells the dispatchers what is back in their lanes.

@@ -45,9 +45,16 @@ pub(super) struct Which {
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Stretch {
-    after: i64,
-    up_to: Option<i64>,
+    pub(super) after: i64,
+    pub(super) up_to: Option<i64>,
     limit: Option<u32>,
+}
+
+impl Stretch {
+    /// Deliveries of a page.
+    pub(super) fn limit(self) -> u32 {
+        self.limit.unwrap_or(PAGE).clamp(1, LARGEST_PAGE)
+    }
 }
 
 /// What is meant, understood.
@@ -129,6 +136,12 @@ impl Which {
         })
     }
 
+    /// The source, where nothing else is asked for.
+    pub(super) fn only_source(&self) -> Option<&str> {
+        let is_alone = self.ids.is_empty() && !self.all && self.said().len() == 1;
+        self.source.as_deref().filter(|_| is_alone)
+    }
+
     fn said(&self) -> Vec<(&'static str, String)> {
         let states = (!self.states.is_empty()).then(|| self.states.join(" "));
         let parts = [
@@ -183,9 +196,11 @@ impl Selection {
                     up_to: Some(up_to),
                     ..OpenFilter::clone(filter)
                 };
-                let limit = stretch.limit.unwrap_or(PAGE).clamp(1, LARGEST_PAGE);
                 let after = DeliveryPos(stretch.after);
-                let page = admin.hands.open_deliveries(filter, after, limit).await?;
+                let page = admin
+                    .hands
+                    .open_deliveries(filter, after, stretch.limit())
+                    .await?;
                 Ok(Page {
                     found: page.deliveries,
                     not_open: 0,

@@ -1,10 +1,10 @@
-//! `redeliver`: has dead deliveries of a running gateway sent again.
+//! `redeliver`: has dead deliveries of a running gateway sent again, or what a source only observed sent at last.
 
 mod page;
 
 use serde_json::{Value, json};
 
-use self::page::Counts;
+use self::page::{Counts, Kind};
 use super::{
     Exit,
     confirm::confirmed,
@@ -38,6 +38,9 @@ pub(super) struct Arguments {
     /// With `--remap`: also those that wait or whose customer is looked for, not only dead ones
     #[arg(long, requires = "remap")]
     waiting: bool,
+    /// With `--source NAME` alone: send what the source only observed, now that it is live
+    #[arg(long, requires = "source", conflicts_with_all = ["remap", "organisation", "reason", "customer", "event", "since", "until"])]
+    observed: bool,
     /// Do not ask
     #[arg(long)]
     yes: bool,
@@ -64,9 +67,14 @@ async fn redeliver(arguments: Arguments, environment: &Environment) -> Result<Ex
     let wish = |dry_run: bool| -> Value {
         json!({
             "which": which, "dry_run": dry_run, "overwrite": arguments.overwrite, "remap": arguments.remap,
+            "observed": arguments.observed,
         })
     };
-    let mut expected = Counts::default();
+    let mut expected = Counts::of(if arguments.observed {
+        Kind::Observed
+    } else {
+        Kind::Dead
+    });
     let through = walk(&operators, PATH, wish(true), "redelivered", |answer| {
         expected.add(answer);
     });
@@ -101,6 +109,11 @@ async fn redeliver(arguments: Arguments, environment: &Environment) -> Result<Ex
     );
     let question = if arguments.remap {
         format!("map these events again and send {many}?")
+    } else if arguments.observed {
+        format!(
+            "send {many} that {} only observed?",
+            arguments.which.source()
+        )
     } else if arguments.overwrite {
         format!("send {many} again, also over newer data?")
     } else {
@@ -117,12 +130,15 @@ async fn redeliver(arguments: Arguments, environment: &Environment) -> Result<Ex
     let through = walked.await;
     match arguments.format {
         Format::Json => output::line(&format!("{:#}", done.json())),
+        Format::Human if arguments.observed => {
+            output::line(&format!("{} put on their way", done.redelivered));
+        }
         Format::Human => output::line(&format!("{} sent again", done.redelivered)),
     }
     match through? {
         Through::All => Ok(Exit::Fine),
         Through::Interrupted => {
-            output::note("the others are dead as before: the same command takes up the rest");
+            output::note("the others are as before: the same command takes up the rest");
             Ok(Exit::Bad)
         }
     }

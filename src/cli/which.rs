@@ -48,6 +48,11 @@ const FILTERS: [&str; 8] = [
 ];
 
 impl Which {
+    /// The source that is named, if one is.
+    pub(super) fn source(&self) -> &str {
+        self.source.as_deref().unwrap_or_default()
+    }
+
     /// As the gateway is asked.
     ///
     /// # Errors

@@ -139,6 +139,7 @@ macro_rules! contract_suite {
             an_observed_update_ends_at_once_and_is_kept,
             observed_updates_are_listed_oldest_first_and_page_by_page,
             observed_updates_go_with_the_body_of_their_event,
+            what_was_observed_is_sent_at_its_own_place_and_counted_once,
         );
         $crate::store::contract::contract_suite!(
             $home: refusing:
@@ -163,6 +164,7 @@ macro_rules! contract_suite {
             an_open_delivery_shows_what_would_be_sent,
             what_is_discarded_ends_and_says_why,
             discarding_what_was_perhaps_sent_puts_its_parts_in_doubt,
+            what_was_perhaps_sent_to_nobody_known_is_doubted_of_everybody,
             a_pause_is_kept_until_somebody_ends_it,
             a_change_of_too_many_is_refused_whole,
         );
@@ -170,6 +172,7 @@ macro_rules! contract_suite {
             $home: remapping:
             what_could_not_be_mapped_takes_its_place_when_it_can,
             what_ended_stays_and_what_is_new_counts_as_of_its_event,
+            what_its_source_observes_now_is_kept_and_counts_as_of_its_place,
             fewer_and_other_outcomes_end_or_die_and_add_up,
             a_body_that_failed_whole_gives_the_items_that_nobody_else_holds,
         );
@@ -189,6 +192,7 @@ macro_rules! contract_suite {
             a_late_repetition_does_not_bring_a_person_back,
             a_person_of_another_organisation_is_another_person,
             an_attempt_on_its_way_ends_without_a_delivery,
+            what_was_perhaps_sent_to_an_erased_person_is_doubted_of_everybody,
             many_events_are_searched_page_by_page,
         );
         $crate::store::contract::contract_suite!(

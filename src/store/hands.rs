@@ -131,9 +131,31 @@ pub trait Hands: Send + Sync + fmt::Debug {
         how: Redelivery,
     ) -> Result<Vec<LaneHead>, StoreError>;
 
+    /// Up to `limit` deliveries behind `after` and up to `up_to` that a source only observed, as they would be if they
+    /// were put into their lanes; oldest first.
+    async fn observed_deliveries(
+        &self,
+        source: SourceName,
+        after: DeliveryPos,
+        up_to: DeliveryPos,
+        limit: u32,
+    ) -> Result<Vec<Delivery>, StoreError>;
+
+    /// Puts what a source only observed into its lanes, each at its own place, as redelivered: it is not dropped any more.
+    /// Leaves out those that are not there (any more). Gives the others, as the dispatcher must know them.
+    ///
+    /// # Errors
+    /// As [`Hands::redeliver`].
+    async fn send_observed(
+        &self,
+        source: SourceName,
+        positions: Vec<DeliveryPos>,
+        how: Redelivery,
+    ) -> Result<Vec<LaneHead>, StoreError>;
+
     /// Ends open deliveries as [`End::Discarded`](crate::event::End::Discarded). Of those that were perhaps sent, since
-    /// they were in a lane, the parts are in doubt from here on, where the customer is known. Leaves out those that are
-    /// not open, and gives the others.
+    /// they were in a lane, the parts are in doubt from here on: of the customer, or of everybody where it is not known
+    /// who it is. Leaves out those that are not open, and gives the others.
     ///
     /// # Errors
     /// As [`Hands::redeliver`].

@@ -1,5 +1,6 @@
 //! What sources in the mode `observe` would have sent. The deliveries have ended as dropped with the reason
-//! [`OBSERVED`](crate::event::OBSERVED); their updates are kept here as long as the bodies of their events.
+//! [`OBSERVED`](crate::event::OBSERVED); their updates are kept here as long as the bodies of their events, or
+//! until somebody [has them sent](super::Hands::send_observed).
 
 use async_trait::async_trait;
 

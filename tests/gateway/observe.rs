@@ -53,10 +53,80 @@ async fn a_source_that_observes_sends_nothing_and_a_reload_makes_it_live() {
     let shown = &event["shown"][0];
     assert_eq!(shown["reason"], "observed", "{event}");
     assert_eq!(shown["update"][0]["mask"], "text of 1 character");
-    // What was observed is known, and stays unsent.
+    // What was observed is known, and stays unsent until somebody wants it sent.
     assert_eq!(send(&world, "1", changed("A")).await, "duplicate");
     assert_eq!(send(&world, "4", changed("C")).await, "accepted");
     world.gateway.settled().await;
     assert_eq!(world.names_sent(), ["C"]);
+    world.end().await;
+}
+
+fn redeliver(world: &World, more: &[&str]) -> (Option<i32>, String, String) {
+    let admin = world.gateway.admin_listen.to_string();
+    let first = ["redeliver", "--admin-listen", &admin, "--observed"];
+    let output = world.setup.run(&[&first[..], more].concat());
+    let text = |bytes| String::from_utf8(bytes).unwrap().trim().to_owned();
+    (
+        output.status.code(),
+        text(output.stdout),
+        text(output.stderr),
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_observed_is_sent_when_somebody_wants_it_and_never_over_newer_data() {
+    let world = World::with(|setup| setup.source("school", &observing())).await;
+    let other = world.sandbox.add(&json!({"username": "eva"})).unwrap();
+    let named = |customer: &str, name: &str| json!({"type": "contact.updated", "contact": {"quentliId": customer, "name": name}});
+    send(&world, "1", named(&world.customer, "A")).await;
+    send(&world, "2", named(&other, "B")).await;
+    let by_name = json!({"type": "contact.updated", "contact": {"username": "eva", "name": "C"}});
+    send(&world, "3", by_name).await;
+    let all = ["--source", "school"];
+    let (code, _, messages) = redeliver(&world, &all);
+    assert_eq!(code, Some(1));
+    assert!(messages.contains("take `mode: observe` out"), "{messages}");
+
+    std::fs::write(world.setup.source_path("school"), SOURCE_FILE).unwrap();
+    assert_eq!(world.gateway.reload().await.0, 200);
+    send(&world, "4", named(&world.customer, "D")).await;
+    world.gateway.settled().await;
+    let (code, counts, _) = redeliver(&world, &[&all[..], &["--dry-run"]].concat());
+    assert_eq!(code, Some(0));
+    insta::assert_snapshot!(counts, @"
+    3  found
+          2  to be sent
+          1  with nothing left to send, since something newer was applied; `--overwrite` sends them all the same
+    ");
+    assert_eq!(world.names_sent(), ["D"], "nothing was changed");
+    let (code, done, messages) = redeliver(&world, &all);
+    assert_eq!(
+        (code, &*done),
+        (Some(0), "3 put on their way"),
+        "{messages}"
+    );
+    let totals = world.gateway.settled().await;
+    let ended = &totals["ended"];
+    assert_eq!(
+        (&ended["dropped"], &ended["stale"], &totals["created"]),
+        (&json!(0), &json!(1), &json!(4)),
+        "{totals}"
+    );
+    assert_eq!(world.sandbox.customer(&other).unwrap()["name"], "C");
+    assert_eq!(
+        world.sandbox.customer(&world.customer).unwrap()["name"],
+        "D"
+    );
+    let (code, _, messages) = redeliver(&world, &all);
+    assert_eq!(code, Some(0));
+    assert!(messages.contains("nothing is left"), "{messages}");
+    for more in [&[][..], &["--source", "school", "--remap"], &["7"]] {
+        assert_eq!(redeliver(&world, more).0, Some(64), "{more:?}");
+    }
+    let (_, log) = world
+        .gateway
+        .admin("GET", "/api/v1/audit?act=redeliver")
+        .await;
+    assert_eq!(log["audit"][0]["what"][1]["name"], "observed", "{log}");
     world.end().await;
 }

@@ -191,6 +191,68 @@ async fn a_kill_in_the_middle_of_a_large_redelivery_loses_none_and_doubles_none(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_kill_while_what_was_observed_is_sent_loses_none_and_doubles_none() {
+    let (sandbox, quentli) = quentli().await;
+    let observing = SOURCE_FILE.replace("otherwise: drop", "mode: observe\notherwise: drop");
+    let setup = setup(&quentli.url()).source("school", &observing);
+    let school = School::new();
+    let gateway = setup.start();
+    let mut customers = Vec::new();
+    for _ in 0..40 {
+        customers.push(sandbox.add(&json!({"name": "0"})).unwrap());
+    }
+    let many = 1200;
+    for number in 0..many {
+        let customer = &customers[number % customers.len()];
+        let name = number.to_string();
+        rename(&school, &gateway, &name, customer).await;
+    }
+    std::fs::write(setup.source_path("school"), SOURCE_FILE).unwrap();
+    assert_eq!(gateway.reload().await.0, 200);
+    let admin = gateway.admin_listen.to_string();
+    let all = ["redeliver", "--source", "school", "--observed", "--yes"];
+    let mut command = setup
+        .command(&all)
+        .args(["--admin-listen", &admin])
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    until("some to be sent", async || {
+        let totals = totals(&gateway).await;
+        if totals["ended"]["dropped"] != many {
+            Ok(())
+        } else {
+            Err(totals)
+        }
+    })
+    .await;
+    gateway.kill();
+    command.wait().unwrap();
+
+    let gateway = setup.start();
+    let many = u64::try_from(many).unwrap();
+    let after = totals(&gateway).await;
+    let waiting = after["waiting"].as_u64().unwrap();
+    assert_eq!(waiting + ended(&after), many, "{after}");
+    let (code, _, messages) = run(&setup, &gateway, &all);
+    assert_eq!(code, 0, "{messages}");
+    let done = gateway.settled().await;
+    assert_eq!(
+        (&done["created"], &done["ended"]["dropped"]),
+        (&json!(many), &json!(0))
+    );
+    assert_eq!((&done["dead"], ended(&done)), (&json!(0), many), "{done}");
+    for (place, customer) in customers.iter().enumerate() {
+        let last = 1200 - customers.len() + place;
+        let name = sandbox.customer(customer).unwrap()["name"].clone();
+        assert_eq!(name, last.to_string(), "the last one stands");
+    }
+    crate::fits_the_schema(&sandbox);
+    quentli.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn many_are_not_sent_again_or_given_up_without_a_yes() {
     let (sandbox, quentli) = quentli().await;
     let customer = sandbox.add(&json!({"name": "0"})).unwrap();

@@ -6,9 +6,19 @@ use serde_json::{Value, json};
 
 use crate::cli::table::count;
 
+/// What was asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Kind {
+    #[default]
+    Dead,
+    /// What a source only observed.
+    Observed,
+}
+
 /// Counts of one page or of several.
 #[derive(Debug, Default)]
 pub(super) struct Counts {
+    kind: Kind,
     pub(super) found: u64,
     pub(super) redelivered: u64,
     /// What is expected of those, by the words of the answer.
@@ -19,6 +29,13 @@ pub(super) struct Counts {
 }
 
 impl Counts {
+    pub(super) fn of(kind: Kind) -> Self {
+        Self {
+            kind,
+            ..Self::default()
+        }
+    }
+
     pub(super) fn add(&mut self, answer: &Value) {
         self.found += count(answer, "found");
         self.redelivered += count(answer, "redelivered");
@@ -58,7 +75,11 @@ impl Counts {
     /// One line for each kind.
     pub(super) fn lines(&self) -> Vec<String> {
         if self.is_nothing() {
-            return vec!["no dead delivery is like that".to_owned()];
+            let nothing = match self.kind {
+                Kind::Dead => "no dead delivery is like that",
+                Kind::Observed => "nothing is left of what the source only observed",
+            };
+            return vec![nothing.to_owned()];
         }
         let mut lines = vec![format!("{:>7}  found", self.found)];
         let kinds = [
@@ -157,5 +178,10 @@ mod tests {
           1  that are not dead, and stay as they are
     ");
         assert_eq!(Counts::default().lines(), ["no dead delivery is like that"]);
+        let nothing = Counts::of(Kind::Observed).lines();
+        assert_eq!(
+            nothing,
+            ["nothing is left of what the source only observed"]
+        );
     }
 }

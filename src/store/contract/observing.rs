@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use super::{Home, samples::*};
 use crate::{
-    event::{End, OBSERVED, OrderBy},
+    event::{DeliveryPos, End, NewerData, OBSERVED, OrderBy, Redelivery},
     store::{
         DeliveryRecord, NewDelivery, ObservedPlace, Standing,
         upkeep::{Calendar, Prune, Retained},
     },
 };
 
-fn observed(item: u32, number: u32, who: &str) -> NewDelivery {
+pub(super) fn observed(item: u32, number: u32, who: &str) -> NewDelivery {
     let fate = crate::store::Fate::Observed {
         customer: reference(who),
         patch: patch(),
@@ -138,4 +138,69 @@ pub(in crate::store) async fn observed_updates_go_with_the_body_of_their_event(h
     let left = store.observed(&source("crm"), None, 10).await.unwrap();
     let left: Vec<_> = left.iter().map(|update| update.place.event).collect();
     assert_eq!(left, [newer]);
+}
+
+pub(in crate::store) async fn what_was_observed_is_sent_at_its_own_place_and_counted_once(
+    home: &dyn Home,
+) {
+    let (store, hands) = home.open_hands().await;
+    let updates = vec![
+        observed(0, 0, "ana"),
+        observed(1, 0, "eva"),
+        observed(2, 0, "ana"),
+    ];
+    let seq = accept(&*store, event(vec![group(1, updates)])).await;
+    let later = accept_one(&*store, 2, "ana").await;
+    let crm = source("crm");
+    let page = async |after, limit| {
+        let newest = hands.newest().await.unwrap();
+        let page = hands.observed_deliveries(crm.clone(), after, newest, limit);
+        page.await.unwrap()
+    };
+    let first = page(DeliveryPos(0), 2).await;
+    let items: Vec<_> = first.iter().map(|each| (each.event, each.item)).collect();
+    assert_eq!(items, [(seq, 0), (seq, 1)], "oldest first");
+    let rest = page(first[1].pos, 9).await;
+    assert_eq!(rest.len(), 1);
+    assert!(first[0].pos < rest[0].pos && rest[0].pos < later);
+    let nobody = hands.observed_deliveries(source("sis"), DeliveryPos(0), later, 9);
+    assert_eq!(nobody.await.unwrap(), []);
+
+    let how = Redelivery {
+        at: time(100),
+        newer: NewerData::Kept,
+    };
+    let both = vec![first[0].pos, rest[0].pos, later, DeliveryPos(999)];
+    let sent = hands.send_observed(crm.clone(), both.clone(), how).await;
+    let sent: Vec<_> = sent.unwrap().iter().map(|head| head.pos).collect();
+    assert_eq!(sent, both[..2]);
+    let again = hands.send_observed(crm.clone(), both.clone(), how).await;
+    assert_eq!(again.unwrap(), [], "once");
+    let left = page(DeliveryPos(0), 9).await;
+    assert_eq!(left, first[1..]);
+    store.close().await;
+    drop((store, hands));
+
+    let (store, _hands) = home.open_hands().await;
+    let taken = store.take(&organisation(), lane("ana"), 9).await.unwrap();
+    let places: Vec<_> = taken.iter().map(|each| (each.pos, each.place())).collect();
+    let (a, b) = (first[0].pos, rest[0].pos);
+    assert_eq!(places, [(a, a), (b, b), (later, later)]);
+    assert_eq!(taken[0].redelivery, Some(how));
+    assert_eq!(
+        (&taken[0].patch, taken[0].order_by),
+        (&patch(), Some(OrderBy(7)))
+    );
+    let totals = store.totals().await.unwrap();
+    assert_eq!((totals.created, totals.waiting), (4, 3), "{totals:?}");
+    assert_eq!(totals.ended.iter().sum::<u64>(), 1, "{totals:?}");
+    let finish = finish(a, End::Delivered);
+    assert!(store.finish(&organisation(), finish).await.unwrap());
+    let records = store.deliveries_of(seq).await.unwrap();
+    let Standing::Ended { end, .. } = &records[0].standing else {
+        panic!("{records:?}")
+    };
+    assert_eq!(*end, End::Delivered);
+    assert_eq!(records[0].fields, ["email", "phoneNumber"]);
+    assert!(matches!(records[2].standing, Standing::Open { .. }));
 }

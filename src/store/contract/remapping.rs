@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Home, samples::*};
+use super::{Home, observing::observed, samples::*};
 use crate::{
     event::{DeliveryPos, End, EventSeq, MappingHash, NewerData, Redelivery},
     store::{
@@ -116,6 +116,32 @@ pub(in crate::store) async fn what_ended_stays_and_what_is_new_counts_as_of_its_
     assert!(new[0].0 > DeliveryPos(3), "at the end of its lane");
     assert_eq!(new[0].1, DeliveryPos(2), "and no newer than its event");
     assert_eq!(store.totals().await.unwrap().created, 5);
+}
+
+pub(in crate::store) async fn what_its_source_observes_now_is_kept_and_counts_as_of_its_place(
+    home: &dyn Home,
+) {
+    let (store, hands) = home.open_hands().await;
+    let seq = accept(&*store, event(vec![group(1, vec![dead(0, 0)])])).await;
+    let later = accept_one(&*store, 2, "u2").await;
+    let now = remapping(
+        seq,
+        vec![group(1, vec![observed(0, 0, "u2"), observed(0, 1, "u3")])],
+    );
+    let how = now.how;
+    remap(&store, &hands, now).await;
+    let totals = store.totals().await.unwrap();
+    assert_eq!((totals.created, totals.dead), (3, 0), "{totals:?}");
+    assert_eq!(totals.ended.iter().sum::<u64>(), 2, "{totals:?}");
+    let newest = hands.newest().await.unwrap();
+    let kept = hands.observed_deliveries(source("crm"), DeliveryPos(0), newest, 9);
+    let kept: Vec<_> = kept.await.unwrap().iter().map(|each| each.pos).collect();
+    let heads = hands.send_observed(source("crm"), kept, how).await;
+    assert_eq!(heads.unwrap().len(), 2);
+    let places = lane_of(&store, "u2").await;
+    assert_eq!(places[0], (later, later));
+    assert_eq!(places[1].1, DeliveryPos(1), "older than what came later");
+    assert_eq!(lane_of(&store, "u3").await[0].1, DeliveryPos(1));
 }
 
 pub(in crate::store) async fn fewer_and_other_outcomes_end_or_die_and_add_up(home: &dyn Home) {

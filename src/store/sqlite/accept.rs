@@ -153,7 +153,7 @@ impl Group<'_> {
             }
             FateRow::Observed { update, order_by } => {
                 tally.ends(End::Dropped);
-                self.observe(seq, event, delivery, update, *order_by)?;
+                self.observe(seq, event, delivery, update, *order_by, None)?;
             }
             FateRow::Dropped { reason } => {
                 tally.ends(End::Dropped);

@@ -1,5 +1,6 @@
 //! What people do: asked of the writer and of the readers.
 
+mod observed;
 mod read;
 mod remap;
 mod write;
@@ -12,7 +13,7 @@ use super::{
     writer::{Call, Job},
 };
 use crate::{
-    event::{DeliveryPos, EventSeq, Redelivery},
+    event::{Delivery, DeliveryPos, EventSeq, Redelivery, SourceName},
     store::{
         Hands, LaneHead, OpenDelivery, OpenFilter, OpenPage, Pause, PauseScope, Remapped,
         Remapping, StoreError, StoredEvent, hands::MOST_CHANGED,
@@ -22,6 +23,11 @@ use crate::{
 /// A change that a person asked for.
 pub(super) enum HandsChange {
     Redeliver {
+        positions: Vec<DeliveryPos>,
+        how: Redelivery,
+    },
+    SendObserved {
+        source: SourceName,
         positions: Vec<DeliveryPos>,
         how: Redelivery,
     },
@@ -106,6 +112,37 @@ impl Hands for SqliteStore {
         }
     }
 
+    async fn observed_deliveries(
+        &self,
+        source: SourceName,
+        after: DeliveryPos,
+        up_to: DeliveryPos,
+        limit: u32,
+    ) -> Result<Vec<Delivery>, StoreError> {
+        self.read(move |connection| observed::page(connection, &source, after, up_to, limit))
+            .await
+    }
+
+    async fn send_observed(
+        &self,
+        source: SourceName,
+        positions: Vec<DeliveryPos>,
+        how: Redelivery,
+    ) -> Result<Vec<LaneHead>, StoreError> {
+        bounded(&positions)?;
+        let rows = u64::try_from(positions.len()).unwrap_or(u64::MAX);
+        self.disk.permit(rows.saturating_mul(observed::ROW))?;
+        let change = HandsChange::SendObserved {
+            source,
+            positions,
+            how,
+        };
+        match self.by_hand(change).await? {
+            HandsOutcome::Revived(heads) => Ok(heads),
+            other => Err(other_answer(&other)),
+        }
+    }
+
     async fn discard(
         &self,
         positions: Vec<DeliveryPos>,
@@ -172,3 +209,6 @@ pub(super) const PLANNED: [&str; 6] = [
     read::OF_EVENT,
     read::ONE,
 ];
+
+#[cfg(test)]
+pub(super) use observed::OBSERVED_PAGE;

@@ -19,23 +19,27 @@ const INSERT_HISTORY: &str = "
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8, ?9, ?10, ?11, ?12)";
 
 const INSERT_OBSERVED: &str = "
-    INSERT INTO observed (source, event, item, number, order_by, customer, patch)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    INSERT INTO observed (source, event, item, number, order_by, customer, patch, pos, place)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
 
 const OBSERVED_AFTER: &str = "
     SELECT event, item, number, order_by, customer, patch FROM observed
     WHERE source = ?1 AND (event, item, number) > (?2, ?3, ?4) ORDER BY event, item, number LIMIT ?5";
 
 impl Group<'_> {
-    /// Writes a delivery that ends at once because its source observes.
+    /// Writes a delivery that ends at once because its source observes. It keeps a position of its own, for when it is
+    /// sent after all; `place` as [`Delivery::counts_as_of`](crate::event::Delivery::counts_as_of).
     pub(super) fn observe(
-        &self,
+        &mut self,
         seq: i64,
         event: &EventRows,
         delivery: &DeliveryRow,
         update: &UpdateColumns,
         order_by: Option<i64>,
+        place: Option<i64>,
     ) -> Result<(), Fault> {
+        let pos = self.sum.numbers.delivery;
+        self.sum.numbers.delivery += 1;
         let (source, item, number) = (event.source.as_str(), delivery.item, delivery.number);
         self.connection
             .prepare_cached(INSERT_HISTORY)?
@@ -62,7 +66,9 @@ impl Group<'_> {
                 number,
                 order_by,
                 update.customer,
-                update.patch
+                update.patch,
+                pos,
+                place,
             ])?;
         Ok(())
     }

@@ -39,6 +39,15 @@ impl Tally {
         }
     }
 
+    /// A delivery is open again after all.
+    pub(super) fn reopens(&mut self, end: End) {
+        for (figure, each) in self.ended.iter_mut().zip(End::ALL) {
+            if each == end {
+                *figure -= 1;
+            }
+        }
+    }
+
     fn standing(&mut self, state: DeliveryState) -> &mut i64 {
         match state {
             DeliveryState::Waiting => &mut self.waiting,

@@ -208,21 +208,26 @@ impl Group<'_> {
             return Ok(None);
         };
         self.doubt_of_open(&open)?;
-        if let Some(
-            observed @ DeliveryRow {
-                fate: FateRow::Observed { .. },
-                ..
-            },
-        ) = after
+        if let Some(after) = after
+            && let FateRow::Observed { update, order_by } = &after.fate
         {
-            // As a new one would be: it ends at once, and its update is kept for showing.
+            // As a new one would be: it ends at once, and its update is kept. An attempt may still have the old position.
             self.connection
                 .prepare_cached("DELETE FROM delivery WHERE pos = ?1")?
                 .execute([pos])?;
             let tally = self.sum.of_source(&opened.source);
             tally.leaves(opened.state);
-            tally.created -= 1;
-            self.insert_delivery(remap.event, &remap.rows, observed)?;
+            tally.ends(End::Dropped);
+            let place = open.delivery.as_ref().and_then(|open| open.counts_as_of);
+            let place = place.map_or(pos, |place| place.0);
+            self.observe(
+                remap.event,
+                &remap.rows,
+                after,
+                update,
+                *order_by,
+                Some(place),
+            )?;
             return Ok(None);
         }
         let (state, code, trouble, update, order_by) = match after.map(|after| &after.fate) {
@@ -297,6 +302,13 @@ impl Group<'_> {
         delivery: &DeliveryRow,
         place: Option<i64>,
     ) -> Result<Option<LaneHead>, Fault> {
+        if let FateRow::Observed { update, order_by } = &delivery.fate {
+            let tally = self.sum.of_source(remap.rows.source.as_str());
+            tally.created += 1;
+            tally.ends(End::Dropped);
+            self.observe(remap.event, &remap.rows, delivery, update, *order_by, place)?;
+            return Ok(None);
+        }
         let pos = self.sum.numbers.delivery;
         self.insert_delivery(remap.event, &remap.rows, delivery)?;
         if self.sum.numbers.delivery == pos {

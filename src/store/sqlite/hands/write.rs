@@ -40,6 +40,17 @@ impl Group<'_> {
                 }
                 Ok(HandsOutcome::Revived(heads))
             }
+            HandsChange::SendObserved {
+                source,
+                positions,
+                how,
+            } => {
+                let mut heads = Vec::new();
+                for pos in positions {
+                    heads.extend(self.send_observed(source, *pos, *how)?);
+                }
+                Ok(HandsOutcome::Revived(heads))
+            }
             HandsChange::Discard {
                 positions,
                 reason,
@@ -127,18 +138,21 @@ impl Group<'_> {
         Ok(true)
     }
 
-    /// What is in a lane was perhaps sent: its parts are in doubt. One that is dead was put in doubt when it died, where
-    /// that was due.
+    /// What is in a lane was perhaps sent, by a process that was killed before it could say so: its parts are in doubt, of
+    /// everybody where it is not known whose they are. One that is dead was put in doubt when it died, where that was due.
     pub(super) fn doubt_of_open(&self, open: &OpenDelivery) -> Result<(), Fault> {
         if open.state == DeliveryState::Dead {
             return Ok(());
         }
-        if let (Some(customer), Some(delivery)) = (&open.customer, &open.delivery) {
-            let parts = delivery.patch.parts();
-            let parts = parts.iter().map(|(part, _)| part);
-            self.doubt(&open.organisation, customer, parts)?;
+        let Some(delivery) = &open.delivery else {
+            return Ok(());
+        };
+        let parts = delivery.patch.parts();
+        let parts = parts.iter().map(|(part, _)| part);
+        match &open.customer {
+            Some(customer) => self.doubt(&open.organisation, customer, parts),
+            None => self.doubt_of_all(&open.organisation, parts),
         }
-        Ok(())
     }
 
     fn pause(&self, pause: &Pause) -> Result<bool, Fault> {

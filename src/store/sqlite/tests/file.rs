@@ -359,6 +359,19 @@ async fn observed_updates_are_read_by_place_and_never_sorted() {
 }
 
 #[tokio::test]
+async fn what_was_observed_is_sent_in_the_order_of_its_index() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    let plan = store.on_writer(|connection| plan(connection, hands::OBSERVED_PAGE));
+    let plan = plan.await;
+    assert!(
+        plan.starts_with("SEARCH observed USING INDEX observed_pos")
+            && !plan.contains("TEMP B-TREE"),
+        "{plan}"
+    );
+}
+
+#[tokio::test]
 async fn acts_are_read_and_removed_by_number_and_never_sorted() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(directory.path());
