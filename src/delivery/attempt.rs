@@ -92,6 +92,8 @@ pub(super) struct Attempt {
     pub(super) is_in_doubt: bool,
     /// What goes with the head in one change.
     pub(super) companions: Vec<Delivery>,
+    /// It is at work on one that creates the customer for whom the head waits.
+    pub(super) is_ahead: bool,
     /// What heads the lane when all of these are through.
     pub(super) next: Option<DeliveryPos>,
 }
@@ -215,6 +217,7 @@ impl Attempt {
             customer: None,
             is_in_doubt: false,
             companions: Vec::new(),
+            is_ahead: false,
             next: None,
         }
     }
@@ -226,7 +229,7 @@ impl Attempt {
             .store
             .take(&context.organisation, self.turn.lane, 2)
             .await;
-        let (delivery, next) = match head_and_next(taken) {
+        let (mut delivery, next) = match head_and_next(taken) {
             Ok(Some(taken)) => taken,
             Ok(None) => return Ok(TurnEnd::Ended { next: None }),
             Err(error) => return store_trouble(error),
@@ -235,7 +238,18 @@ impl Attempt {
             return Ok(TurnEnd::SourcePaused(delivery.source));
         }
         self.next = next;
-        match self.bring(&delivery).await {
+        let mut brought = self.bring(&delivery).await;
+        if let Ok(Effort::Came(Outcome::Missing(_))) = brought {
+            match self.creator_behind(&delivery).await {
+                Ok(None) => {}
+                Ok(Some(creator)) => {
+                    delivery = creator;
+                    brought = self.bring(&delivery).await;
+                }
+                Err(error) => return store_trouble(error),
+            }
+        }
+        match brought {
             Ok(Effort::Done {
                 is_sent,
                 shares,

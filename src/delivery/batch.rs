@@ -23,8 +23,8 @@ use crate::{
 /// About how many bytes the changes of a batch may have together, as they are sent.
 const MOST_BYTES: usize = 64 * 1024;
 
-/// Attempts of a head until it goes by itself.
-const MOST_TRIES: u32 = 3;
+/// Attempts of a head until it goes by itself: some two minutes of trouble.
+const MOST_TRIES: u32 = 8;
 
 impl Attempt {
     /// The head and what goes with it.
@@ -55,6 +55,9 @@ impl Attempt {
         customer: &CustomerId,
         others: Vec<LaneKey>,
     ) -> Result<(), Stop> {
+        if self.is_ahead {
+            return self.is_still_behind(head).await;
+        }
         let context = Arc::clone(&self.context);
         let most = context.settings.merge_most.get();
         let take = async |lane, limit| {

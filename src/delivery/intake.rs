@@ -4,7 +4,7 @@
 //! the store tells of it, and every few seconds in case it did not. From time to time all lanes are read again, so
 //! that a lane which the index lacks for whatever reason does not wait for ever.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -144,6 +144,8 @@ impl Intake {
             self.seen = self.seen.max(head.pos);
             open(lanes, head, now, context.clock.now(), now);
         }
+        let arrived: BTreeSet<LaneKey> = page.iter().map(|head| head.lane).collect();
+        or_later(context.wake_creators(arrived, lanes).await)?;
         if !is_full(&page) {
             self.next_look = now.saturating_add(context.settings.poll);
         }

@@ -386,6 +386,13 @@ impl Lanes {
         }
     }
 
+    /// Whether the customer of its head was not found, or that is being found out now.
+    pub(super) fn may_miss_somebody(&self, lane: LaneKey) -> bool {
+        self.by_key.get(&lane).is_some_and(|known| {
+            known.queue == Queue::LookAgain || known.standing == Standing::InFlight
+        })
+    }
+
     /// A lane that stands in no queue is looked at as soon as it is its turn.
     fn look_now(&mut self, lane: LaneKey, now: Duration) {
         self.update(lane, |lane| {

@@ -6,7 +6,7 @@ use quentli_gateway::{
 };
 use serde_json::json;
 
-use crate::support::{MINUTE, SECOND, Update, World, data, id_of};
+use crate::support::{MINUTE, SECOND, Update, World, data, id_of, number};
 
 fn username(name: &str) -> FindBy {
     FindBy::Username(name.to_owned())
@@ -220,4 +220,69 @@ async fn lanes_that_a_look_up_shows_to_be_the_same_customers_keep_the_order_of_a
         .map(|number| json!({"metadata": [{"key": "n", "value": number.to_string()}]}))
         .collect();
     assert_eq!(values, expected);
+}
+
+#[tokio::test]
+async fn two_events_for_one_new_customer_create_one_also_by_different_keys_at_once() {
+    let mut world = World::with_customers(&[]).await;
+    // Both look before either creates.
+    let slow = Fault::times(2, Action::Slow { milliseconds: 200 }).on_method("GET");
+    world.sandbox.fault(slow).unwrap();
+    let create = OnMissing::Create(Patch::new());
+    let both = |name: &str| json!({"name": name, "username": "ana", "email": "ana@x.mx"});
+    let by_username = Update::by_username("ana", &both("One")).on_missing(create.clone());
+    let by_email = Update::by_email("ana", &both("Two")).on_missing(create);
+    let events = [
+        world.accept(by_username).await,
+        world.accept(by_email).await,
+    ];
+    world
+        .until("both looks", |world| world.looks().len() == 2)
+        .await;
+    world.drive_until_done(SECOND / 20).await;
+    assert_eq!(world.sandbox.customer_count(), 1);
+    assert!(
+        world.looks().len() > 2,
+        "a refused creation is looked for again"
+    );
+    for event in events {
+        let standing = world.standing(event).await;
+        assert!(["delivered", "stale"].contains(&&*standing), "{standing}");
+    }
+    let ana = world.sandbox.customer_by_username("ana").unwrap();
+    assert_eq!(ana["name"], "Two", "the one accepted last wins");
+}
+
+#[tokio::test]
+async fn a_creation_releases_at_once_who_waits_for_the_customer_by_another_key() {
+    let mut world = World::with_customers(&[]).await;
+    let waits = Update::by_email("ana", &json!({"skipTaxInvoice": true}));
+    let waits = world.accept(waits).await;
+    world.wait_for(waits, "looking").await;
+    let new = json!({"name": "Ana", "email": "ana@x.mx"});
+    let create = OnMissing::Create(Patch::new());
+    world
+        .accept(Update::by_username("ana", &new).on_missing(create))
+        .await;
+    // Nobody moves the clock.
+    world.wait_for(waits, "delivered").await;
+}
+
+#[tokio::test]
+async fn one_look_for_a_key_serves_all_who_are_looked_for_by_it() {
+    let mut world = World::new().await;
+    world.settings.concurrency = number(1);
+    let mut events = Vec::new();
+    for count in 0..50 {
+        let patch = json!({"metadata": [{"key": "n", "value": count.to_string()}]});
+        // Five lanes, which share their second line.
+        let lines = vec![email(&format!("nobody{}", count % 5)), username("nobody")];
+        let update = Update::by(lines, &patch).on_missing(OnMissing::Drop);
+        events.push(world.accept(update).await);
+    }
+    world.deliver();
+    for event in events {
+        world.wait_for(event, "dropped").await;
+    }
+    assert_eq!(world.looks().len(), 6);
 }

@@ -8,11 +8,13 @@
     reason = "a test that meets the unexpected may panic, also in the functions that tests share"
 )]
 
+mod ahead;
 mod backlog;
 mod by_hand;
 mod contact;
 mod customers;
 mod directory;
+mod echoes;
 mod fairness;
 mod log;
 mod merging;
