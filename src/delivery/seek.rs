@@ -83,6 +83,8 @@ impl Attempt {
             match self.call(ApiCall::Find, lane, request).await? {
                 Ok(Found::One(customer)) => {
                     let now = context.clock.elapsed();
+                    // Whoever waits for this customer by another line is looked for now, too.
+                    context.bindings().may_exist(&lines_of(&customer));
                     context.bindings().found(line, &customer.id, now);
                     return Ok(Sought::Found {
                         siblings: self.lanes_of(&customer),
@@ -136,6 +138,7 @@ impl Attempt {
             Err(error) if error.kind == CallErrorKind::Refused => return Ok(Err(error)),
             Err(error) => return Ok(Ok(Effort::Came(self.of_failure(error).await?))),
         };
+        context.bindings().may_exist(&lines_of(&customer));
         context.note_change(&customer.id, creation.fields()).await;
         let siblings = self.lanes_of(&customer);
         self.part();

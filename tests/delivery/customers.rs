@@ -269,6 +269,20 @@ async fn a_creation_releases_at_once_who_waits_for_the_customer_by_another_key()
 }
 
 #[tokio::test]
+async fn an_answer_about_a_customer_releases_at_once_who_waits_for_it_by_another_key() {
+    let mut world = World::with_customers(&[]).await;
+    let waits = Update::by_email("ana", &json!({"skipTaxInvoice": true}));
+    let waits = world.accept(waits).await;
+    world.wait_for(waits, "looking").await;
+    world.add_customer("ana");
+    world
+        .accept(Update::by_username("ana", &json!({"name": "Ana"})))
+        .await;
+    // Nobody moves the clock.
+    world.wait_for(waits, "delivered").await;
+}
+
+#[tokio::test]
 async fn one_look_for_a_key_serves_all_who_are_looked_for_by_it() {
     let mut world = World::new().await;
     world.settings.concurrency = number(1);

@@ -5,7 +5,6 @@ use std::time::Duration;
 use quentli_gateway::{
     event::End,
     sandbox::{Action, Fault},
-    store::Store,
 };
 use serde_json::{Value, json};
 
