@@ -14,7 +14,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use http::{HeaderMap, HeaderValue, header::CONTENT_TYPE};
 use jiff::Timestamp;
 use secrecy::SecretString;
 
@@ -29,12 +28,9 @@ use crate::{
     config::{Environment, SecretError},
     customer::OnConflict,
     diag::{Collector, Diagnostic, Findings, SourceText, Span},
-    event::{ItemOutcome, Mapped, MappingHash, OrganisationName, SourceName},
-    mapping::{
-        self, CompileOptions, Compiled, Input, Mapping, TestReport, UnreadableSamples,
-        is_cloud_event,
-    },
-    verify::{KeySetError, SettingsError, Verified, Verifier, handshake::Handshake},
+    event::{OrganisationName, SourceName},
+    mapping::{self, CompileOptions, Compiled, Mapping, TestReport, UnreadableSamples},
+    verify::{KeySetError, SettingsError, Verifier, handshake::Handshake},
     yaml::{self, Node},
 };
 

@@ -5,13 +5,9 @@ use jiff::Timestamp;
 
 use super::CheckedSource;
 use crate::{
-    customer::OnConflict,
     event::{ItemOutcome, Mapped, MappingHash, OrganisationName, SourceName},
     mapping::{Input, Mapping, is_cloud_event},
-    source::{
-        mode::Mode,
-        receive::{DedupRule, Receive},
-    },
+    source::{mode::Mode, receive::Receive},
     verify::{Verified, Verifier, handshake::Handshake},
 };
 
@@ -164,7 +160,7 @@ pub fn kept_headers(
     kept
 }
 
-fn content_type(headers: &HeaderMap) -> Option<&str> {
+pub(super) fn content_type(headers: &HeaderMap) -> Option<&str> {
     headers.get(CONTENT_TYPE)?.to_str().ok()
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use http::HeaderMap;
 use jiff::Timestamp;
 
-use super::{Source, content_type};
+use super::{Source, armed::content_type};
 use crate::{
     event::{ItemOutcome, LaneKey},
     mapping::Input,

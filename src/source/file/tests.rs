@@ -1,3 +1,5 @@
+use http::{HeaderMap, HeaderValue};
+
 use super::*;
 
 /// A source whose token travels in a header and whose rules read two others.
