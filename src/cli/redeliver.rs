@@ -39,7 +39,7 @@ pub(super) struct Arguments {
     #[arg(long, requires = "remap")]
     waiting: bool,
     /// With `--source NAME` alone: send what the source only observed, now that it is live
-    #[arg(long, requires = "source", conflicts_with_all = ["remap", "organisation", "reason", "customer", "event", "since", "until"])]
+    #[arg(long, requires = "source", conflicts_with_all = ["ids", "all", "remap", "organisation", "reason", "customer", "event", "since", "until"])]
     observed: bool,
     /// Do not ask
     #[arg(long)]

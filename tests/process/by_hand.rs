@@ -220,10 +220,10 @@ async fn a_kill_while_what_was_observed_is_sent_loses_none_and_doubles_none() {
         .unwrap();
     until("some to be sent", async || {
         let totals = totals(&gateway).await;
-        if totals["ended"]["dropped"] != many {
-            Ok(())
-        } else {
+        if totals["ended"]["dropped"] == many {
             Err(totals)
+        } else {
+            Ok(())
         }
     })
     .await;

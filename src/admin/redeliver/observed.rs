@@ -16,6 +16,10 @@ impl Admin {
     ///
     /// # Errors
     /// Something else is asked for as well, or the source is not live; as it is answered.
+    #[expect(
+        clippy::result_large_err,
+        reason = "the answer is made once and goes out at once"
+    )]
     pub(super) fn live_again(&self, wish: &Wish) -> Result<SourceName, Response> {
         let name = wish.which.only_source().filter(|_| !wish.remap);
         let name = name.ok_or_else(|| {
