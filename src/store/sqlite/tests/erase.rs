@@ -46,7 +46,7 @@ const TABLES: [(&str, Does); 20] = [
         Does::Leaves("says who was erased, by the identifier"),
     ),
     ("counter", Does::Nothing("figures of sources")),
-    ("dedup", Does::Nothing("keyed hashes of what came")),
+    ("dedup", Does::Nothing("hashes of what came")),
     ("delivery", Does::Removes),
     ("event", Does::Removes),
     ("event_hour", Does::Nothing("hours")),
