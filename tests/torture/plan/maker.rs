@@ -230,7 +230,7 @@ impl Maker {
         let number = self.plan.items.len();
         let sending = &SOURCES[source];
         // Whoever is not born yet is named by creating sources, or by keys that no creating source uses: an update that
-        // waits for its customer would stand before the one that creates it.
+        // waits for its customer is overtaken by the one that creates it, which the model does not know.
         let person = self.pick(|person, stage| {
             person.organisation == sending.organisation
                 && match stage {
