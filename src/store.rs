@@ -428,6 +428,15 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Sets a delivery aside for a person. `false` as in [`Store::retry`].
     async fn bury(&self, organisation: &OrganisationName, bury: Bury) -> Result<bool, StoreError>;
 
+    /// What is about to be sent of these parts of a customer's record puts what was confirmed of them in doubt: written before
+    /// the request leaves, so that it holds whatever becomes of the delivery and of this process.
+    async fn doubt(
+        &self,
+        organisation: &OrganisationName,
+        customer: &CustomerId,
+        parts: Vec<PartKey>,
+    ) -> Result<(), StoreError>;
+
     /// What is known of a customer's record, by part.
     async fn applied(
         &self,

@@ -48,6 +48,8 @@ pub(super) struct Context {
     /// The last position that could be waiting when this dispatcher began: up to here deliveries were possibly sent
     /// before, by a process that ended without writing it down.
     pub(super) possibly_sent_up_to: DeliveryPos,
+    /// The time of day when the clock's elapsed time was zero.
+    pub(super) began: Timestamp,
 }
 
 /// What follows for the lane after a turn.
@@ -157,6 +159,14 @@ impl Context {
         delivery.attempts > 0 || delivery.pos <= self.possibly_sent_up_to
     }
 
+    /// The time of day after this much time, on a clock that nobody set meanwhile.
+    pub(super) fn time_of(&self, elapsed: Duration) -> Timestamp {
+        SignedDuration::try_from(elapsed)
+            .ok()
+            .and_then(|elapsed| self.began.checked_add(elapsed).ok())
+            .unwrap_or(Timestamp::MAX)
+    }
+
     fn decide(
         &self,
         delivery: &Delivery,
@@ -170,7 +180,9 @@ impl Context {
             .redelivery
             .map_or(delivery.accepted_at, |redelivery| redelivery.at);
         let began = self.by_hand.counts_from(&delivery.source, began);
-        let age = self.clock.now().duration_since(began);
+        // A clock that is set ahead, for a moment or for good, must not end the patience with all who are looked for.
+        let now = self.clock.now().min(self.time_of(self.clock.elapsed()));
+        let age = now.duration_since(began);
         let facts = Facts {
             attempts: delivery.attempts,
             spent: delivery.spent,

@@ -158,7 +158,7 @@ fn way_to<'a>(
         if let Some(found) = bindings.customer(line, now) {
             return (found == *customer).then_some(Way::Line(line));
         }
-        if !bindings.is_missing(line, delivery.accepted_at, now) {
+        if !bindings.is_missing(line, delivery.pos, now) {
             return None;
         }
     }

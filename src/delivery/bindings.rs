@@ -11,12 +11,11 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use moka::sync::Cache;
 
 use crate::{
     customer::{CustomerId, Field, FieldValue, FindBy, Patch},
-    event::LaneKey,
+    event::{DeliveryPos, LaneKey},
 };
 
 const FOUND_FOR: Duration = Duration::from_mins(10);
@@ -27,9 +26,9 @@ const CAPACITY: u64 = 50_000;
 #[derive(Debug)]
 pub(super) struct Bindings {
     found: Cache<FindBy, Learnt<CustomerId>>,
-    missed: Cache<FindBy, Learnt<Timestamp>>,
+    missed: Cache<FindBy, Learnt<DeliveryPos>>,
     /// Lines that led to more than one, when they were looked for.
-    ambiguous: Cache<FindBy, Learnt<Timestamp>>,
+    ambiguous: Cache<FindBy, Learnt<DeliveryPos>>,
     /// The lines that lead to a customer, to forget them together.
     lines: Cache<CustomerId, Vec<FindBy>>,
 }
@@ -86,19 +85,14 @@ impl Bindings {
             .collect()
     }
 
-    /// Whether lately, and after `accepted_at`, nobody was found by this line.
-    pub(super) fn is_missing(&self, line: &FindBy, accepted_at: Timestamp, now: Duration) -> bool {
-        is_known(&self.missed, line, accepted_at, now)
+    /// Whether lately, and after `pos` was accepted, nobody was found by this line.
+    pub(super) fn is_missing(&self, line: &FindBy, pos: DeliveryPos, now: Duration) -> bool {
+        is_known(&self.missed, line, pos, now)
     }
 
-    /// Whether lately, and after `accepted_at`, more than one was found by this line.
-    pub(super) fn is_ambiguous(
-        &self,
-        line: &FindBy,
-        accepted_at: Timestamp,
-        now: Duration,
-    ) -> bool {
-        is_known(&self.ambiguous, line, accepted_at, now)
+    /// Whether lately, and after `pos` was accepted, more than one was found by this line.
+    pub(super) fn is_ambiguous(&self, line: &FindBy, pos: DeliveryPos, now: Duration) -> bool {
+        is_known(&self.ambiguous, line, pos, now)
     }
 
     /// A line led to a customer.
@@ -117,24 +111,24 @@ impl Bindings {
         );
     }
 
-    /// A line, looked for at `asked_at`, led to nobody.
-    pub(super) fn missed(&mut self, line: &FindBy, asked_at: Timestamp, now: Duration) {
+    /// A line, looked for when what was accepted reached up to `asked_up_to`, led to nobody.
+    pub(super) fn missed(&mut self, line: &FindBy, asked_up_to: DeliveryPos, now: Duration) {
         self.forget_line(line);
         self.missed.insert(
             line.clone(),
             Learnt {
                 at: now,
-                what: asked_at,
+                what: asked_up_to,
             },
         );
     }
 
-    /// A line, looked for at `asked_at`, led to more than one.
-    pub(super) fn is_shared(&mut self, line: &FindBy, asked_at: Timestamp, now: Duration) {
+    /// A line, looked for when what was accepted reached up to `asked_up_to`, led to more than one.
+    pub(super) fn is_shared(&mut self, line: &FindBy, asked_up_to: DeliveryPos, now: Duration) {
         self.forget_line(line);
         let learnt = Learnt {
             at: now,
-            what: asked_at,
+            what: asked_up_to,
         };
         self.ambiguous.insert(line.clone(), learnt);
     }
@@ -194,16 +188,17 @@ impl Bindings {
 }
 
 fn is_known(
-    cache: &Cache<FindBy, Learnt<Timestamp>>,
+    cache: &Cache<FindBy, Learnt<DeliveryPos>>,
     line: &FindBy,
-    accepted_at: Timestamp,
+    pos: DeliveryPos,
     now: Duration,
 ) -> bool {
-    cache
-        .get(line)
-        .is_some_and(|Learnt { at, what: asked_at }| {
-            now.saturating_sub(at) <= MISSED_FOR && asked_at >= accepted_at
-        })
+    cache.get(line).is_some_and(
+        |Learnt {
+             at,
+             what: asked_up_to,
+         }| { now.saturating_sub(at) <= MISSED_FOR && asked_up_to >= pos },
+    )
 }
 
 /// Whether the patch sets the property that the line looks at.
@@ -266,8 +261,8 @@ mod tests {
         serde_json::from_str(json).unwrap()
     }
 
-    fn at(seconds: i64) -> Timestamp {
-        Timestamp::from_second(1_800_000_000 + seconds).unwrap()
+    fn at(place: i64) -> DeliveryPos {
+        DeliveryPos(1000 + place)
     }
 
     #[test]

@@ -85,8 +85,6 @@ pub struct Dispatcher {
     /// Whether there is still a handle.
     is_steered: bool,
     is_draining: bool,
-    /// The time of day when the clock's elapsed time was zero.
-    began: Timestamp,
 }
 
 /// What a task is for.
@@ -147,7 +145,6 @@ impl Dispatcher {
             wish: Wish::default(),
             is_steered: true,
             is_draining: false,
-            began,
             context: Arc::new(Context {
                 organisation,
                 store,
@@ -160,6 +157,7 @@ impl Dispatcher {
                 directory,
                 by_hand,
                 possibly_sent_up_to,
+                began,
             }),
         };
         (dispatcher, handle)
@@ -475,9 +473,6 @@ impl Dispatcher {
     }
 
     fn time_of(&self, elapsed: Duration) -> Timestamp {
-        SignedDuration::try_from(elapsed)
-            .ok()
-            .and_then(|elapsed| self.began.checked_add(elapsed).ok())
-            .unwrap_or(Timestamp::MAX)
+        self.context.time_of(elapsed)
     }
 }

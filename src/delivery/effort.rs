@@ -13,7 +13,7 @@ use super::{
     seek::{Afresh, Sought},
 };
 use crate::{
-    customer::{CustomerId, OnMissing, Patch},
+    customer::{CustomerId, OnMissing, PartKey, Patch},
     dedup::{self, Candidate, Known, Selection, Share},
     event::{Delivery, LaneKey},
     quentli::{CallError, CallErrorKind, Customer},
@@ -125,9 +125,18 @@ impl Attempt {
             if gone.is_some() || not_created.is_some() {
                 self.part();
             }
-            let mut selection = self.select(delivery, &customer).await?;
+            let (mut selection, confirmed) = self.select(delivery, &customer).await?;
             let is_sent = !selection.patch.is_empty();
             let answer = if is_sent {
+                // Before it leaves: who this process dies over, or a person ends meanwhile, may name the customer by a key of
+                // which nobody knows later whose it was.
+                if !confirmed.is_empty() {
+                    let context = &self.context;
+                    let doubt = context
+                        .store
+                        .doubt(&context.organisation, &customer, confirmed);
+                    doubt.await?;
+                }
                 self.change(&customer, &selection.patch).await?
             } else {
                 Ok(())
@@ -234,11 +243,12 @@ impl Attempt {
         Ok(asked.answer)
     }
 
+    /// What of the batch is to be sent, and which parts of that had a value that Quentli confirmed.
     async fn select(
         &self,
         head: &Delivery,
         customer: &CustomerId,
-    ) -> Result<Selection, StoreError> {
+    ) -> Result<(Selection, Vec<PartKey>), StoreError> {
         let context = &self.context;
         let applied = context
             .store
@@ -256,7 +266,14 @@ impl Attempt {
                 possibly_sent: context.is_possibly_sent(delivery),
             })
             .collect();
-        Ok(dedup::select(&candidates, &known, context.clock.now()))
+        let selection = dedup::select(&candidates, &known, context.clock.now());
+        let sent = selection.patch.parts().into_iter().map(|(part, _)| part);
+        let confirmed = sent.filter(|part| {
+            let is_meant = |known: &AppliedPart| known.part == *part && !known.is_in_doubt;
+            applied.iter().any(is_meant)
+        });
+        let confirmed = confirmed.collect();
+        Ok((selection, confirmed))
     }
 }
 

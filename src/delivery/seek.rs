@@ -62,9 +62,7 @@ impl Attempt {
             if let Some(customer) = known {
                 return Ok(self.remembered(customer));
             }
-            let is_missing = context
-                .bindings()
-                .is_missing(line, delivery.accepted_at, now);
+            let is_missing = context.bindings().is_missing(line, delivery.pos, now);
             if is_missing && afresh != Afresh::Everything {
                 continue;
             }
@@ -78,7 +76,7 @@ impl Attempt {
                 return Err(Stop::End(TurnEnd::NeedsLook));
             }
             let lane = self.turn.lane;
-            let asked_at = context.clock.now();
+            let asked_up_to = *context.store.arrivals().borrow();
             let request = context.client.find(search);
             match self.call(ApiCall::Find, lane, request).await? {
                 Ok(Found::One(customer)) => {
@@ -93,7 +91,7 @@ impl Attempt {
                 }
                 Ok(Found::None) => {
                     let now = context.clock.elapsed();
-                    context.bindings().missed(line, asked_at, now);
+                    context.bindings().missed(line, asked_up_to, now);
                 }
                 Ok(Found::Several) => return Ok(Sought::Not(Outcome::Ambiguous)),
                 Err(error) => return Ok(Sought::Not(self.of_failure(error).await?)),

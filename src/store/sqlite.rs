@@ -73,7 +73,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    customer::CustomerId,
+    customer::{CustomerId, PartKey},
     event::{Attempt, Delivery, DeliveryPos, EventSeq, LaneKey, OrganisationName, SourceName},
 };
 
@@ -372,6 +372,16 @@ impl Store for SqliteStore {
 
     async fn bury(&self, organisation: &OrganisationName, bury: Bury) -> Result<bool, StoreError> {
         self.change(organisation, What::Bury(bury)).await
+    }
+
+    async fn doubt(
+        &self,
+        organisation: &OrganisationName,
+        customer: &CustomerId,
+        parts: Vec<PartKey>,
+    ) -> Result<(), StoreError> {
+        let doubt = What::Doubt(customer.clone(), parts);
+        self.change(organisation, doubt).await.map(drop)
     }
 
     async fn applied(

@@ -214,3 +214,75 @@ async fn what_was_left_out_is_there_after_a_restart_and_can_be_discarded() {
     let totals = world.totals().await;
     assert_eq!(totals.created, totals.ended.iter().sum::<u64>());
 }
+
+/// The fields that Quentli did not take wait for a person. Mapping the event again, say since a whole source is, with the
+/// same file that mapped it before, must not drop them.
+#[tokio::test]
+async fn mapping_again_does_not_drop_what_was_left_out() {
+    use quentli_gateway::{
+        customer::{CustomerReference, OnConflict, OnMissing},
+        event::{DedupKey, DeliveryPos},
+        event::{MappingHash, NewerData, OrganisationName, Redelivery},
+        store::{Fate, NewDelivery, NewGroup, OpenFilter, Remapping},
+    };
+    let mut world = crate::support::World::with_customers(&["ana"]).await;
+    world
+        .sandbox
+        .fault(
+            quentli_gateway::sandbox::Fault::once(crate::support::status(400)).on_method("PATCH"),
+        )
+        .unwrap();
+    let patch = serde_json::json!({"name": "Ana", "email": "taken@x.mx"});
+    let update = crate::support::Update::by_id("ana", &patch).drop_contact();
+    let event = world.accept(update).await;
+    world.wait_for(event, "delivered").await;
+    let before = world.totals().await;
+    assert_eq!(before.dead, 1, "the e-mail address waits for a person");
+    let filter = OpenFilter {
+        event: Some(event),
+        ..OpenFilter::default()
+    };
+    let open = world
+        .hands
+        .open_deliveries(filter, DeliveryPos(0), 9)
+        .await
+        .unwrap();
+    assert_eq!(open.deliveries[0].code.as_deref(), Some("conflict"));
+    let customer = CustomerReference {
+        id: Some("cus-ana".parse().unwrap()),
+        find: Vec::new(),
+        on_missing: OnMissing::Retry,
+        on_conflict: OnConflict::DropContact,
+    };
+    let source: quentli_gateway::event::SourceName = "sis".parse().unwrap();
+    let group = NewGroup {
+        key: DedupKey::of_body(&source, b"event 1", [], Some(0)),
+        deliveries: vec![NewDelivery {
+            item: 0,
+            number: 0,
+            rule: None,
+            warnings: Vec::new(),
+            fate: Fate::Waiting {
+                lane: customer.lane().unwrap(),
+                customer,
+                patch: serde_json::from_value(patch).unwrap(),
+                order_by: None,
+            },
+        }],
+    };
+    let remapping = Remapping {
+        event,
+        source,
+        organisation: OrganisationName::default_name(),
+        received_at: world.clock.now(),
+        mapping: MappingHash::of(b""),
+        groups: vec![group],
+        how: Redelivery {
+            at: world.clock.now(),
+            newer: NewerData::Kept,
+        },
+    };
+    let done = world.hands.remap(remapping).await.unwrap();
+    let after = world.totals().await;
+    assert_eq!(after.dead, 1, "{:?} {after:?}", done.steps);
+}

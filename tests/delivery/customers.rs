@@ -300,3 +300,38 @@ async fn one_look_for_a_key_serves_all_who_are_looked_for_by_it() {
     }
     assert_eq!(world.looks().len(), 6);
 }
+
+/// A clock that is mistyped for a minute must not kill what looks for its customer.
+#[tokio::test]
+async fn a_clock_that_jumps_does_not_end_the_looking() {
+    let mut world = World::with_customers(&[]).await;
+    let event = world
+        .accept(Update::by_username("ana", &json!({"name": "Ana"})))
+        .await;
+    world.wait_for(event, "looking").await;
+    world
+        .clock
+        .set_time_by(jiff::SignedDuration::from_hours(24 * 8));
+    world.clock.advance(std::time::Duration::from_mins(2));
+    world.until_attempts(event, 2).await;
+    assert_eq!(world.standing(event).await, "looking");
+}
+
+/// Nobody is found; the clock is set back; the customer is added, and a new event comes within the same half minute. That
+/// nobody was found before it came says nothing about it.
+#[tokio::test]
+async fn a_clock_that_is_set_back_makes_no_old_answer_count() {
+    let mut world = World::with_customers(&[]).await;
+    let update = || Update::by_username("ana", &json!({"name": "Ana"})).on_missing(OnMissing::Drop);
+    let event = world.accept(update()).await;
+    world.wait_for(event, "dropped").await;
+    world.add_customer("ana");
+    world
+        .clock
+        .set_time_by(jiff::SignedDuration::from_secs(-60));
+    let event = world.accept(update()).await;
+    world
+        .drive_until_done(std::time::Duration::from_millis(1))
+        .await;
+    assert_eq!(world.standing(event).await, "delivered");
+}

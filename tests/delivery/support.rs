@@ -15,7 +15,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use quentli_gateway::{
     clock::Clock,
-    customer::{CustomerId, CustomerReference, FindBy, OnConflict, OnMissing, Patch},
+    customer::{CustomerId, CustomerReference, FindBy, OnConflict, OnMissing, PartKey, Patch},
     delivery::{Dispatcher, Handle, Parts, Settings},
     event::{
         Attempt, DedupKey, Delivery, DeliveryPos, End, EventSeq, LaneKey, MappingHash, NewerData,
@@ -591,6 +591,15 @@ impl Store for Trap {
 
     async fn bury(&self, organisation: &OrganisationName, bury: Bury) -> Result<bool, StoreError> {
         self.store.bury(organisation, bury).await
+    }
+
+    async fn doubt(
+        &self,
+        organisation: &OrganisationName,
+        customer: &CustomerId,
+        parts: Vec<PartKey>,
+    ) -> Result<(), StoreError> {
+        self.store.doubt(organisation, customer, parts).await
     }
 
     async fn applied(

@@ -253,3 +253,117 @@ async fn what_was_accepted_first_overwrites_nothing_when_its_customer_is_known_t
     assert_eq!(data(&world.changes()[1]), json!({"skipTaxInvoice": true}));
     assert_eq!(world.at_quentli("ana", "name"), "Late");
 }
+
+/// A is confirmed. B, which names the customer otherwise, is applied and the process dies before it hears of it. After
+/// the start the customer of B cannot be looked up for a while, and A comes again: Quentli has B, so A must be sent.
+#[tokio::test]
+async fn what_was_sent_before_the_process_died_is_in_doubt_whatever_names_the_customer() {
+    let mut world = World::with_customers(&["ana"]).await;
+    let a = || Update::by_id("ana", &json!({"name": "A"}));
+    let first = world.accept(a()).await;
+    world.wait_for(first, "delivered").await;
+    let fault = Fault::once(Action::Slow {
+        milliseconds: 60_000,
+    })
+    .on_method("PATCH");
+    world.sandbox.fault(fault).unwrap();
+    let lost = world
+        .accept(Update::by_username("ana", &json!({"name": "B"})))
+        .await;
+    world
+        .until("B is applied", |world| {
+            world.at_quentli("ana", "name") == "B"
+        })
+        .await;
+    world.kill_and_reopen().await;
+    // The look-up is slow or fails for a moment.
+    world
+        .sandbox
+        .fault(Fault::times(3, status(503)).on_method("GET"))
+        .unwrap();
+    world.deliver();
+    world.until_attempts(lost, 1).await;
+    let back = world.accept(a()).await;
+    world.drive_until_done(SECOND).await;
+    let (lost, back) = (world.standing(lost).await, world.standing(back).await);
+    assert_eq!(
+        world.at_quentli("ana", "name"),
+        "A",
+        "B ended as {lost}, A as {back}"
+    );
+}
+
+/// The same, and a person discards B before it is known whose it is.
+#[tokio::test]
+async fn what_was_sent_before_the_process_died_and_is_discarded_then_leaves_a_doubt() {
+    let mut world = World::with_customers(&["ana"]).await;
+    let a = || Update::by_username("ana", &json!({"name": "A"}));
+    let first = world.accept(a()).await;
+    world.wait_for(first, "delivered").await;
+    let fault = Fault::once(Action::Slow {
+        milliseconds: 60_000,
+    })
+    .on_method("PATCH");
+    world.sandbox.fault(fault).unwrap();
+    let lost = world
+        .accept(Update::by_username("ana", &json!({"name": "B"})))
+        .await;
+    world
+        .until("B is applied", |world| {
+            world.at_quentli("ana", "name") == "B"
+        })
+        .await;
+    world.kill_and_reopen().await;
+    let quentli_gateway::store::Standing::Open { pos, .. } = world.record(lost).await.standing
+    else {
+        panic!();
+    };
+    let gone = world
+        .hands
+        .discard(vec![pos], None, world.clock.now())
+        .await
+        .unwrap();
+    assert_eq!(gone.len(), 1);
+    world.deliver();
+    let back = world.accept(a()).await;
+    world.drive_until_done(SECOND).await;
+    let back = world.standing(back).await;
+    assert_eq!(world.at_quentli("ana", "name"), "A", "A ended as {back}");
+}
+
+/// The same without a death: B is on its way when it is discarded, and then the process dies.
+#[tokio::test]
+async fn discarded_on_its_way_and_then_the_process_dies() {
+    let mut world = World::with_customers(&["ana"]).await;
+    let a = || Update::by_username("ana", &json!({"name": "A"}));
+    let first = world.accept(a()).await;
+    world.wait_for(first, "delivered").await;
+    let fault = Fault::once(Action::Slow {
+        milliseconds: 60_000,
+    })
+    .on_method("PATCH");
+    world.sandbox.fault(fault).unwrap();
+    let lost = world
+        .accept(Update::by_username("ana", &json!({"name": "B"})))
+        .await;
+    world
+        .until("B is applied", |world| {
+            world.at_quentli("ana", "name") == "B"
+        })
+        .await;
+    let quentli_gateway::store::Standing::Open { pos, .. } = world.record(lost).await.standing
+    else {
+        panic!();
+    };
+    world
+        .hands
+        .discard(vec![pos], None, world.clock.now())
+        .await
+        .unwrap();
+    world.kill_and_reopen().await;
+    world.deliver();
+    let back = world.accept(a()).await;
+    world.drive_until_done(SECOND).await;
+    let back = world.standing(back).await;
+    assert_eq!(world.at_quentli("ana", "name"), "A", "A ended as {back}");
+}

@@ -3,8 +3,11 @@
 use std::{process::Stdio, time::Duration};
 
 use axum::{Json, Router, extract::State, routing::post};
-use jiff::{SignedDuration, Timestamp};
-use quentli_gateway::sandbox::{Action, Fault, Sandbox, Settings};
+use jiff::SignedDuration;
+use quentli_gateway::{
+    clock::Clock,
+    sandbox::{Action, Fault, Sandbox, Settings},
+};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -154,7 +157,7 @@ async fn killed_while_removing_what_is_old_the_next_run_does_the_rest() {
 
     // Everything was accepted, and ended, two hundred days ago.
     let file = || Connection::open(setup.data().join("gateway.db")).unwrap();
-    let old = Timestamp::now() - SignedDuration::from_hours(200 * 24);
+    let old = Clock::system().now() - SignedDuration::from_hours(200 * 24);
     let connection = file();
     connection
         .execute(
@@ -240,7 +243,8 @@ async fn erasing_that_is_interrupted_says_how_far_it_came() {
     let router = Router::new()
         .route("/api/v1/erase", post(page))
         .with_state(pages);
-    let serving = tokio::spawn(async move { axum::serve(listener, router).await });
+    let mut serving = JoinSet::new();
+    serving.spawn(async move { axum::serve(listener, router).await });
     let setup = setup("http://127.0.0.1:1");
     let command = setup
         .command(&[
@@ -264,7 +268,7 @@ async fn erasing_that_is_interrupted_says_how_far_it_came() {
     assert!(stopped.unwrap().success());
     let output = tokio::task::spawn_blocking(|| command.wait_with_output());
     let output = output.await.unwrap().unwrap();
-    serving.abort();
+    serving.shutdown().await;
     let messages = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{messages}");
     let receipt: Value = serde_json::from_slice(&output.stdout).unwrap();

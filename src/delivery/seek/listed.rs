@@ -49,7 +49,7 @@ impl Attempt {
         let is_ambiguous =
             context
                 .bindings()
-                .is_ambiguous(line, delivery.accepted_at, context.clock.elapsed());
+                .is_ambiguous(line, delivery.pos, context.clock.elapsed());
         if is_ambiguous {
             return Ok(Listed::Sought(Sought::Not(Outcome::Ambiguous)));
         }
@@ -75,7 +75,7 @@ impl Attempt {
             if !self.turn.may_look && afresh == Afresh::Nothing {
                 return Err(Stop::End(TurnEnd::NeedsLook));
             }
-            let asked_at = context.clock.now();
+            let asked_up_to = *context.store.arrivals().borrow();
             let mut having = Vec::new();
             for id in &held {
                 match self.shown(id, line).await? {
@@ -88,7 +88,7 @@ impl Attempt {
                 }
                 if having.len() > 1 {
                     let now = context.clock.elapsed();
-                    context.bindings().is_shared(line, asked_at, now);
+                    context.bindings().is_shared(line, asked_up_to, now);
                     return Ok(Listed::Sought(Sought::Not(Outcome::Ambiguous)));
                 }
             }

@@ -19,6 +19,7 @@ pub(super) enum What {
     Finish(Finish),
     Retry(Retry),
     Bury(Bury),
+    Doubt(CustomerId, Vec<PartKey>),
 }
 
 /// An open delivery, as far as it must be known to change it.
@@ -71,6 +72,10 @@ impl Group<'_> {
             What::Finish(finish) => self.finish(&change.organisation, finish),
             What::Retry(retry) => self.retry(&change.organisation, retry),
             What::Bury(bury) => self.bury(&change.organisation, bury),
+            What::Doubt(customer, parts) => {
+                self.doubt(&change.organisation, customer, parts)?;
+                Ok(true)
+            }
         }
     }
 

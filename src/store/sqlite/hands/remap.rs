@@ -19,8 +19,10 @@ use crate::{
 /// What a delivery ends with where the mapping gives nothing at its place any more.
 const GONE: &str = "the mapping gives nothing here any more";
 
-pub(super) const OPEN_PLACES: &str =
-    "SELECT item, number, pos FROM delivery INDEXED BY delivery_event WHERE event = ?1";
+// What was left out of an update is of no outcome of the mapping: it stays, as if it had ended.
+pub(super) const OPEN_PLACES: &str = "
+    SELECT item, number, CASE WHEN code = 'conflict' THEN NULL ELSE pos END
+    FROM delivery INDEXED BY delivery_event WHERE event = ?1";
 pub(super) const ENDED_PLACES: &str = "SELECT item, number FROM history WHERE event = ?1";
 const HOLDER: &str = "SELECT 1 FROM dedup WHERE key = ?1";
 
@@ -115,7 +117,7 @@ fn places(connection: &Connection, event: i64) -> Result<Places, Fault> {
     let mut open = connection.prepare_cached(OPEN_PLACES)?;
     let mut rows = open.query([event])?;
     while let Some(row) = rows.next()? {
-        places.insert((row.get(0)?, row.get(1)?), Some(row.get(2)?));
+        places.insert((row.get(0)?, row.get(1)?), row.get(2)?);
     }
     let mut ended = connection.prepare_cached(ENDED_PLACES)?;
     let mut rows = ended.query([event])?;
