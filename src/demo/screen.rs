@@ -37,6 +37,10 @@ impl Line {
             } if !earlier.is_empty() => {
                 format!("{}, then delivered", earlier.join(", "))
             }
+            Standing::Ended {
+                end: End::Superseded,
+                ..
+            } => "superseded: sent along with a later one".to_owned(),
             Standing::Ended { end, .. } => end.as_str().to_owned(),
             Standing::Open { reason, .. } => {
                 format!(
@@ -48,7 +52,7 @@ impl Line {
         let sent = matches!(
             &record.standing,
             Standing::Ended {
-                end: End::Delivered,
+                end: End::Delivered | End::Superseded,
                 ..
             }
         );

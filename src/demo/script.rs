@@ -71,10 +71,11 @@ fn steps() -> Vec<Step> {
         step(
             "HubSpot",
             "hubspot",
-            "two changes in one batch",
+            "two changes, one PATCH",
             "1",
             sample("hubspot/contact-two-properties.json"),
-            Expected::Outcomes(&[DELIVERED, DELIVERED]),
+            // The later one carries the earlier one's field along.
+            Expected::Outcomes(&[Outcome::Ended(End::Superseded), DELIVERED]),
         ),
         step(
             "Admissions (Standard W.)",

@@ -10,6 +10,7 @@ mod audit;
 mod backtest;
 mod by_hand;
 mod commands;
+mod demo;
 mod events;
 mod explain;
 mod first_load;
