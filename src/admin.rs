@@ -24,6 +24,7 @@
 //! It shows no payload and no contact detail unless somebody asks for them with `reveal`, which is written down, and never
 //! a secret; and it knows neither Quentli nor SQL.
 
+mod acts;
 mod answer;
 mod audit;
 mod backtest;
@@ -44,6 +45,8 @@ mod secrets;
 mod selection;
 mod status;
 mod upkeep;
+
+pub use acts::Acts;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -100,8 +103,8 @@ pub struct Admin {
     pub token: Option<SecretString>,
 }
 
-/// The routes of the operators' port.
-pub fn router(admin: Admin) -> Router {
+/// The routes of the operators' port; what is begun there is among the `acts`.
+pub fn router(admin: Admin, acts: &Acts) -> Router {
     let admin = Arc::new(admin);
     Router::new()
         .route("/metrics", get(metrics::page))
@@ -132,6 +135,10 @@ pub fn router(admin: Admin) -> Router {
             "/api/v1/sources/{name}/forget-secret",
             post(secrets::forget),
         )
+        .layer(middleware::from_fn_with_state(
+            acts.clone(),
+            acts::bring_to_end,
+        ))
         .layer(middleware::from_fn_with_state(
             Arc::clone(&admin),
             guard::check,

@@ -13,7 +13,7 @@ use super::{
     reload::{Key, Reloader},
 };
 use crate::{
-    admin::{self, Admin},
+    admin::{self, Acts, Admin},
     backtest::Backtests,
     clock::Clock,
     config::{Config, Environment},
@@ -315,9 +315,10 @@ impl App {
             limits.clone(),
             serving.clone(),
         );
+        let acts = Acts::default();
         let operators = ingress::serve(
             self.admin_listener,
-            admin::router(self.admin),
+            admin::router(self.admin, &acts),
             limits,
             serving.clone(),
         );
@@ -368,7 +369,7 @@ impl App {
         self.ingress.finish_rejected().await;
         delivering.begin();
         tokio::select! {
-            () = self.ingress.finish() => {}
+            ((), ()) = async { tokio::join!(self.ingress.finish(), acts.finish()) } => {}
             () = shutdown.hard().cancelled() => {}
         }
         let mut failure = failure;

@@ -15,7 +15,7 @@ use quentli_gateway::{
     verify::Outgoing,
 };
 use serde_json::Value;
-use tokio::task::JoinSet;
+use tokio::{io::AsyncWriteExt as _, task::JoinSet};
 use tracing::subscriber::DefaultGuard;
 use url::Url;
 
@@ -138,6 +138,17 @@ impl Driven {
 
     async fn send(&self, id: &str) -> u16 {
         self.post(self.signed(id, 0)).await.0
+    }
+
+    /// Posts JSON to the operators' port, and goes away without waiting for the answer.
+    pub(crate) async fn post_and_leave(&self, path: &str, wish: &str) {
+        let address = self.admin.socket_addrs(|| None).unwrap()[0];
+        let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{wish}",
+            wish.len()
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
     }
 
     pub(crate) async fn look(&self, path: &str) -> String {

@@ -6,6 +6,7 @@
     reason = "tests: a surprise ends the test"
 )]
 
+mod acts;
 mod admission;
 mod answers;
 mod creation;
