@@ -28,6 +28,19 @@ pub enum BadLine {
     /// The file is no list of events, or ends inside one; nothing comes after it.
     #[error("the file is not one JSON list: {0}")]
     NotAList(&'static str),
+    /// Its first byte, counted from 1. What stands before it is sent.
+    #[error("the file is not one JSON list: more stands after the `]` of the list, at byte {0}")]
+    Trailing(u64),
+}
+
+impl BadLine {
+    /// Whether the whole file is at fault, and not one event.
+    pub const fn is_of_the_file(&self) -> bool {
+        match self {
+            Self::TooLong => false,
+            Self::NotAList(_) | Self::Trailing(_) => true,
+        }
+    }
 }
 
 /// How a file holds its events.
@@ -55,7 +68,9 @@ enum Place {
     /// At the start of the file.
     Start,
     Inside,
-    /// The last event was read.
+    /// Behind the bracket that closes the list.
+    Behind,
+    /// Nothing more is read.
     End,
 }
 
@@ -115,6 +130,9 @@ impl<R: BufRead> Lines<R> {
         if self.place == Place::End {
             return Ok(None);
         }
+        if self.place == Place::Behind {
+            return self.end_of_file();
+        }
         if self.place == Place::Start {
             self.place = Place::Inside;
             if let Err(bad) = self.open_list()? {
@@ -130,14 +148,22 @@ impl<R: BufRead> Lines<R> {
         }
         let (is_last, text) = (element.is_last, element.text);
         if is_last {
-            self.place = Place::End;
+            self.place = Place::Behind;
         }
         let body = text.finish().map(|body| trimmed(&body));
+        // `[]`, or a comma before the bracket.
         if is_last && body.as_ref().is_ok_and(Bytes::is_empty) {
-            return Ok(None);
+            return self.end_of_file();
         }
         self.number += 1;
         Ok(Some(self.line(body)))
+    }
+
+    /// Reads what stands behind the list, which is only space where the file is one list.
+    fn end_of_file(&mut self) -> io::Result<Option<Line>> {
+        let is_end = self.take(|byte| !byte.is_ascii_whitespace())?;
+        self.place = Place::End;
+        Ok((!is_end).then(|| self.broken(BadLine::Trailing(self.position))))
     }
 
     /// Reads up to the bracket that opens the list.
@@ -346,6 +372,28 @@ mod tests {
                 .filter_map(|(_, body)| body.err())
                 .collect();
             assert_eq!(bad, [BadLine::NotAList(why)], "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_stands_behind_the_list_is_told_with_its_place_after_the_events_of_the_list() {
+        for (text, events, byte) in [
+            ("[1]\n[2]", 1, 5),
+            ("[1] garbage", 1, 5),
+            ("[]]", 0, 3),
+            ("[1,2] \r\n\t,", 2, 10),
+            ("[1,]\u{feff}", 1, 5),
+        ] {
+            let mut found = read(Layout::List, text.as_bytes());
+            let last = found.pop();
+            let number = events + 1;
+            assert_eq!(
+                last,
+                Some((number, Err(BadLine::Trailing(byte)))),
+                "{text:?}"
+            );
+            let good = found.iter().filter(|(_, body)| body.is_ok()).count();
+            assert_eq!(u64::try_from(good), Ok(events), "{text:?}");
         }
     }
 

@@ -26,7 +26,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::{Answer, Line, Rate, SendError, Sender, TestEvent, pace::Pace};
+use super::{Answer, BadLine, Line, Rate, SendError, Sender, TestEvent, pace::Pace};
 use crate::{
     clock::Clock,
     event::LaneKey,
@@ -264,10 +264,12 @@ impl Load {
     /// Takes a line of the file; a step where that is all that happens to it.
     fn take(&mut self, line: Line) -> Option<Step> {
         self.figures.position = line.end;
-        if line.number < self.settings.from_line {
+        // That the file is not what it should be is told wherever sending begins.
+        let is_of_the_file = line.body.as_ref().is_err_and(BadLine::is_of_the_file);
+        if line.number < self.settings.from_line && !is_of_the_file {
             return None;
         }
-        self.last_taken = line.number;
+        self.last_taken = self.last_taken.max(line.number);
         let body = line.body.clone().map_err(|error| (error.to_string(), None));
         let body = body.and_then(|body| match self.fault_of(&body) {
             None => Ok(body),

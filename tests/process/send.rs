@@ -225,6 +225,25 @@ fn another_secret_is_refused() {
 }
 
 #[test]
+fn what_stands_behind_a_list_of_events_is_told_with_its_place() {
+    let setup = with_source(setup(), "github", "github", SECRET);
+    let list = r#"[{"id": "x"}] [{"id": "y"}]"#;
+    std::fs::write(setup.folder().join("list.json"), list).unwrap();
+    let gateway = setup.start();
+    for more in [
+        &["--rate", "100/s"][..],
+        &["--rate", "100/s", "--from-line", "9"],
+    ] {
+        let (code, said) = sent(&setup, &gateway, "github", "list.json", more);
+        assert_eq!(code, Some(1), "{more:?}: {said}");
+        assert!(
+            said.contains("more stands after the `]` of the list, at byte 15"),
+            "{more:?}: {said}"
+        );
+    }
+}
+
+#[test]
 fn a_private_key_is_asked_for_and_must_be_the_right_one() {
     let key = PrivateKey::read(&PRIVATE_KEYS[0].1.into())
         .unwrap()
