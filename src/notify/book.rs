@@ -151,6 +151,7 @@ impl Book {
     ) -> Vec<Notice> {
         self.see(facts, now);
         let troubles = self.troubles(facts, settings, warn_before, now);
+        self.lower(&troubles);
         let begun = troubles
             .iter()
             .filter_map(|(subject, trouble)| self.begun(subject, *trouble, now));
@@ -207,6 +208,16 @@ impl Book {
         });
         let too_many = self.told.len().saturating_sub(MOST_TROUBLES);
         self.told.drain(..too_many);
+    }
+
+    /// What was dealt with is not counted against what comes after it.
+    fn lower(&mut self, troubles: &BTreeMap<Subject, Trouble>) {
+        for told in &mut self.told {
+            let now = troubles.get(&told.subject).and_then(|now| now.count);
+            if let (Some(before), Some(now)) = (&mut told.count, now) {
+                *before = now.min(*before);
+            }
+        }
     }
 
     /// Takes note of who sent something.

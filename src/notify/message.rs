@@ -80,7 +80,7 @@ fn line(notice: &Notice, now: Timestamp) -> String {
             let new = if more == count || more == 0 {
                 String::new()
             } else {
-                format!(" ({more} more than last told)")
+                format!(" ({more} of them new since the last notice)")
             };
             let (deliveries, wait) = if count == 1 {
                 ("delivery", "waits")

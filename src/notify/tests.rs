@@ -167,6 +167,20 @@ fn dead_deliveries_are_counted_together_and_what_goes_on_is_told_once_a_day() {
 }
 
 #[test]
+fn deliveries_that_die_after_others_were_dealt_with_are_told() {
+    let mut book = Book::default();
+    let dead = |dead| Facts {
+        dead: Some(dead),
+        ..calm()
+    };
+    assert_eq!(tell(&mut book, &dead(10), 0).len(), 1);
+    assert_eq!(tell(&mut book, &dead(2), 10), []);
+    let grown = tell(&mut book, &dead(9), 30);
+    assert_eq!(words(&grown), [("dead", NoticeState::GoesOn)]);
+    assert_eq!((grown[0].trouble.count, grown[0].more), (Some(9), Some(7)));
+}
+
+#[test]
 fn a_secret_that_has_ended_is_no_news() {
     let mut book = Book::default();
     assert_eq!(tell(&mut book, &calm(), 0), []);
