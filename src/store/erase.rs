@@ -27,10 +27,16 @@ pub struct Person {
 }
 
 impl Person {
-    /// Whether an update is for the person.
+    /// Whether an update is for the person: by the key that decides, which is the identifier or else the first line. What
+    /// stands behind it, such as the e-mail address of a family, others may share.
     pub fn is_meant_by(&self, reference: &CustomerReference) -> bool {
-        let has_id = self.id.is_some() && reference.id == self.id;
-        has_id || reference.find.iter().any(|line| self.find.contains(line))
+        match &reference.id {
+            Some(id) => self.id.as_ref() == Some(id),
+            None => reference
+                .find
+                .first()
+                .is_some_and(|line| self.find.contains(line)),
+        }
     }
 
     /// What of the person may stand in a body.
@@ -123,4 +129,38 @@ pub struct ErasedPage {
 pub trait Erasure: Send + Sync + fmt::Debug {
     /// Does a page of the work. Each is one transaction; between them everything else goes on.
     async fn erase(&self, page: ErasePage) -> Result<ErasedPage, StoreError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::customer::{OnConflict, OnMissing};
+
+    #[test]
+    fn an_update_is_for_whom_its_first_key_names() {
+        let email = || FindBy::Email("casa@example.mx".into());
+        let username = |name: &str| FindBy::Username(name.into());
+        let person = Person {
+            organisation: OrganisationName::default_name(),
+            id: Some("cus_1".parse().unwrap()),
+            find: vec![username("tut-1"), email()],
+        };
+        for (id, find, expected) in [
+            (Some("cus_1"), vec![], true),
+            (Some("cus_1"), vec![username("tut-2")], true),
+            (Some("cus_2"), vec![email()], false),
+            (None, vec![username("tut-1"), email()], true),
+            (None, vec![username("tut-2"), email()], false),
+            (None, vec![email(), username("tut-2")], true),
+            (None, vec![], false),
+        ] {
+            let reference = CustomerReference {
+                id: id.map(|id| id.parse().unwrap()),
+                find,
+                on_missing: OnMissing::Retry,
+                on_conflict: OnConflict::Fail,
+            };
+            assert_eq!(person.is_meant_by(&reference), expected, "{reference:?}");
+        }
+    }
 }
