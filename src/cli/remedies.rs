@@ -36,13 +36,14 @@ pub(super) fn mend(reason: &str, source: &str) -> String {
     }
 }
 
+/// Whether it must be mapped anew to be sent, which takes the body of its event.
+pub(super) fn needs_body(reason: &str) -> bool {
+    matches!(reason, "mapping" | "no-customer-reference")
+}
+
 /// How it is sent once more after that, where it can be: for deliveries of `which`, such as `--event 17`.
 pub(super) fn again(reason: &str, which: &str) -> String {
-    let remap = match reason {
-        // What would be sent must be mapped anew.
-        "mapping" | "no-customer-reference" => " --remap",
-        _ => "",
-    };
+    let remap = if needs_body(reason) { " --remap" } else { "" };
     format!("quentli-gateway redeliver {which}{remap}")
 }
 

@@ -255,21 +255,21 @@ fn delivery(story: &Value) -> Vec<String> {
     for attempt in members(story, "attempts") {
         line(
             &format!("attempt {}", number(attempt, "number")),
-            &tried(attempt),
+            &tried(attempt, story),
         );
     }
     lines
 }
 
 /// When, what Quentli answered and how long that took, and what came of it.
-fn tried(attempt: &Value) -> String {
+fn tried(attempt: &Value, story: &Value) -> String {
     let took = format!("after {} ms", number(attempt, "took_ms"));
     let status = attempt.get("status").and_then(Value::as_u64);
     let answer = match (text(attempt, "outcome"), status) {
         ("delivered", _) => format!("delivered {took}"),
         (outcome, status) => {
             let answer = status.map_or_else(
-                || "no answer".to_owned(),
+                || without_status(outcome, story).to_owned(),
                 |status| format!("answered {status}"),
             );
             let next = if outcome == "retry" {
@@ -285,6 +285,19 @@ fn tried(attempt: &Value) -> String {
     format!("{}, {answer}{message}", moment(text(attempt, "at")))
 }
 
+/// What an attempt came to of which no status is kept: Quentli did not answer, or it answered the search for the customer
+/// and the update was not sent.
+fn without_status(outcome: &str, story: &Value) -> &'static str {
+    let is_final = outcome == "dead";
+    match text(story, "reason") {
+        "customer-not-found" if is_final => "Quentli found nobody",
+        "customer-ambiguous" if is_final => "Quentli found more than one",
+        "customer-not-found" | "customer-ambiguous" => "nobody found, or no answer",
+        _ if story.get("customer").is_none() => "nobody found, or no answer",
+        _ => "no answer",
+    }
+}
+
 /// `email: ana@x.mx`, or `email (e-mail address of 8 characters)`.
 fn named(part: &Value) -> String {
     let name = text(part, "name");
@@ -298,6 +311,7 @@ fn named(part: &Value) -> String {
 /// What to do next, line by line.
 fn steps(event: &Value) -> Vec<String> {
     let (seq, source) = (number(event, "event"), text(event, "source"));
+    let has_body = event.get("body_bytes").is_some_and(Value::is_u64);
     let mut reasons: Vec<&str> = members(event, "shown")
         .iter()
         .filter(|story| text(story, "state") == "dead")
@@ -329,6 +343,13 @@ fn steps(event: &Value) -> Vec<String> {
             "  {step}. {reason}: {}.",
             remedies::mend(reason, source)
         ));
+        if remedies::needs_body(reason) && !has_body {
+            lines.push(
+                "     Its body is not kept any more, so it cannot be mapped again: let the sending system send it once more."
+                    .to_owned(),
+            );
+            continue;
+        }
         if *reason == "mapping" {
             lines.push(format!(
                 "     `quentli-gateway events show {seq} --body event.json` saves the event, and"
@@ -354,4 +375,65 @@ fn steps(event: &Value) -> Vec<String> {
         );
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_customer_who_was_not_found_is_no_outage() {
+        let attempt = |outcome: &str| json!({"at": "2026-03-02T08:00:00Z", "took_ms": 16, "outcome": outcome});
+        for (outcome, story, expected) in [
+            (
+                "dead",
+                json!({"reason": "customer-not-found"}),
+                "Quentli found nobody after 16 ms, given up",
+            ),
+            (
+                "dead",
+                json!({"reason": "customer-ambiguous"}),
+                "Quentli found more than one after 16 ms, given up",
+            ),
+            (
+                "retry",
+                json!({"reason": "customer-not-found"}),
+                "nobody found, or no answer after 16 ms, to be tried again",
+            ),
+            (
+                "retry",
+                json!({}),
+                "nobody found, or no answer after 16 ms, to be tried again",
+            ),
+            (
+                "retry",
+                json!({"customer": "cus_1"}),
+                "no answer after 16 ms, to be tried again",
+            ),
+        ] {
+            let shown = tried(&attempt(outcome), &story);
+            assert!(shown.ends_with(expected), "{story}: {shown}");
+        }
+    }
+
+    #[test]
+    fn what_takes_a_body_is_not_advised_where_none_is_kept() {
+        let event = |bytes: Value| json!({"event": 7, "source": "sis", "body_bytes": bytes, "shown": [{"state": "dead", "reason": "mapping"}]});
+        let kept = steps(&event(json!(12))).join("\n");
+        assert!(
+            kept.contains("--body event.json") && kept.contains("--remap"),
+            "{kept}"
+        );
+        let gone = steps(&event(Value::Null)).join("\n");
+        assert!(
+            !gone.contains("--body") && !gone.contains("--remap"),
+            "{gone}"
+        );
+        assert!(
+            gone.contains("let the sending system send it once more"),
+            "{gone}"
+        );
+    }
 }
