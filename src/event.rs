@@ -11,8 +11,8 @@ mod operator;
 mod update;
 
 pub use delivery::{
-    Attempt, AttemptOutcome, DeadReason, Delivery, DeliveryPos, DeliveryState, End, EventSeq,
-    NewerData, OBSERVED, Redelivery,
+    Attempt, AttemptOutcome, DEAD_REASONS, DeadReason, Delivery, DeliveryPos, DeliveryState, End,
+    EventSeq, NewerData, OBSERVED, Redelivery,
 };
 pub use key::{DedupKey, DedupKeyBuilder, LaneKey, MappingHash};
 pub use name::{InvalidName, OrganisationName, SourceName};

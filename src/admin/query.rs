@@ -24,14 +24,14 @@ pub(super) struct Parameters {
 }
 
 impl Parameters {
-    /// Reads those of these names; an empty value counts as none.
+    /// Reads those of these names.
     ///
     /// # Errors
-    /// What is wrong, where another name stands there.
+    /// What is wrong, where another name stands there, or one without a value: a variable that was not set must not ask
+    /// for everything.
     pub(super) fn read(query: Option<&str>, known: &[&'static str]) -> Result<Self, Misread> {
         let pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
         let pairs: Vec<(String, String)> = pairs
-            .filter(|(_, value)| !value.is_empty())
             .map(|(name, value)| (name.into_owned(), value.into_owned()))
             .collect();
         let unknown = pairs
@@ -42,6 +42,11 @@ impl Parameters {
             let help = did_you_mean(name, known.iter().copied())
                 .unwrap_or_else(|| format!("known are {}", list(known)));
             return Err(Misread(format!("no parameter is called `{short}`; {help}")));
+        }
+        if let Some((name, _)) = pairs.iter().find(|(_, value)| value.is_empty()) {
+            return Err(Misread(format!(
+                "`{name}` has no value; leave it out where it is not meant"
+            )));
         }
         Ok(Self { pairs })
     }
@@ -119,7 +124,7 @@ impl Parameters {
     }
 }
 
-fn list(words: &[&str]) -> String {
+pub(super) fn list(words: &[&str]) -> String {
     let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
     quoted.join(", ")
 }

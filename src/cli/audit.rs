@@ -17,7 +17,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "ACT")]
     act: Option<String>,
     /// How many, up to 500
-    #[arg(long, value_name = "NUMBER", default_value_t = 50)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
     /// Only those with a smaller number: the next page
     #[arg(long, value_name = "ID")]

@@ -40,7 +40,7 @@ struct List {
     #[arg(long, value_name = "REASON")]
     reason: Option<String>,
     /// How many
-    #[arg(long, value_name = "NUMBER", default_value_t = 50)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
     /// Only those with a smaller number: the next page
     #[arg(long, value_name = "ID")]

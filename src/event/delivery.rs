@@ -98,11 +98,24 @@ impl End {
 /// The reason of deliveries that ended as [`End::Dropped`] because their source only observes.
 pub const OBSERVED: &str = "observed";
 
+/// The codes of [`DeadReason`], all there are.
+pub const DEAD_REASONS: [&str; 10] = [
+    "mapping",
+    "no-customer-reference",
+    "customer-not-found",
+    "customer-ambiguous",
+    "refused",
+    "conflict",
+    "forbidden",
+    "retries-exhausted",
+    "unreadable",
+    "bug",
+];
+
 /// Why a delivery is dead.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeadReason {
-    /// From a closed set, for metrics and filters: `mapping`, `no-customer-reference`, `customer-not-found`,
-    /// `customer-ambiguous`, `refused`, `conflict`, `forbidden`, `retries-exhausted`, `unreadable`, `bug`.
+    /// One of [`DEAD_REASONS`], for metrics and filters.
     pub code: &'static str,
     /// For a person. May quote values of the event or Quentli's own words: kept and shown, never logged.
     pub message: String,

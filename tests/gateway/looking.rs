@@ -111,7 +111,6 @@ async fn events_and_deliveries_are_listed_by_what_became_of_them() {
         ("state=dead", vec![6, 5, 4, 3]),
         ("reason=refused", vec![3]),
         ("source=school&state=dead&reason=mapping", vec![6, 4]),
-        ("source=nobody", vec![]),
         ("organisation=default&limit=1", vec![6]),
         (
             "since=2020-01-01T00:00:00Z&until=2020-01-02T00:00:00-06:00",
@@ -274,6 +273,24 @@ async fn what_is_asked_wrong_is_said_with_what_is_right() {
     let described = Described::of(&world.gateway).await;
     for (path, status, part) in [
         ("events?state=deed", 400, "did you mean `dead`?"),
+        (
+            "events?reason=customer-not-fond",
+            400,
+            "did you mean `customer-not-found`?",
+        ),
+        (
+            "deliveries?state=dead&reason=nope",
+            400,
+            "`retries-exhausted`",
+        ),
+        ("events?customer=", 400, "`customer` has no value"),
+        ("events?source=schol", 400, "did you mean `school`?"),
+        ("deliveries?source=nosuch", 400, "there are `school`"),
+        (
+            "events?sender_id=1&source=nosuch",
+            400,
+            "there are `school`",
+        ),
         ("events?sorce=school", 400, "did you mean `source`?"),
         ("events?since=yesterday", 400, "2026-03-02T08:00:00Z"),
         ("events?limit=0", 400, "from 1 to 200"),

@@ -303,3 +303,32 @@ async fn events_are_followed_as_they_come() {
     following.wait().unwrap();
     world.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_can_only_be_a_slip_is_no_empty_list() {
+    let world = World::new().await;
+    for (arguments, code, expected) in [
+        (
+            &["events", "--reason", "nope"][..],
+            1,
+            "nothing has the reason `nope`; those of dead deliveries are mapping,",
+        ),
+        (
+            &["events", "deliveries", "--reason", "refusd"],
+            1,
+            "did you mean `refused`?",
+        ),
+        (&["events", "--source", "nosuch"], 1, "there are `school`"),
+        (&["events", "--source", ""], 1, "`source` has no value"),
+        (&["events", "--state", ""], 1, "`state` has no value"),
+        (&["events", "--customer", ""], 1, "`customer` has no value"),
+        (&["events", "--limit", "0"], 64, "--limit"),
+        (&["rejected", "--limit", "0"], 64, "--limit"),
+        (&["audit", "--limit", "0"], 64, "--limit"),
+    ] {
+        let (ended, _, said) = world.run(arguments);
+        assert_eq!(ended, code, "{arguments:?}: {said}");
+        assert!(said.contains(expected), "{arguments:?}: {said}");
+    }
+    world.end().await;
+}

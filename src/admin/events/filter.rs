@@ -1,8 +1,9 @@
 //! Which events or deliveries are asked for, and which page of them.
 
 use crate::{
-    admin::query::{Misread, Parameters},
-    event::EventSeq,
+    admin::query::{Misread, Parameters, list},
+    diag::did_you_mean,
+    event::{DEAD_REASONS, DeliveryState, EventSeq, OBSERVED},
     store::{ArchiveFilter, DeliveryPlace, Order, StandingFilter},
 };
 
@@ -39,12 +40,13 @@ impl Wish {
     pub(in crate::admin) fn read(parameters: &Parameters) -> Result<Self, Misread> {
         let name = "the name of one: lower-case letters, digits and `-`";
         let time = "a time such as `2026-03-02T08:00:00Z` or `2026-03-02T08:00:00-06:00`";
+        let standing = parameters.word("state", StandingFilter::all(), StandingFilter::as_str)?;
         let filter = ArchiveFilter {
             event: event(parameters)?,
             source: parameters.parsed("source", name)?,
             organisation: parameters.parsed("organisation", name)?,
-            standing: parameters.word("state", StandingFilter::all(), StandingFilter::as_str)?,
-            reason: parameters.one("reason")?.map(str::to_owned),
+            standing,
+            reason: reason(parameters, standing)?,
             customer: parameters.parsed("customer", "an identifier of Quentli's")?,
             since: parameters.parsed("since", time)?,
             until: parameters.parsed("until", time)?,
@@ -64,6 +66,27 @@ impl Wish {
 fn event(parameters: &Parameters) -> Result<Option<EventSeq>, Misread> {
     let number = parameters.parsed("event", "the number of an event")?;
     Ok(number.map(EventSeq))
+}
+
+/// Why they are dead, or ended. The reasons of dead ones are known; others may be words of a source's file, so that only
+/// what is nearly one of the known counts as a slip.
+fn reason(
+    parameters: &Parameters,
+    standing: Option<StandingFilter>,
+) -> Result<Option<String>, Misread> {
+    let Some(written) = parameters.one("reason")? else {
+        return Ok(None);
+    };
+    let meant = did_you_mean(written, DEAD_REASONS);
+    let is_dead = standing == Some(StandingFilter::Open(DeliveryState::Dead));
+    let is_known = DEAD_REASONS.contains(&written) || (written == OBSERVED && !is_dead);
+    if is_known || (meant.is_none() && !is_dead) {
+        return Ok(Some(written.to_owned()));
+    }
+    let help = meant.unwrap_or_else(|| format!("it is one of {}", list(&DEAD_REASONS)));
+    Err(Misread(format!(
+        "`reason` is no reason of dead deliveries; {help}"
+    )))
 }
 
 fn word(order: Order) -> &'static str {

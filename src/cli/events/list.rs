@@ -16,6 +16,8 @@ use crate::{
     },
     clock::Clock,
     config::Environment,
+    diag::visible,
+    event::{DEAD_REASONS, OBSERVED},
 };
 
 /// Entries of one page.
@@ -91,7 +93,7 @@ struct Filter {
     #[arg(long)]
     oldest_first: bool,
     /// How many
-    #[arg(long, value_name = "NUMBER", default_value_t = 50)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
     /// Where to go on: what the list before said
     #[arg(long, value_name = "PLACE")]
@@ -145,7 +147,7 @@ pub(super) async fn events(list: List, environment: &Environment) -> Result<(), 
     };
     let answer = all(&operators, &asked, list.filter.after).await?;
     show(list.format, &answer, page::events);
-    Ok(())
+    list_is_meant(&answer, "events", list.filter.reason.as_deref())
 }
 
 pub(super) async fn deliveries(list: Deliveries, environment: &Environment) -> Result<(), Exit> {
@@ -160,7 +162,27 @@ pub(super) async fn deliveries(list: Deliveries, environment: &Environment) -> R
     };
     let answer = all(&operators, &asked, list.filter.after).await?;
     show(list.format, &answer, page::deliveries);
-    Ok(())
+    list_is_meant(&answer, "deliveries", list.filter.reason.as_deref())
+}
+
+/// Whether nothing was found, for a reason that dead deliveries do not have: then it is perhaps a slip. Rules may name any
+/// reason for what they leave out, so the gateway cannot tell before it has looked.
+fn list_is_meant(answer: &Value, part: &str, reason: Option<&str>) -> Result<(), Exit> {
+    let unknown = reason.filter(|reason| *reason != OBSERVED && !DEAD_REASONS.contains(reason));
+    match unknown {
+        Some(reason)
+            if members(answer, part).is_empty()
+                && answer.get("next").is_none_or(Value::is_null) =>
+        {
+            output::error(&format!(
+                "nothing has the reason `{}`; those of dead deliveries are {}",
+                visible(reason),
+                DEAD_REASONS.join(", ")
+            ));
+            Err(Exit::Bad)
+        }
+        _ => Ok(()),
+    }
 }
 
 fn show(format: Format, answer: &Value, page: fn(&Value)) {
