@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     config::{Environment, oddity},
-    diag::{Diagnostic, Findings, render_lines},
+    diag::{Diagnostic, Findings, did_you_mean, render_lines},
     event::{MappingHash, OrganisationName, SourceName},
     mapping::UnreadableSamples,
 };
@@ -272,6 +272,16 @@ impl Set {
             Entry::Ready(source) => (name.clone(), Some(source.mapping_hash())),
             Entry::Broken(_) => (name.clone(), None),
         })
+    }
+
+    /// What is perhaps meant by a name that no source has, whether it receives or not.
+    pub fn unknown(&self, name: &SourceName) -> Option<String> {
+        let known: BTreeSet<&SourceName> = self.sources.keys().collect();
+        let help = || {
+            did_you_mean(name.as_str(), known.iter().map(|name| name.as_str()))
+                .unwrap_or_else(|| "it takes the names of source files".to_owned())
+        };
+        (!known.contains(name)).then(help)
     }
 
     /// The sources that receive and send nothing.

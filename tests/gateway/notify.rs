@@ -135,7 +135,15 @@ async fn an_address_that_others_can_read_along_is_refused() {
         ),
         (
             "{url: 'https://hooks.example.com/x', oldest_waiting: soon}",
-            "such as `10s`",
+            "a time above zero",
+        ),
+        (
+            "{url: 'https://hooks.example.com/x', oldest_waiting: 0s}",
+            "a time above zero",
+        ),
+        (
+            "{url: 'https://hooks.example.com/x', silent: {school: 0s}}",
+            "leave it out where nobody is to be told",
         ),
         (
             "{url: 'https://hooks.example.com/x', secret: abc}",

@@ -332,3 +332,17 @@ async fn what_can_only_be_a_slip_is_no_empty_list() {
     }
     world.end().await;
 }
+
+#[test]
+fn a_watch_over_the_silence_of_nobody_is_warned_of_at_the_start() {
+    let gateway = Setup::new("http://127.0.0.1:9")
+        .source("school", SOURCE_FILE)
+        .variable(SECRET_VARIABLE, SECRET)
+        .settings("notify: {url: 'https://hooks.example.com/x', silent: {schol: 24h}}\n")
+        .start();
+    let log = gateway.log().join("\n");
+    assert!(
+        log.contains("`notify.silent` names `schol`") && log.contains("did you mean `school`?"),
+        "{log}"
+    );
+}

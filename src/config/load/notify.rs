@@ -17,7 +17,14 @@ use crate::{
 impl Reader<'_> {
     /// Nothing where nobody is to be told.
     pub(super) fn notify(&mut self) -> Option<Settings> {
-        let oldest_waiting = self.duration("notify.oldest_waiting", Duration::from_mins(15));
+        let key = "notify.oldest_waiting";
+        let written = self.settings.get(key);
+        let usual = Duration::from_mins(15);
+        let oldest_waiting = self
+            .layers
+            .settle(key, written, usual, longer_than_none, |limit| {
+                show_duration(*limit)
+            });
         let silent = self.silent();
         let url = self.notify_url();
         let reference = self.settings.notify.secret.clone();
@@ -66,13 +73,24 @@ impl Reader<'_> {
                 &key,
                 written,
                 Duration::from_hours(24),
-                parse_duration,
+                longer_than_none,
                 |limit| show_duration(*limit),
             );
             silent.insert(name, limit);
         }
         silent
     }
+}
+
+/// With none, everything would always be late.
+fn longer_than_none(text: &str) -> Result<Duration, String> {
+    parse_duration(text)
+        .ok()
+        .filter(|limit| !limit.is_zero())
+        .ok_or_else(|| {
+            "a time above zero, such as `15m` or `24h`; leave it out where nobody is to be told"
+                .to_owned()
+        })
 }
 
 fn read_url(text: &str) -> Result<Url, String> {
