@@ -7,7 +7,7 @@ use super::{
     confirm::confirmed,
     operators::Port,
     output,
-    pages::{Through, walk},
+    pages::{Through, up_to, walk},
     table::count,
     which::{Which, with_waiting},
 };
@@ -49,10 +49,11 @@ async fn discard(arguments: Arguments, environment: &Environment) -> Result<Exit
     let wish = |dry_run: bool| -> Value {
         json!({"which": which, "dry_run": dry_run, "why": arguments.why})
     };
-    let (mut found, mut missing) = (0, 0);
+    let (mut found, mut missing, mut last) = (0, 0, None);
     let through = walk(&operators, PATH, wish(true), "discarded", |answer| {
         found += count(answer, "found");
         missing += count(answer, "not_open");
+        last = answer.get("up_to").and_then(Value::as_i64).max(last);
     });
     if through.await? == Through::Interrupted {
         output::note("nothing was changed");
@@ -70,7 +71,9 @@ async fn discard(arguments: Arguments, environment: &Environment) -> Result<Exit
         return Ok(Exit::Bad);
     }
     let mut discarded = 0;
-    let walked = walk(&operators, PATH, wish(false), "discarded", |answer| {
+    // What has died since it was counted was not asked about.
+    let wish = up_to(wish(false), last);
+    let walked = walk(&operators, PATH, wish, "discarded", |answer| {
         discarded += count(answer, "discarded");
     });
     let through = walked.await;

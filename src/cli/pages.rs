@@ -69,6 +69,14 @@ impl Interrupts {
     }
 }
 
+/// The wish, for no later delivery than this.
+pub(super) fn up_to(mut wish: Value, last: Option<i64>) -> Value {
+    if let (Some(members), Some(last)) = (wish.as_object_mut(), last) {
+        members.insert("stretch".to_owned(), json!({"up_to": last}));
+    }
+    wish
+}
+
 /// Posts `wish` for one page after the other and gives each answer to `add`. Ctrl-C stops after the page at hand; once
 /// more, at once.
 ///

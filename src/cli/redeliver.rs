@@ -10,7 +10,7 @@ use super::{
     confirm::confirmed,
     operators::Port,
     output::{self, Format, counted},
-    pages::{Through, walk},
+    pages::{Through, up_to, walk},
     which::{Which, with_waiting},
 };
 use crate::config::Environment;
@@ -107,7 +107,10 @@ async fn redeliver(arguments: Arguments, environment: &Environment) -> Result<Ex
         usize::try_from(expected.redelivered).unwrap_or(usize::MAX),
         "delivery",
     );
-    let question = if arguments.remap {
+    let given_up = expected.given_up();
+    let question = if given_up > 0 {
+        format!("map these events again, send {many}, and give up {given_up} for good?")
+    } else if arguments.remap {
         format!("map these events again and send {many}?")
     } else if arguments.observed {
         format!(
@@ -119,12 +122,14 @@ async fn redeliver(arguments: Arguments, environment: &Environment) -> Result<Ex
     } else {
         format!("send {many} again?")
     };
-    let is_small = expected.redelivered <= FEW && !arguments.overwrite;
+    let is_small = expected.redelivered <= FEW && !arguments.overwrite && given_up == 0;
     if !confirmed(&question, is_small || arguments.yes)? {
         return Ok(Exit::Bad);
     }
     let mut done = Counts::default();
-    let walked = walk(&operators, PATH, wish(false), "redelivered", |answer| {
+    // What has died since it was counted was not asked about.
+    let wish = up_to(wish(false), expected.up_to);
+    let walked = walk(&operators, PATH, wish, "redelivered", |answer| {
         done.add(answer);
     });
     let through = walked.await;

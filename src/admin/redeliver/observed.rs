@@ -1,10 +1,5 @@
 //! `"observed": true`: what a source only observed is sent, now that it is live.
 
-#![expect(
-    clippy::result_large_err,
-    reason = "the answer to a person, made once for a request and given on at once"
-)]
-
 use axum::response::Response;
 use http::StatusCode;
 

@@ -48,6 +48,10 @@ struct Shown {
 }
 
 impl Counts {
+    fn changed(&self) -> u64 {
+        self.waits + self.dies + self.drops + self.gone
+    }
+
     fn add(&mut self, event: EventSeq, remapped: &Remapped) {
         self.events += 1;
         for step in &remapped.steps {
@@ -130,7 +134,10 @@ impl Admin {
             );
             let mut what = selection.said();
             what.push(("mapped", "again".to_owned()));
-            self.write_down_done(operator, Act::Redeliver, what, counts.waits)
+            if counts.drops + counts.gone > 0 {
+                what.push(("given_up", (counts.drops + counts.gone).to_string()));
+            }
+            self.write_down_done(operator, Act::Redeliver, what, counts.changed())
                 .await;
         }
         answer.remapped = Some(counts);

@@ -26,6 +26,8 @@ pub(super) struct Counts {
     /// What became of events that were mapped again, by the words of the answer.
     remapped: BTreeMap<String, u64>,
     cannot: BTreeMap<String, u64>,
+    /// No later delivery was counted.
+    pub(super) up_to: Option<i64>,
 }
 
 impl Counts {
@@ -39,6 +41,7 @@ impl Counts {
     pub(super) fn add(&mut self, answer: &Value) {
         self.found += count(answer, "found");
         self.redelivered += count(answer, "redelivered");
+        self.up_to = answer.get("up_to").and_then(Value::as_i64).max(self.up_to);
         for (name, sums) in [
             ("expected", &mut self.expected),
             ("remapped", &mut self.remapped),
@@ -52,6 +55,12 @@ impl Counts {
                 }
             }
         }
+    }
+
+    /// How many would end by mapping again, and never be sent.
+    pub(super) fn given_up(&self) -> u64 {
+        let of = |word: &str| self.remapped.get(word).copied().unwrap_or_default();
+        of("drops") + of("gone")
     }
 
     /// Whether mapping again changes anything, if only what something died of.
