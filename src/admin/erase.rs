@@ -136,7 +136,12 @@ pub(super) async fn erase(
     let by = operator.0.as_ref().map(ToString::to_string);
     if !dry_run {
         let mut what = vec![("organisation", person.organisation.to_string())];
-        what.extend(person.id.as_ref().map(|id| ("customer", id.to_string())));
+        what.extend(
+            person
+                .id
+                .as_ref()
+                .map(|id| ("customer", id.for_log().to_owned())),
+        );
         what.push(("identifiers", person.find.len().to_string()));
         admin
             .write_down_done(operator, Act::Erase, what, removed.rows())

@@ -47,7 +47,7 @@ fn read_with(text: &str, dedup: &[(String, Span)]) -> (Option<Mapping>, Vec<Stri
 
 fn options() -> CompileOptions<'static> {
     CompileOptions {
-        also_known: &["receive", "quentli", "mode"],
+        also_known: &["receive", "quentli", "mode", "on_conflict"],
         dedup: &[],
         read_sample: &no_samples,
         unreadable_samples: UnreadableSamples::Refuse,

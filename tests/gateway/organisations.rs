@@ -124,6 +124,11 @@ async fn each_has_its_own_key_customers_directory_and_confirmed_values() {
         ("1", json!({"quentliId": "cus_1"})),
         ("2", json!({"username": "u2"})),
         ("3", json!({"folio": "F-3"})),
+    ] {
+        two.send(id, by).await;
+    }
+    two.world.gateway.settled().await;
+    for (id, by) in [
         // Looked up before: what was found and confirmed of one says nothing of the other.
         ("4", json!({"username": "u2"})),
         ("5", json!({"folio": "F-3"})),

@@ -382,7 +382,9 @@ async fn fifty_reloads_under_load_refuse_nothing_and_map_each_event_by_one_whole
     let events: BTreeMap<String, i64> = [a, b, c, d].into_iter().flatten().collect();
     let totals = world.gateway.settled().await;
     assert_eq!(totals["accepted"], json!(events.len()), "{totals}");
-    assert_eq!(totals["ended"]["delivered"], totals["created"], "{totals}");
+    let ended = |end: &str| totals["ended"][end].as_u64().unwrap();
+    let applied = ended("delivered") + ended("superseded");
+    assert_eq!(totals["created"], applied, "{totals}");
     let metrics = world.gateway.metrics().await;
     assert!(!metrics.contains("result=\"refused\""), "{metrics}");
 
@@ -399,8 +401,10 @@ async fn fifty_reloads_under_load_refuse_nothing_and_map_each_event_by_one_whole
         let body: Value = serde_json::from_slice(&change.request).unwrap();
         let data = &body["input"]["data"];
         let (number, id) = data["name"].as_str().unwrap().split_once(':').unwrap();
-        let other = data["metadata"][0]["value"].as_str().unwrap();
-        assert_eq!(other, number, "both fields are of one text");
+        // It is left out where the event before was of the same version.
+        if let Some(other) = data["metadata"][0]["value"].as_str() {
+            assert_eq!(other, number, "both fields are of one text");
+        }
         let hash = mapped_by[&events[id]];
         assert_eq!(format!("v{}", number_of[&hash]), number, "event {id}");
         seen.insert(number_of[&hash]);

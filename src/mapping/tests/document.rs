@@ -331,7 +331,7 @@ fn framed(fragment: &str) -> String {
     };
     let (receive, tables, rules) = match fragment.split(':').next().unwrap() {
         "receive" => (fragment, tables, rule("drop: x")),
-        "tables" => (receive, fragment, rule("drop: x")),
+        "tables" | "mode" | "on_conflict" => (receive, fragment, rule("drop: x")),
         "rules" => (
             receive,
             tables,
