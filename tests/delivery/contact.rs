@@ -1,10 +1,13 @@
 //! A user name, an address or a telephone number that somebody else has, where the source says `on_conflict: drop_contact`.
 
 use quentli_gateway::{
-    customer::{FindBy, OnMissing, Patch},
-    event::{EventSeq, OrganisationName},
+    customer::{CustomerReference, FindBy, OnConflict, OnMissing, Patch},
+    event::{
+        DedupKey, DeliveryPos, End, EventSeq, MappingHash, NewerData, OrganisationName, Redelivery,
+        SourceName,
+    },
     sandbox::{Action, Fault},
-    store::{DeliveryRecord, Standing},
+    store::{DeliveryRecord, Fate, Finish, NewDelivery, NewGroup, OpenFilter, Remapping, Standing},
 };
 use serde_json::{Value, json};
 
@@ -196,10 +199,10 @@ async fn what_was_left_out_is_there_after_a_restart_and_can_be_discarded() {
     let Standing::Open { pos, .. } = record.standing else {
         panic!("{record:?}");
     };
-    let discard = quentli_gateway::store::Finish {
+    let discard = Finish {
         pos,
         revision: 0,
-        end: quentli_gateway::event::End::Discarded,
+        end: End::Discarded,
         reason: None,
         customer: None,
         at: world.clock.now(),
@@ -219,21 +222,11 @@ async fn what_was_left_out_is_there_after_a_restart_and_can_be_discarded() {
 /// same file that mapped it before, must not drop them.
 #[tokio::test]
 async fn mapping_again_does_not_drop_what_was_left_out() {
-    use quentli_gateway::{
-        customer::{CustomerReference, OnConflict, OnMissing},
-        event::{DedupKey, DeliveryPos},
-        event::{MappingHash, NewerData, OrganisationName, Redelivery},
-        store::{Fate, NewDelivery, NewGroup, OpenFilter, Remapping},
-    };
-    let mut world = crate::support::World::with_customers(&["ana"]).await;
-    world
-        .sandbox
-        .fault(
-            quentli_gateway::sandbox::Fault::once(crate::support::status(400)).on_method("PATCH"),
-        )
-        .unwrap();
-    let patch = serde_json::json!({"name": "Ana", "email": "taken@x.mx"});
-    let update = crate::support::Update::by_id("ana", &patch).drop_contact();
+    let mut world = World::with_customers(&["ana"]).await;
+    let refused = Fault::once(status(400)).on_method("PATCH");
+    world.sandbox.fault(refused).unwrap();
+    let patch = json!({"name": "Ana", "email": "taken@x.mx"});
+    let update = Update::by_id("ana", &patch).drop_contact();
     let event = world.accept(update).await;
     world.wait_for(event, "delivered").await;
     let before = world.totals().await;
@@ -254,7 +247,7 @@ async fn mapping_again_does_not_drop_what_was_left_out() {
         on_missing: OnMissing::Retry,
         on_conflict: OnConflict::DropContact,
     };
-    let source: quentli_gateway::event::SourceName = "sis".parse().unwrap();
+    let source: SourceName = "sis".parse().unwrap();
     let group = NewGroup {
         key: DedupKey::of_body(&source, b"event 1", [], Some(0)),
         deliveries: vec![NewDelivery {

@@ -1,5 +1,6 @@
 //! Finding the customer: by several lines, gone and back, unknown, new.
 
+use jiff::SignedDuration;
 use quentli_gateway::{
     customer::{FindBy, OnMissing, Patch},
     sandbox::{Action, Fault},
@@ -309,10 +310,8 @@ async fn a_clock_that_jumps_does_not_end_the_looking() {
         .accept(Update::by_username("ana", &json!({"name": "Ana"})))
         .await;
     world.wait_for(event, "looking").await;
-    world
-        .clock
-        .set_time_by(jiff::SignedDuration::from_hours(24 * 8));
-    world.clock.advance(std::time::Duration::from_mins(2));
+    world.clock.set_time_by(SignedDuration::from_hours(24 * 8));
+    world.clock.advance(MINUTE * 2);
     world.until_attempts(event, 2).await;
     assert_eq!(world.standing(event).await, "looking");
 }
@@ -326,12 +325,8 @@ async fn a_clock_that_is_set_back_makes_no_old_answer_count() {
     let event = world.accept(update()).await;
     world.wait_for(event, "dropped").await;
     world.add_customer("ana");
-    world
-        .clock
-        .set_time_by(jiff::SignedDuration::from_secs(-60));
+    world.clock.set_time_by(SignedDuration::from_secs(-60));
     let event = world.accept(update()).await;
-    world
-        .drive_until_done(std::time::Duration::from_millis(1))
-        .await;
+    world.drive_until_done(SECOND / 1000).await;
     assert_eq!(world.standing(event).await, "delivered");
 }

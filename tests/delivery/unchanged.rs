@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use quentli_gateway::{
-    event::End,
+    event::{End, EventSeq},
     sandbox::{Action, Fault},
+    store::Standing,
 };
 use serde_json::json;
 
@@ -254,116 +255,80 @@ async fn what_was_accepted_first_overwrites_nothing_when_its_customer_is_known_t
     assert_eq!(world.at_quentli("ana", "name"), "Late");
 }
 
-/// A is confirmed. B, which names the customer otherwise, is applied and the process dies before it hears of it. After
-/// the start the customer of B cannot be looked up for a while, and A comes again: Quentli has B, so A must be sent.
+/// The name of `ana` is A and confirmed. Then an update by her user name made it B in Quentli, and nobody has heard of
+/// that. Gives that update.
+async fn confirmed_and_then_changed_unheard(world: &mut World, confirmed: Update) -> EventSeq {
+    let first = world.accept(confirmed).await;
+    world.wait_for(first, "delivered").await;
+    let unheard = Action::Slow {
+        milliseconds: 60_000,
+    };
+    world
+        .sandbox
+        .fault(Fault::once(unheard).on_method("PATCH"))
+        .unwrap();
+    let update = Update::by_username("ana", &json!({"name": "B"}));
+    let lost = world.accept(update).await;
+    world
+        .until("B is applied", |world| {
+            world.at_quentli("ana", "name") == "B"
+        })
+        .await;
+    lost
+}
+
+/// A person gives it up.
+async fn discard(world: &World, event: EventSeq) {
+    let Standing::Open { pos, .. } = world.record(event).await.standing else {
+        panic!("it has ended");
+    };
+    let now = world.clock.now();
+    let gone = world.hands.discard(vec![pos], None, now).await.unwrap();
+    assert_eq!(gone.len(), 1);
+}
+
+/// Comes once more, and must reach Quentli.
+async fn comes_back(world: &mut World, update: Update) {
+    let back = world.accept(update).await;
+    world.drive_until_done(SECOND).await;
+    let back = world.standing(back).await;
+    assert_eq!(world.at_quentli("ana", "name"), "A", "A ended as {back}");
+}
+
+fn a_by_username() -> Update {
+    Update::by_username("ana", &json!({"name": "A"}))
+}
+
 #[tokio::test]
 async fn what_was_sent_before_the_process_died_is_in_doubt_whatever_names_the_customer() {
     let mut world = World::with_customers(&["ana"]).await;
-    let a = || Update::by_id("ana", &json!({"name": "A"}));
-    let first = world.accept(a()).await;
-    world.wait_for(first, "delivered").await;
-    let fault = Fault::once(Action::Slow {
-        milliseconds: 60_000,
-    })
-    .on_method("PATCH");
-    world.sandbox.fault(fault).unwrap();
-    let lost = world
-        .accept(Update::by_username("ana", &json!({"name": "B"})))
-        .await;
-    world
-        .until("B is applied", |world| {
-            world.at_quentli("ana", "name") == "B"
-        })
-        .await;
+    let a_by_id = || Update::by_id("ana", &json!({"name": "A"}));
+    let lost = confirmed_and_then_changed_unheard(&mut world, a_by_id()).await;
     world.kill_and_reopen().await;
-    // The look-up is slow or fails for a moment.
-    world
-        .sandbox
-        .fault(Fault::times(3, status(503)).on_method("GET"))
-        .unwrap();
+    // For a moment it cannot be found out whose B is.
+    let away = Fault::times(3, status(503)).on_method("GET");
+    world.sandbox.fault(away).unwrap();
     world.deliver();
     world.until_attempts(lost, 1).await;
-    let back = world.accept(a()).await;
-    world.drive_until_done(SECOND).await;
-    let (lost, back) = (world.standing(lost).await, world.standing(back).await);
-    assert_eq!(
-        world.at_quentli("ana", "name"),
-        "A",
-        "B ended as {lost}, A as {back}"
-    );
+    comes_back(&mut world, a_by_id()).await;
 }
 
-/// The same, and a person discards B before it is known whose it is.
 #[tokio::test]
 async fn what_was_sent_before_the_process_died_and_is_discarded_then_leaves_a_doubt() {
     let mut world = World::with_customers(&["ana"]).await;
-    let a = || Update::by_username("ana", &json!({"name": "A"}));
-    let first = world.accept(a()).await;
-    world.wait_for(first, "delivered").await;
-    let fault = Fault::once(Action::Slow {
-        milliseconds: 60_000,
-    })
-    .on_method("PATCH");
-    world.sandbox.fault(fault).unwrap();
-    let lost = world
-        .accept(Update::by_username("ana", &json!({"name": "B"})))
-        .await;
-    world
-        .until("B is applied", |world| {
-            world.at_quentli("ana", "name") == "B"
-        })
-        .await;
+    let lost = confirmed_and_then_changed_unheard(&mut world, a_by_username()).await;
     world.kill_and_reopen().await;
-    let quentli_gateway::store::Standing::Open { pos, .. } = world.record(lost).await.standing
-    else {
-        panic!();
-    };
-    let gone = world
-        .hands
-        .discard(vec![pos], None, world.clock.now())
-        .await
-        .unwrap();
-    assert_eq!(gone.len(), 1);
+    discard(&world, lost).await;
     world.deliver();
-    let back = world.accept(a()).await;
-    world.drive_until_done(SECOND).await;
-    let back = world.standing(back).await;
-    assert_eq!(world.at_quentli("ana", "name"), "A", "A ended as {back}");
+    comes_back(&mut world, a_by_username()).await;
 }
 
-/// The same without a death: B is on its way when it is discarded, and then the process dies.
 #[tokio::test]
-async fn discarded_on_its_way_and_then_the_process_dies() {
+async fn what_is_discarded_on_its_way_before_the_process_dies_leaves_a_doubt() {
     let mut world = World::with_customers(&["ana"]).await;
-    let a = || Update::by_username("ana", &json!({"name": "A"}));
-    let first = world.accept(a()).await;
-    world.wait_for(first, "delivered").await;
-    let fault = Fault::once(Action::Slow {
-        milliseconds: 60_000,
-    })
-    .on_method("PATCH");
-    world.sandbox.fault(fault).unwrap();
-    let lost = world
-        .accept(Update::by_username("ana", &json!({"name": "B"})))
-        .await;
-    world
-        .until("B is applied", |world| {
-            world.at_quentli("ana", "name") == "B"
-        })
-        .await;
-    let quentli_gateway::store::Standing::Open { pos, .. } = world.record(lost).await.standing
-    else {
-        panic!();
-    };
-    world
-        .hands
-        .discard(vec![pos], None, world.clock.now())
-        .await
-        .unwrap();
+    let lost = confirmed_and_then_changed_unheard(&mut world, a_by_username()).await;
+    discard(&world, lost).await;
     world.kill_and_reopen().await;
     world.deliver();
-    let back = world.accept(a()).await;
-    world.drive_until_done(SECOND).await;
-    let back = world.standing(back).await;
-    assert_eq!(world.at_quentli("ana", "name"), "A", "A ended as {back}");
+    comes_back(&mut world, a_by_username()).await;
 }
