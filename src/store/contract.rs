@@ -164,7 +164,6 @@ macro_rules! contract_suite {
             an_open_delivery_shows_what_would_be_sent,
             what_is_discarded_ends_and_says_why,
             discarding_what_was_perhaps_sent_puts_its_parts_in_doubt,
-            what_was_perhaps_sent_to_nobody_known_is_doubted_of_everybody,
             a_pause_is_kept_until_somebody_ends_it,
             a_change_of_too_many_is_refused_whole,
         );
@@ -192,7 +191,6 @@ macro_rules! contract_suite {
             a_late_repetition_does_not_bring_a_person_back,
             a_person_of_another_organisation_is_another_person,
             an_attempt_on_its_way_ends_without_a_delivery,
-            what_was_perhaps_sent_to_an_erased_person_is_doubted_of_everybody,
             many_events_are_searched_page_by_page,
         );
         $crate::store::contract::contract_suite!(

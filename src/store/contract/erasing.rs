@@ -2,10 +2,10 @@
 
 use super::{Home, samples::*};
 use crate::{
-    customer::{CustomerReference, Field, FindBy, OnConflict, OnMissing, PartKey},
+    customer::{CustomerReference, FindBy, OnConflict, OnMissing},
     event::{AttemptOutcome, DeliveryState, End, EventSeq},
     store::{
-        Acceptance, AppliedPart, Fate, Finish, NewDelivery, Standing, Store,
+        Acceptance, Fate, NewDelivery, Standing, Store,
         erase::{ErasePage, Erased, Erasure, Person},
     },
 };
@@ -190,35 +190,4 @@ pub(in crate::store) async fn many_events_are_searched_page_by_page(home: &dyn H
         !person.contains("ana-1") && !person.contains(SECRET),
         "{person}"
     );
-}
-
-pub(in crate::store) async fn what_was_perhaps_sent_to_an_erased_person_is_doubted_of_everybody(
-    home: &dyn Home,
-) {
-    let (store, erasure) = home.open_erasure().await;
-    let pos = accept_one(&*store, 1, "u1").await;
-    let confirmed = AppliedPart {
-        part: PartKey::Field(Field::Email),
-        value: [1; 16],
-        is_in_doubt: false,
-        source: source("crm"),
-        at: time(1),
-        pos,
-        versions: Vec::new(),
-    };
-    let finish = Finish {
-        confirmed: vec![confirmed],
-        ..finish(pos, End::Delivered)
-    };
-    assert!(store.finish(&organisation(), finish).await.unwrap());
-    accept_with(&*store, 2, "{}", lonely("ana-1")).await;
-    let person = Person { id: None, ..ana() };
-    let is_in_doubt = async || {
-        let applied = store.applied(&organisation(), &customer("cus_1")).await;
-        applied.unwrap()[0].is_in_doubt
-    };
-    assert_eq!(erase(&*erasure, &person, true).await.deliveries, 1);
-    assert!(!is_in_doubt().await, "it was only counted");
-    assert_eq!(erase(&*erasure, &person, false).await.deliveries, 1);
-    assert!(is_in_doubt().await);
 }

@@ -385,56 +385,6 @@ pub(in crate::store) async fn discarding_what_was_perhaps_sent_puts_its_parts_in
     assert!(!known().await);
 }
 
-pub(in crate::store) async fn what_was_perhaps_sent_to_nobody_known_is_doubted_of_everybody(
-    home: &dyn Home,
-) {
-    let (store, hands) = home.open_hands().await;
-    let confirm = async |number, who: &str, field| {
-        let pos = accept_one(&*store, number, "u1").await;
-        let confirmed = AppliedPart {
-            part: PartKey::Field(field),
-            value: [1; 16],
-            is_in_doubt: false,
-            source: source("crm"),
-            at: time(1),
-            pos,
-            versions: Vec::new(),
-        };
-        let finish = Finish {
-            customer: Some(customer(who)),
-            confirmed: vec![confirmed],
-            ..finish(pos, End::Delivered)
-        };
-        assert!(store.finish(&organisation(), finish).await.unwrap());
-    };
-    let doubted = async |who: &str| {
-        let applied = store.applied(&organisation(), &customer(who)).await;
-        let applied = applied.unwrap().into_iter();
-        applied.map(|part| part.is_in_doubt).collect::<Vec<_>>()
-    };
-    confirm(1, "cus_1", Field::Email).await;
-    confirm(2, "cus_2", Field::Email).await;
-    confirm(3, "cus_3", Field::Name).await;
-    let dead = accept_one(&*store, 4, "u4").await;
-    let buried = store.bury(&organisation(), bury(dead)).await.unwrap();
-    assert!(buried);
-    hands.discard(vec![dead], None, time(50)).await.unwrap();
-    assert_eq!(
-        doubted("cus_1").await,
-        [false],
-        "it was known not to be sent"
-    );
-    // A process that was killed may have sent it, to whom it found by the user name.
-    let lost = accept_one(&*store, 5, "u5").await;
-    hands.discard(vec![lost], None, time(50)).await.unwrap();
-    assert_eq!(doubted("cus_1").await, [true]);
-    assert_eq!(doubted("cus_2").await, [true]);
-    assert_eq!(doubted("cus_3").await, [false], "another part");
-    confirm(6, "cus_1", Field::Email).await;
-    assert_eq!(doubted("cus_1").await, [false], "it is known again");
-    assert_eq!(doubted("cus_2").await, [true]);
-}
-
 pub(in crate::store) async fn a_pause_is_kept_until_somebody_ends_it(home: &dyn Home) {
     let (store, hands) = home.open_hands().await;
     let pause = |scope: PauseScope, who: &str| Pause {

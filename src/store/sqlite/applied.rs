@@ -11,11 +11,7 @@ use crate::{
 
 // A part has several rows where several sources wrote it.
 const APPLIED: &str = "
-    SELECT part, value,
-           in_doubt OR applied.pos < coalesce((SELECT doubted_part.pos FROM doubted_part
-                                               WHERE doubted_part.organisation = applied.organisation
-                                                 AND doubted_part.part = applied.part), 0),
-           applied.source, at, applied.pos, applied_version.source, order_by
+    SELECT part, value, in_doubt, applied.source, at, pos, applied_version.source, order_by
     FROM applied LEFT JOIN applied_version USING (organisation, customer, part)
     WHERE organisation = ?1 AND customer = ?2 ORDER BY part";
 
@@ -33,10 +29,6 @@ const UPSERT_VERSION: &str = "
 
 const DOUBT: &str =
     "UPDATE applied SET in_doubt = 1 WHERE organisation = ?1 AND customer = ?2 AND part = ?3";
-
-const DOUBT_OF_ALL: &str = "
-    INSERT INTO doubted_part (organisation, part, pos) VALUES (?1, ?2, ?3)
-    ON CONFLICT (organisation, part) DO UPDATE SET pos = max(pos, excluded.pos)";
 
 pub(super) fn applied(
     connection: &Connection,
@@ -118,24 +110,6 @@ impl Group<'_> {
                 organisation.as_str(),
                 customer.as_str(),
                 part.to_string(),
-            ])?;
-        }
-        Ok(())
-    }
-
-    /// Puts parts in doubt of every customer, since one of them was perhaps changed and nobody knows which. What is
-    /// confirmed by a delivery that is accepted from here on is known again.
-    pub(super) fn doubt_of_all<'a>(
-        &self,
-        organisation: &OrganisationName,
-        parts: impl IntoIterator<Item = &'a PartKey>,
-    ) -> Result<(), Fault> {
-        let mut doubt = self.connection.prepare_cached(DOUBT_OF_ALL)?;
-        for part in parts {
-            doubt.execute(params![
-                organisation.as_str(),
-                part.to_string(),
-                self.sum.numbers.delivery,
             ])?;
         }
         Ok(())

@@ -13,7 +13,7 @@ use super::{
     writer::{Call, Job},
 };
 use crate::{
-    customer::{CustomerId, CustomerReference, Patch},
+    customer::{CustomerId, CustomerReference},
     event::{DeliveryState, End, EventSeq},
     store::{
         StoreError,
@@ -30,7 +30,7 @@ pub(super) struct Erasing {
 
 // What Quentli left out has a number of its own, and the attempt is told of the delivery that it came from.
 const OPEN_OF: &str = "
-    SELECT pos, item, number, source, state, customer, patch,
+    SELECT pos, item, number, source, state, customer,
            EXISTS (SELECT 1 FROM attempt WHERE attempt.event = delivery.event AND attempt.item = delivery.item
                      AND (attempt.number = delivery.number OR delivery.code = 'conflict') AND attempt.customer = ?2)
     FROM delivery WHERE event = ?1 AND organisation = ?3";
@@ -140,13 +140,6 @@ impl Group<'_> {
             ..Erased::default()
         };
         for open in self.open_of(found, person)? {
-            if let (None, Some(patch)) = (&person.id, &open.patch)
-                && open.state != DeliveryState::Dead
-            {
-                // It was perhaps sent. With an identifier, all that is known of the customer goes.
-                let parts = patch.parts();
-                self.doubt_of_all(&person.organisation, parts.iter().map(|(part, _)| part))?;
-            }
             self.connection.prepare_cached(ENDED)?.execute(params![
                 open.pos,
                 End::Erased.as_str(),
@@ -198,7 +191,7 @@ impl Group<'_> {
                 .get::<_, Option<String>>(5)?
                 .map(|text| decode::json::<CustomerReference>(&text, "customer"))
                 .transpose()?;
-            let is_meant = row.get::<_, bool>(7)?
+            let is_meant = row.get::<_, bool>(6)?
                 || reference.map_or(found.is_single, |reference| person.is_meant_by(&reference));
             if is_meant {
                 open.push(Open {
@@ -207,10 +200,6 @@ impl Group<'_> {
                     number: row.get(2)?,
                     source: row.get(3)?,
                     state: decode::state(row.get_ref(4)?.as_str()?)?,
-                    patch: row
-                        .get::<_, Option<String>>(6)?
-                        .map(|patch| decode::json(&patch, "patch"))
-                        .transpose()?,
                 });
             }
         }
@@ -271,7 +260,6 @@ struct Open {
     number: i64,
     source: String,
     state: DeliveryState,
-    patch: Option<Patch>,
 }
 
 fn count(rows: usize) -> u64 {

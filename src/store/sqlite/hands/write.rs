@@ -138,8 +138,8 @@ impl Group<'_> {
         Ok(true)
     }
 
-    /// What is in a lane was perhaps sent, by a process that was killed before it could say so: its parts are in doubt, of
-    /// everybody where it is not known whose they are. One that is dead was put in doubt when it died, where that was due.
+    /// What is in a lane was perhaps sent, by a process that was killed before it could say so. Where nobody knows whose it
+    /// is, the doubt was written before the request left.
     pub(super) fn doubt_of_open(&self, open: &OpenDelivery) -> Result<(), Fault> {
         if open.state == DeliveryState::Dead {
             return Ok(());
@@ -149,10 +149,9 @@ impl Group<'_> {
         };
         let parts = delivery.patch.parts();
         let parts = parts.iter().map(|(part, _)| part);
-        match &open.customer {
-            Some(customer) => self.doubt(&open.organisation, customer, parts),
-            None => self.doubt_of_all(&open.organisation, parts),
-        }
+        open.customer.as_ref().map_or(Ok(()), |customer| {
+            self.doubt(&open.organisation, customer, parts)
+        })
     }
 
     fn pause(&self, pause: &Pause) -> Result<bool, Fault> {

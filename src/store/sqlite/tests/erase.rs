@@ -37,7 +37,7 @@ enum Does {
 }
 
 /// Every table. A new one needs a word here, and perhaps some work in `erase`.
-const TABLES: [(&str, Does); 21] = [
+const TABLES: [(&str, Does); 20] = [
     ("applied", Does::Removes),
     ("applied_version", Does::Removes),
     ("attempt", Does::Removes),
@@ -48,7 +48,6 @@ const TABLES: [(&str, Does); 21] = [
     ("counter", Does::Nothing("figures of sources")),
     ("dedup", Does::Nothing("hashes of what came")),
     ("delivery", Does::Removes),
-    ("doubted_part", Does::Nothing("names of parts")),
     ("event", Does::Removes),
     ("event_hour", Does::Nothing("hours")),
     ("history", Does::Removes),
