@@ -311,8 +311,7 @@ async fn a_clock_that_jumps_does_not_end_the_looking() {
         .await;
     world.wait_for(event, "looking").await;
     world.clock.set_time_by(SignedDuration::from_hours(24 * 8));
-    world.clock.advance(MINUTE * 2);
-    world.until_attempts(event, 2).await;
+    world.drive_until_attempts(event, 2).await;
     assert_eq!(world.standing(event).await, "looking");
 }
 

@@ -303,6 +303,18 @@ impl World {
         assert!(reached.await.is_ok(), "waited for {attempts} attempts");
     }
 
+    /// The same while time passes: an attempt may be written down before its lane's next turn is set, so one step of the
+    /// clock may come too early.
+    pub(crate) async fn drive_until_attempts(&self, event: EventSeq, attempts: usize) {
+        let reached = tokio::time::timeout(PATIENCE, async {
+            while self.attempts(event).await.len() < attempts {
+                self.clock.advance(Duration::from_secs(10));
+                tokio::time::sleep(GLANCE).await;
+            }
+        });
+        assert!(reached.await.is_ok(), "drove on for {attempts} attempts");
+    }
+
     /// Names of the parts that Quentli confirmed of a customer.
     pub(crate) async fn confirmed(&self, username: &str) -> Vec<String> {
         let customer = id_of(username).parse().unwrap();
