@@ -29,8 +29,10 @@
 //! # Files
 //!
 //! `dispatcher` (the loop), `intake` (what the store has), `lanes` (whose turn it is), `gate` with `pace`, `breaker`
-//! and `pause` (what may leave); `attempt` with `effort`, `seek`, `batch`, `ahead` and `recorder` (one turn), `permits` (what it asks),
-//! `bindings` (what look-ups found), `directory` (who has which metadata) and `page` (where it comes from); `decision` with `backoff` (what follows); `settings` and `status` (the outside).
+//! and `pause` (what may leave); `attempt` with `effort`, `seek`, `batch`, `ahead`, `contact` and `recorder` (one turn),
+//! `permits` (what it asks), `bindings` (what look-ups found), `directory` (who has which metadata) and `page` (where it
+//! comes from); `decision` with `backoff` (what follows); `by_hand` (what people stopped or sent again), `settings` and
+//! `status` (the outside).
 
 mod ahead;
 mod attempt;

@@ -1,4 +1,5 @@
-//! The webhook handler: handshake or event; verify, map, accept, answer.
+//! The webhook handler: who may call, handshake or event, and the answer. What becomes of an event in between is in
+//! [`take_in`](super::take_in).
 
 use std::{
     net::IpAddr,
