@@ -7,10 +7,10 @@ use serde_json::Value;
 
 use crate::{
     account::Accepted,
-    model::{Fate, State, Update, outcomes},
+    model::{Fate, Lane, State, Update, outcomes},
     people::{Arrival, Key, ORGANISATIONS, Part},
-    plan::MARKS,
-    play::Played,
+    plan::{MARKS, Scope},
+    play::{Again, Played, Stop},
     sources::SOURCES,
 };
 
@@ -30,6 +30,9 @@ pub(crate) fn problems(played: &Played) -> Vec<Problem> {
     general(acknowledged_is_accepted_once(played));
     general(accepted_in_the_order_of_acknowledgement(played));
     general(nobody_is_created_twice(played));
+    for stop in &played.stops {
+        general(nothing_leaves_while_stopped(played, stop));
+    }
     for organisation in 0..ORGANISATIONS.len() {
         let exchanges = played.world.sandbox(organisation).exchanges();
         general(crate::schema::Checker::new().problems(&exchanges));
@@ -135,11 +138,16 @@ fn updates_of(played: &Played, person: usize) -> Vec<(i64, Update)> {
             item: accepted.item,
             place,
             source: item.source,
-            key: item.key,
+            lane: Lane {
+                key: item.key,
+                again: None,
+            },
             version: item.version,
             change: item.change.clone(),
             creates_with: item.creates().then_some(newcomer),
             marked: mark.map(|(_, mark)| (Part::Name, *mark)),
+            overwrites: false,
+            is_given_up: accepted.word() == "discarded",
         };
         updates.push((accepted.event, update));
     }
@@ -160,15 +168,26 @@ fn ends_as_the_model_says(played: &Played, person: usize) -> Result<(), String> 
             .max();
         let last = last.copied().unwrap_or(0);
         let is_new = |event: i64| event > from && event <= last;
-        let new = updates.iter().filter(|(event, _)| is_new(*event));
+        let new = updates
+            .iter()
+            .filter(|(event, update)| is_new(*event) && !played.observed.contains(&update.item));
         behind.extend(new.map(|(_, update)| update.clone()));
         from = last;
+        let again = sent_again(played, place, &updates);
+        states = states.into_iter().map(|state| state.anew(&again)).collect();
+        behind.extend(again);
+        behind.sort_by_key(|update| update.place);
+        let is_forgiven = played.forgiven.is_some_and(|forgiven| forgiven <= place);
+        for update in behind.iter_mut().filter(|_| is_forgiven) {
+            update.marked = None;
+        }
         let Some(observed) = quiet.records.get(&person) else {
             // Whoever is not there: their updates wait. Or they are gone, and were looked at before.
             let must_exist = behind.iter().any(|update| update.creates_with.is_some());
             if must_exist {
                 return Err(format!("at rest {place}: nobody was created"));
             }
+            behind.retain(|update| !quiet.dead.contains(&update.item));
             continue;
         };
         let starts = come(&states, played, person);
@@ -191,6 +210,31 @@ fn ends_as_the_model_says(played: &Played, person: usize) -> Result<(), String> 
         }
     }
     ends_fit(played, &updates, &states)
+}
+
+/// What was sent again between the rest before this one and this one.
+fn sent_again(played: &Played, quiet: usize, updates: &[(i64, Update)]) -> Vec<Update> {
+    let mut found = Vec::new();
+    let agains = played.agains.iter().enumerate();
+    for (number, again) in agains.filter(|(_, again)| again.quiets == quiet) {
+        let Again {
+            items,
+            is_at_rest,
+            overwrites,
+            ..
+        } = again;
+        let of_person = updates.iter().map(|(_, update)| update);
+        let of_person = of_person.filter(|update| items.contains(&update.item));
+        found.extend(of_person.map(|update| Update {
+            lane: Lane {
+                again: (!is_at_rest).then_some(number),
+                ..update.lane
+            },
+            overwrites: *overwrites,
+            ..update.clone()
+        }));
+    }
+    found
 }
 
 /// Those who are added by a person are there before their first update is applied.
@@ -229,7 +273,12 @@ fn ends_fit(
         let misfit = updates.iter().find_map(|(_, update)| {
             let word = accepted[&update.item].word();
             let fate = state.fates.get(&update.item);
-            (!fits(fate, &word)).then(|| {
+            let is_right = if is_unsent(played, update.item) {
+                word == "dropped"
+            } else {
+                fits(fate, &word, is_replaced(update, updates))
+            };
+            (!is_right).then(|| {
                 format!(
                     "item {} ended as `{word}`, by the model {fate:?}",
                     update.item
@@ -244,8 +293,33 @@ fn ends_fit(
     Err(mismatches.into_iter().collect::<Vec<_>>().join("\n"))
 }
 
-fn fits(fate: Option<&Fate>, word: &str) -> bool {
+/// Whether later updates set all of it anew: of a batch that met trouble the last may go first, and leave nothing of it.
+fn is_replaced(update: &Update, updates: &[(i64, Update)]) -> bool {
+    let mut later: BTreeSet<Part> = BTreeSet::new();
+    for (_, other) in updates {
+        if other.place > update.place {
+            later.extend(other.change.keys().copied());
+        }
+    }
+    update.change.keys().all(|part| later.contains(part))
+}
+
+/// Whether a source only observed it, and nobody had it sent.
+fn is_unsent(played: &Played, item: usize) -> bool {
+    let is_sent = |again: &Again| again.items.contains(&item);
+    played.observed.contains(&item) && !played.agains.iter().any(is_sent)
+}
+
+fn fits(fate: Option<&Fate>, word: &str, is_replaced: bool) -> bool {
+    // It was dead when a person gave it up.
+    if word == "discarded" {
+        return matches!(
+            fate,
+            None | Some(Fate::GivenUp | Fate::Refused | Fate::Unanswered)
+        );
+    }
     match fate {
+        Some(Fate::GivenUp) => false,
         // Nobody ever came, or came too late.
         None => word.starts_with("dead customer-not-found"),
         Some(Fate::Refused) => ["dead refused", "dead forbidden", "dead retries-exhausted"]
@@ -256,6 +330,7 @@ fn fits(fate: Option<&Fate>, word: &str) -> bool {
         Some(Fate::Stale) => matches!(word, "stale" | "superseded"),
         Some(Fate::Applied { stale }) if stale.is_empty() => {
             matches!(word, "delivered" | "unchanged" | "superseded")
+                || (word == "stale" && is_replaced)
         }
         // What is left may be there already.
         Some(Fate::Applied { .. }) => matches!(word, "delivered" | "stale" | "superseded"),
@@ -306,19 +381,67 @@ fn has_one_lane(played: &Played, person: usize) -> bool {
     played.plan.people[person].keys.len() == 1
 }
 
+/// While a person has stopped an organisation nothing is changed there, and nothing of a source while it is stopped.
+fn nothing_leaves_while_stopped(played: &Played, stop: &Stop) -> Vec<String> {
+    let mut problems = Vec::new();
+    for organisation in 0..ORGANISATIONS.len() {
+        let is_during = |exchange: &Exchange| {
+            let end = stop.to.as_ref().map(|to| to[organisation]);
+            exchange.method != "GET"
+                && exchange.number >= stop.from[organisation]
+                && end.is_none_or(|end| exchange.number < end)
+        };
+        let exchanges = played.world.sandbox(organisation).exchanges();
+        for exchange in exchanges.into_iter().filter(is_during) {
+            let is_meant = match stop.scope {
+                Scope::Organisation(stopped) => stopped == organisation,
+                Scope::Source(source) => is_of(played, source, organisation, &exchange),
+            };
+            if is_meant {
+                problems.push(format!("{:?} is stopped, and yet {exchange:?}", stop.scope));
+            }
+        }
+    }
+    problems
+}
+
+/// Whether a change has a value that only an item of this source has.
+fn is_of(played: &Played, source: usize, organisation: usize, exchange: &Exchange) -> bool {
+    let sent = fields(exchange);
+    let mut items = played.plan.items.iter();
+    items.any(|item| {
+        item.source == source
+            && SOURCES[source].organisation == organisation
+            && item.change.iter().any(|(part, value)| {
+                part.has_unique_values()
+                    && value.is_some()
+                    && part.of(&sent).as_ref() == Some(value)
+            })
+    })
+}
+
 /// The values that come to Quentli follow the order of acceptance: each is that of an update that is not before the one
 /// whose value came last.
 fn nothing_older_after_something_newer(played: &Played, person: usize) -> Option<String> {
     let updates = updates_of(played, person);
     let changes = changes_of(played, person);
+    let organisation = played.plan.people[person].organisation;
     for part in Part::ALL {
         if !has_one_lane(played, person) && !part.has_unique_values() {
             continue;
         }
         // How far each lane has come.
         let mut reached: BTreeMap<Key, usize> = BTreeMap::new();
+        let is_again = |item| {
+            let mut agains = played.agains.iter();
+            agains.any(|again| again.items.contains(&item))
+        };
         // What Quentli did not apply brought nothing.
-        for exchange in changes.iter().filter(|exchange| exchange.applied) {
+        let mut applied = changes
+            .iter()
+            .filter(|exchange| exchange.applied)
+            .peekable();
+        while let Some(exchange) = applied.next() {
             let Some(sent) = part.of(&fields(exchange)) else {
                 continue;
             };
@@ -330,17 +453,29 @@ fn nothing_older_after_something_newer(played: &Played, person: usize) -> Option
             let found = updates.iter().enumerate().find(|(place, (_, update))| {
                 update.change.get(&part) == Some(&sent)
                     && reached
-                        .get(&update.key)
+                        .get(&update.lane.key)
                         .is_none_or(|reached| reached <= place)
             });
+            // What is sent again comes after what was sent before; whether it may is the model's to say.
+            let is_sent_again = updates.iter().any(|(_, update)| {
+                update.change.get(&part) == Some(&sent) && is_again(update.item)
+            });
+            if is_sent_again {
+                continue;
+            }
             let Some((place, (_, update))) = found else {
                 return Some(format!(
                     "{exchange:?} brought {part:?} {sent:?}, which is older than what was sent before, or nobody's"
                 ));
             };
-            // A request that carried several updates and was never answered may be followed by these one by one.
-            if exchange.status().is_some() {
-                reached.insert(update.key, place);
+            // A request that carried several updates and was never answered, or of whose answer nothing was written down, may
+            // be followed by these one by one. So may a creation be by those that waited for the new customer under other keys.
+            let is_first_of_several = exchange.method == "POST" && !has_one_lane(played, person);
+            let next = applied.peek().map_or(u64::MAX, |next| next.number);
+            let mut deaths = played.kills.iter().map(|kill| kill[organisation]);
+            let is_forgotten = deaths.any(|death| exchange.number < death && death <= next);
+            if exchange.status().is_some() && !is_first_of_several && !is_forgotten {
+                reached.insert(update.lane.key, place);
             }
         }
     }

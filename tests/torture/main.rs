@@ -3,8 +3,9 @@
 //! From a seed a [`plan`] is made: people in two organisations, events of several sources about them (duplicates, out of
 //! order, batches with known and new items, people known by several keys, new customers), and troubles (429, 500,
 //! slow answers, connections cut before and after a change was applied, a refused key, a directory out of date, the
-//! gateway's death, a clock that is set). [`play`] plays it with the real gateway and the sandbox, which records every
-//! request. At the end [`judge`] compares with [`model`], which says in some forty lines what is right. What disagrees
+//! gateway's death, a clock that is set), and what people do (have it sent again, discard it, pause it, let a source go
+//! live that only observed). [`play`] plays it with the real gateway and the sandbox, which records every
+//! request. At the end [`judge`] compares with [`model`], which says plainly what is right. What disagrees
 //! is told as a [`story`] of the customer in question.
 //!
 //! Two forms. *Driven*: the gateway is inside the test on a runtime of its own, dies with it, and its clock is driven,
@@ -83,7 +84,7 @@ fn run(seed: u64, form: Form) -> Result<Figures, String> {
                 items: played.account.accepted.len(),
                 requests: played.sends.len(),
                 exchanges: exchanges.sum(),
-                kills: played.kills,
+                kills: played.kills.len(),
                 dead: played.account.totals.dead,
             });
         }

@@ -2,8 +2,9 @@
 //!
 //! The updates of a customer are applied one after the other, in the order in which they were accepted. A part of an
 //! update is left out where something newer was applied to it already: of two versions (`order_by`) of one source the
-//! greater is newer; else what was accepted later. An update that Quentli refuses changes nothing. That is all, with one
-//! two exceptions, where more than one course is right.
+//! greater is newer; else what was accepted later. An update that Quentli refuses changes nothing. What a person has sent
+//! again comes once more at its own place in that order, and may overwrite what is newer where the person wants that. That
+//! is all, with four exceptions, where more than one course is right.
 //!
 //! **Two keys.** Updates that name a customer by different keys, say one by username and one by id, wait in
 //! different lanes until a look-up has shown that both mean the same customer. Of updates that are under way at the
@@ -15,6 +16,14 @@
 //! **Merging.** What waits for one customer at the same time may leave in one request, with the later value of each part.
 //! That changes nothing in what the record is in the end, but for one thing: where the value that Quentli would refuse
 //! is replaced by that of a later update, nobody ever sees it, and the rest of its update is applied.
+//!
+//! **Sent again while others are on their way.** What a person sends again goes before what waits, but not before what has
+//! left already. So it may come in any order with the updates that are under way with it.
+//!
+//! **Given up.** An update that a person discards may have left already, all of it, or merged with others, so that these
+//! bring a part of it or bring it after theirs.
+//!
+//! Beyond that, what creates its customer goes ahead of those that wait for the same customer.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,13 +39,26 @@ pub(crate) struct Update {
     /// Its place in the order of acceptance.
     pub(crate) place: usize,
     pub(crate) source: usize,
-    pub(crate) key: Key,
+    pub(crate) lane: Lane,
     pub(crate) version: Option<i64>,
     pub(crate) change: BTreeMap<Part, Option<String>>,
     /// What a new customer gets where the update has nothing, if the update makes a new customer.
     pub(crate) creates_with: Option<BTreeMap<Part, String>>,
     /// The part whose value Quentli never takes, or takes without ever saying so.
     pub(crate) marked: Option<(Part, Mark)>,
+    /// A person had it sent also over what is newer.
+    pub(crate) overwrites: bool,
+    /// A person gave it up, then or after it was dead.
+    pub(crate) is_given_up: bool,
+}
+
+/// Updates that come in their order: those with one key; those that a person sent again at once while others were under
+/// way are by themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Lane {
+    pub(crate) key: Key,
+    /// By hand, and the how manieth time.
+    pub(crate) again: Option<usize>,
 }
 
 /// What became of an update.
@@ -52,6 +74,8 @@ pub(crate) enum Fate {
     Unanswered,
     /// The value that Quentli would not have taken never left.
     Merged,
+    /// A person gave it up.
+    GivenUp,
 }
 
 /// A customer, and all that decides on what happens to it next.
@@ -92,6 +116,9 @@ impl State {
 
     /// Whether something newer was applied to a part.
     fn is_overtaken(&self, update: &Update, part: Part) -> bool {
+        if update.overwrites {
+            return false;
+        }
         let Some((source, latest)) = self.last.get(&part) else {
             return false;
         };
@@ -136,7 +163,54 @@ impl State {
             after.fates.insert(update.item, Fate::Merged);
             Some(after)
         });
-        self.applied(update).into_iter().chain(merged).collect()
+        let given_up = if update.is_given_up && self.exists {
+            self.given_up(update)
+        } else {
+            Vec::new()
+        };
+        let after = self.applied(update).into_iter().chain(merged);
+        after.chain(given_up).collect()
+    }
+
+    /// The customer after an update that a person gave up: it never left, or it did, with any of its parts, and was written
+    /// down as one that others brought, or not at all.
+    fn given_up(&self, update: &Update) -> Vec<Self> {
+        let mut left = vec![BTreeMap::new()];
+        for (part, value) in &update.change {
+            let more: Vec<_> = left
+                .iter()
+                .cloned()
+                .map(|mut change: BTreeMap<Part, Option<String>>| {
+                    change.insert(*part, value.clone());
+                    change
+                })
+                .collect();
+            left.extend(more);
+        }
+        let mut after = Vec::new();
+        for change in left {
+            let of_it = Update {
+                change,
+                marked: None,
+                ..update.clone()
+            };
+            let mut unknown = self.clone();
+            unknown.set(&of_it, &BTreeSet::new());
+            after.push(unknown);
+            after.extend(self.applied(&of_it));
+        }
+        for state in &mut after {
+            state.fates.insert(update.item, Fate::GivenUp);
+        }
+        after
+    }
+
+    /// One that is sent again has no fate yet.
+    pub(crate) fn anew(mut self, updates: &[Update]) -> Self {
+        for update in updates {
+            self.fates.remove(&update.item);
+        }
+        self
     }
 
     /// The customer after an update that comes by itself.
@@ -166,7 +240,11 @@ impl State {
             next.set(update, &stale);
             for part in update.change.keys().filter(|part| !stale.contains(part)) {
                 if let Some(version) = update.version {
-                    next.versions.insert((update.source, *part), version);
+                    let known = next
+                        .versions
+                        .entry((update.source, *part))
+                        .or_insert(version);
+                    *known = version.max(*known);
                 }
                 let latest = next.last.get(part).map_or(0, |(_, place)| *place);
                 let latest = latest.max(update.place);
@@ -181,29 +259,60 @@ impl State {
 
 /// All that a customer may be after these updates, which are given in the order of acceptance.
 pub(crate) fn outcomes(start: &State, updates: &[Update]) -> BTreeSet<State> {
-    let mut by_key: BTreeMap<Key, Vec<&Update>> = BTreeMap::new();
+    let mut by_lane: BTreeMap<Lane, Vec<&Update>> = BTreeMap::new();
     for update in updates {
-        by_key.entry(update.key).or_default().push(update);
+        by_lane.entry(update.lane).or_default().push(update);
     }
-    let lanes: Vec<Vec<&Update>> = by_key.into_values().collect();
+    let lanes: Vec<Vec<&Update>> = by_lane.into_values().collect();
     let mut starts = BTreeSet::from([start.clone()]);
-    starts.extend(lanes.iter().filter_map(|lane| start.created_by(lane[0])));
+    let creators = lanes.iter().filter_map(|lane| creator(lane));
+    starts.extend(creators.filter_map(|creator| start.created_by(creator)));
     // By how many of each lane are through: all that the customer may be then.
     let mut reached = BTreeMap::from([(vec![0; lanes.len()], starts)]);
     for _ in updates {
         let mut next: BTreeMap<Vec<usize>, BTreeSet<State>> = BTreeMap::new();
         for (through, states) in &reached {
+            let states = with_those_ahead(states, through, &lanes, updates);
             for (place, lane) in lanes.iter().enumerate() {
                 let Some(update) = lane.get(through[place]) else {
                     continue;
                 };
                 let mut further = through.clone();
                 further[place] += 1;
-                let after = states.iter().flat_map(|state| state.after(update, updates));
+                let after = states.iter().flat_map(|state| {
+                    if state.fates.contains_key(&update.item) {
+                        // It went ahead.
+                        return vec![state.clone()];
+                    }
+                    state.after(update, updates)
+                });
                 next.entry(further).or_default().extend(after);
             }
         }
         reached = next;
     }
     reached.into_values().flatten().collect()
+}
+
+/// The first that can create the customer.
+fn creator<'a>(lane: &[&'a Update]) -> Option<&'a Update> {
+    let mut creating = lane.iter().filter(|update| update.creates_with.is_some());
+    creating.next().copied()
+}
+
+/// These, and what they are when the first that can create a customer who is not there has gone ahead of its lane.
+fn with_those_ahead(
+    states: &BTreeSet<State>,
+    through: &[usize],
+    lanes: &[Vec<&Update>],
+    updates: &[Update],
+) -> BTreeSet<State> {
+    let missing = states.iter().filter(|state| !state.exists);
+    let ahead = missing.flat_map(|state| {
+        let waiting = lanes.iter().zip(through);
+        let creators = waiting.filter_map(|(lane, through)| creator(&lane[*through..]));
+        creators.flat_map(|creator| state.after(creator, updates))
+    });
+    let ahead: Vec<State> = ahead.collect();
+    states.iter().cloned().chain(ahead).collect()
 }

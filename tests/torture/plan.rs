@@ -2,7 +2,10 @@
 
 mod maker;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use jiff::SignedDuration;
 use quentli_gateway::sandbox::Fault;
@@ -28,6 +31,8 @@ pub(crate) struct Plan {
     pub(crate) people: Vec<Person>,
     pub(crate) items: Vec<Item>,
     pub(crate) requests: Vec<Request>,
+    /// Sources that only observe until a step has them go live.
+    pub(crate) observing: BTreeSet<usize>,
     pub(crate) steps: Vec<Step>,
 }
 
@@ -70,6 +75,37 @@ pub(crate) enum Step {
     Replace(usize, usize),
     /// All troubles end, and it is waited until nothing moves any more.
     Quiet,
+    /// From here on Quentli takes whatever it never took.
+    Forgive,
+    /// A person has some of what was dead when everything last came to rest sent again.
+    Redeliver(Wish),
+    /// A person gives up some of what is open, of those who are in Quentli.
+    Discard {
+        lot: u64,
+    },
+    /// A person stops what is sent. It goes on at the latest when everything comes to rest.
+    Pause(Scope),
+    Resume(Scope),
+    /// A source observes no more.
+    GoLive(usize),
+    /// A person has all sent that a source only observed.
+    SendObserved(usize, Wish),
+}
+
+/// How something is sent again.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wish {
+    /// Decides which.
+    pub(crate) lot: u64,
+    /// Also over what is newer.
+    pub(crate) overwrites: bool,
+}
+
+/// What a person stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Scope {
+    Organisation(usize),
+    Source(usize),
 }
 
 /// Marks in a value: what Quentli always does with a change that has it. The last two take as long as a delivery is

@@ -1,6 +1,13 @@
 //! Plays a plan, and writes down what a judge needs to know of it.
 
-use std::{collections::BTreeMap, fmt::Write as _, sync::Arc, time::Duration};
+mod by_hand;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+    sync::Arc,
+    time::Duration,
+};
 
 use quentli_gateway::{
     sandbox::{Action, Fault, Keys},
@@ -10,10 +17,11 @@ use quentli_gateway::{
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use tokio::task::JoinSet;
 
+pub(crate) use self::by_hand::{Again, Stop};
 use crate::{
     account::Account,
     people::{Arrival, ORGANISATIONS, Part, Person, values_of},
-    plan::{Form, MARKS, Mark, Plan, Step},
+    plan::{Form, MARKS, Mark, Plan, Scope, Step},
     sources::{SOURCES, Sending},
     world::{Footprint, World},
 };
@@ -27,9 +35,16 @@ pub(crate) struct Played {
     pub(crate) world: World,
     pub(crate) sends: Vec<Send>,
     pub(crate) quiets: Vec<Quiet>,
+    pub(crate) agains: Vec<Again>,
+    pub(crate) stops: Vec<Stop>,
+    /// What was accepted while its source only observed, sent by now or not.
+    pub(crate) observed: BTreeSet<usize>,
+    /// How often everything had come to rest when Quentli began to take all that it never took.
+    pub(crate) forgiven: Option<usize>,
     pub(crate) journal: Vec<Entry>,
     pub(crate) account: Account,
-    pub(crate) kills: usize,
+    /// Of each time the gateway died, the number of the next request to each organisation.
+    pub(crate) kills: Vec<Vec<u64>>,
 }
 
 /// A request of which it is known when it was begun to be sent and when it was acknowledged, counted in such moments.
@@ -45,6 +60,8 @@ pub(crate) struct Quiet {
     pub(crate) sends: usize,
     /// Whoever was in Quentli, and what it had of them.
     pub(crate) records: BTreeMap<usize, BTreeMap<Part, String>>,
+    /// Items that needed a person.
+    pub(crate) dead: BTreeSet<usize>,
 }
 
 /// A line of the story.
@@ -69,9 +86,24 @@ struct Player {
     moment: u64,
     sends: Vec<Send>,
     quiets: Vec<Quiet>,
+    agains: Vec<Again>,
+    stops: Vec<Stop>,
+    paused: BTreeSet<Scope>,
+    /// Sources that observe.
+    observing: BTreeSet<usize>,
+    /// All that was accepted then, and what of it was not sent yet.
+    all_observed: BTreeSet<usize>,
+    observed: BTreeSet<usize>,
+    forgiven: Option<usize>,
+    /// What was dead when everything last came to rest, and was not sent again since.
+    dead_at_rest: BTreeSet<usize>,
+    /// People of whom something was given up since then.
+    given_up: BTreeSet<usize>,
+    /// Whether nothing was sent since then.
+    is_at_rest: bool,
     journal: Vec<Entry>,
     is_present: Vec<bool>,
-    kills: usize,
+    kills: Vec<Vec<u64>>,
 }
 
 /// # Errors
@@ -83,17 +115,27 @@ pub(crate) async fn play(plan: Plan, form: Form, seed: u64) -> Result<Played, St
             .iter()
             .map(|person| person.arrival == Arrival::There)
             .collect(),
+        world: World::new(form, &plan.observing).await,
+        observing: plan.observing.clone(),
         plan,
         form,
-        world: World::new(form).await,
         sources: SOURCES.iter().map(Sending::armed).collect(),
         sender: Sender::new().unwrap(),
         random: StdRng::seed_from_u64(seed),
         moment: 0,
         sends: Vec::new(),
         quiets: Vec::new(),
+        agains: Vec::new(),
+        stops: Vec::new(),
+        paused: BTreeSet::new(),
+        all_observed: BTreeSet::new(),
+        observed: BTreeSet::new(),
+        forgiven: None,
+        dead_at_rest: BTreeSet::new(),
+        given_up: BTreeSet::new(),
+        is_at_rest: false,
         journal: Vec::new(),
-        kills: 0,
+        kills: Vec::new(),
     };
     for person in player.plan.people.clone() {
         if person.arrival == Arrival::There {
@@ -111,17 +153,22 @@ pub(crate) async fn play(plan: Plan, form: Form, seed: u64) -> Result<Played, St
 
 impl Player {
     fn note(&mut self, organisation: Option<usize>, items: Option<Vec<usize>>, text: String) {
-        let before = self.world.quentli.iter().map(|(sandbox, _)| {
-            let last = sandbox.last_exchanges(1);
-            last.first().map_or(0, |exchange| exchange.number + 1)
-        });
         self.journal.push(Entry {
             at: self.world.clock.elapsed(),
-            before: before.collect(),
+            before: self.numbers(),
             organisation,
             items,
             text,
         });
+    }
+
+    /// In each organisation, the number of the next request to Quentli.
+    fn numbers(&self) -> Vec<u64> {
+        let next = self.world.quentli.iter().map(|(sandbox, _)| {
+            let last = sandbox.last_exchanges(1);
+            last.first().map_or(0, |exchange| exchange.number + 1)
+        });
+        next.collect()
     }
 
     fn add(&self, person: &Person) {
@@ -129,8 +176,11 @@ impl Player {
         sandbox.add(&person.record()).unwrap();
     }
 
-    /// What certain values always meet.
+    /// What certain values always meet, until they are forgiven.
     fn order_marks(&self, organisation: usize) {
+        if self.forgiven.is_some() {
+            return;
+        }
         for (text, mark) in MARKS {
             let action = match mark {
                 Mark::Refused(status) => Action::Status {
@@ -226,15 +276,39 @@ impl Player {
             Step::Quiet => {
                 self.come_to_rest(false).await?;
                 self.note(None, None, "everything has come to rest".to_owned());
-                self.look_around();
+                self.look_around().await;
             }
+            Step::Forgive => {
+                self.note(
+                    None,
+                    None,
+                    "Quentli takes everything from here on".to_owned(),
+                );
+                self.forgiven.get_or_insert(self.quiets.len());
+                for organisation in 0..ORGANISATIONS.len() {
+                    self.lift(organisation);
+                }
+            }
+            Step::Redeliver(wish) => self.redeliver(wish).await,
+            Step::Discard { lot } => self.discard(lot).await,
+            Step::Pause(scope) => self.pause(scope).await,
+            Step::Resume(scope) => self.resume(scope).await,
+            Step::GoLive(source) => self.go_live(source).await,
+            Step::SendObserved(source, wish) => self.send_observed(source, wish).await,
         }
         Ok(())
     }
 
     fn note_requests(&mut self, requests: &[usize], how: &str) {
+        self.is_at_rest = false;
         for number in requests {
             let request = &self.plan.requests[*number];
+            if self.observing.contains(&request.source) {
+                let items = &self.plan.items;
+                let changes = request.items.iter().filter(|item| !items[**item].is_note());
+                self.all_observed.extend(changes.clone());
+                self.observed.extend(changes);
+            }
             let (name, items) = (SOURCES[request.source].name, request.items.clone());
             let text = format!("{how}: request {number} of {name}, {} items", items.len());
             self.note(
@@ -304,14 +378,14 @@ impl Player {
 
     async fn send_and_kill(&mut self, requests: &[usize]) {
         let lost = self.send_once(requests, true).await;
-        self.kills += 1;
+        self.kills.push(self.numbers());
         self.world.start().await;
         self.send(&lost).await;
     }
 
     async fn kill_and_start(&mut self) {
-        self.kills += 1;
         self.world.kill();
+        self.kills.push(self.numbers());
         self.world.start().await;
     }
 
@@ -321,6 +395,7 @@ impl Player {
             self.lift(organisation);
             self.world.sandbox(organisation).set_keys(Keys::Any);
         }
+        self.resume_all().await;
         let began = std::time::Instant::now();
         let mut step = match self.form {
             Form::Driven => Duration::from_secs(1),
@@ -371,7 +446,10 @@ impl Player {
         text
     }
 
-    fn look_around(&mut self) {
+    async fn look_around(&mut self) {
+        self.dead_at_rest = self.dead().await;
+        self.given_up.clear();
+        self.is_at_rest = true;
         let mut records = BTreeMap::new();
         for (number, person) in self.plan.people.iter().enumerate() {
             let sandbox = self.world.sandbox(person.organisation);
@@ -384,19 +462,24 @@ impl Player {
         self.quiets.push(Quiet {
             sends: self.sends.len(),
             records,
+            dead: self.dead_at_rest.clone(),
         });
     }
 
     async fn finish(mut self) -> Result<Played, String> {
         self.come_to_rest(true).await?;
+        self.look_around().await;
         self.world.stop();
         let account = Account::read(&self.world.data(), &self.world.clock).await;
-        self.look_around();
         Ok(Played {
             plan: self.plan,
             world: self.world,
             sends: self.sends,
             quiets: self.quiets,
+            agains: self.agains,
+            stops: self.stops,
+            observed: self.all_observed,
+            forgiven: self.forgiven,
             journal: self.journal,
             account,
             kills: self.kills,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use quentli_gateway::{
     config::Environment,
-    source::{Source, SourceFile, UnreadableSamples},
+    source::{Mode, Source, SourceFile, UnreadableSamples},
 };
 
 use crate::people::ORGANISATIONS;
@@ -61,7 +61,8 @@ pub(crate) const SOURCES: [Sending; 8] = [
 
 impl Sending {
     /// Its source file.
-    pub(crate) fn file(&self) -> String {
+    pub(crate) fn file(&self, mode: Mode) -> String {
+        let mode = mode.as_str();
         let order_by = if self.has_versions {
             "    order_by: version\n"
         } else {
@@ -83,6 +84,7 @@ impl Sending {
 mapping: 1
 source: {name}
 quentli: {organisation}
+mode: {mode}
 receive:
   verify:
     type: hmac
@@ -131,7 +133,7 @@ tests:
         let file = SourceFile::check(
             &format!("{}.yaml", self.name),
             self.name,
-            self.file(),
+            self.file(Mode::Live),
             &no_samples,
             UnreadableSamples::Refuse,
         );

@@ -2,6 +2,7 @@
 //! started again on what it left on disk.
 
 use std::{
+    collections::BTreeSet,
     net::SocketAddr,
     path::{Path, PathBuf},
     thread::JoinHandle,
@@ -14,6 +15,7 @@ use quentli_gateway::{
     config::{Config, Environment, Flags},
     lifecycle::Shutdown,
     sandbox::{self, Running, Sandbox},
+    source::Mode,
 };
 use serde_json::Value;
 use tokio::sync::oneshot;
@@ -93,7 +95,8 @@ fn settings(form: Form, quentli: &[String]) -> String {
 }
 
 impl World {
-    pub(crate) async fn new(form: Form) -> Self {
+    /// `observing` are the sources that only observe.
+    pub(crate) async fn new(form: Form, observing: &BTreeSet<usize>) -> Self {
         drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
         let clock = match form {
             Form::Driven => Clock::manual("2026-03-02T12:00:00Z".parse().unwrap()),
@@ -112,14 +115,14 @@ impl World {
         let urls: Vec<String> = quentli.iter().map(|(_, running)| running.url()).collect();
         let settings = settings(form, &urls);
         let place = match form {
-            Form::Driven => inside(&settings),
+            Form::Driven => inside(&settings, observing),
             Form::Process => {
                 let mut setup = Setup::new("http://127.0.0.1:9")
                     .without("QUENTLI_API_URL")
                     .settings(&settings)
                     .variable(SECRET_VARIABLE, SECRET);
-                for source in &SOURCES {
-                    setup = setup.source(source.name, &source.file());
+                for (number, source) in SOURCES.iter().enumerate() {
+                    setup = setup.source(source.name, &source.file(mode(number, observing)));
                 }
                 Place::Process(setup)
             }
@@ -179,15 +182,41 @@ impl World {
         }
     }
 
-    /// What operators see. Asked for often: where it is answered, the gateway has had a turn on the processor.
-    pub(crate) async fn status(&self) -> Value {
+    /// Asks at the operators' port.
+    pub(crate) async fn ask(&self, method: &str, path: &str, wish: Option<&Value>) -> Value {
         let admin = match self.life.as_ref().unwrap() {
             Life::Inside { admin, .. } => *admin,
             Life::Process(gateway) => gateway.admin_listen,
         };
-        let url = format!("http://{admin}/api/v1/status");
-        let answer = self.operator.get(url).send().await.unwrap();
-        serde_json::from_str(&answer.text().await.unwrap()).unwrap()
+        let url = format!("http://{admin}{path}");
+        let mut request = self.operator.request(method.parse().unwrap(), url);
+        if let Some(wish) = wish {
+            let json = ("content-type", "application/json");
+            request = request.header(json.0, json.1).body(wish.to_string());
+        }
+        let answer = request.send().await.unwrap();
+        let status = answer.status();
+        let text = answer.text().await.unwrap();
+        assert!(status.is_success(), "{method} {path}: {text}");
+        serde_json::from_str(&text).unwrap()
+    }
+
+    /// What operators see. Asked for often: where it is answered, the gateway has had a turn on the processor.
+    pub(crate) async fn status(&self) -> Value {
+        self.ask("GET", "/api/v1/status", None).await
+    }
+
+    /// A source observes no more.
+    pub(crate) async fn go_live(&self, source: usize) {
+        let file = SOURCES[source].file(Mode::Live);
+        let name = SOURCES[source].name;
+        let path = match &self.place {
+            Place::Inside { folder, .. } => folder.path().join(format!("mappings/{name}.yaml")),
+            Place::Process(setup) => setup.source_path(name),
+        };
+        std::fs::write(path, file).unwrap();
+        let report = self.ask("POST", "/api/v1/reload", None).await;
+        assert_eq!(report["sources"]["changed"][0], name, "{report}");
     }
 
     /// Where the store is.
@@ -273,16 +302,21 @@ impl World {
     }
 }
 
-fn inside(settings: &str) -> Place {
+fn mode(source: usize, observing: &BTreeSet<usize>) -> Mode {
+    if observing.contains(&source) {
+        Mode::Observe
+    } else {
+        Mode::Live
+    }
+}
+
+fn inside(settings: &str, observing: &BTreeSet<usize>) -> Place {
     let folder = tempfile::tempdir().unwrap();
     let mappings = folder.path().join("mappings");
     std::fs::create_dir(&mappings).unwrap();
-    for source in &SOURCES {
-        std::fs::write(
-            mappings.join(format!("{}.yaml", source.name)),
-            source.file(),
-        )
-        .unwrap();
+    for (number, source) in SOURCES.iter().enumerate() {
+        let path = mappings.join(format!("{}.yaml", source.name));
+        std::fs::write(path, source.file(mode(number, observing))).unwrap();
     }
     std::fs::write(folder.path().join(SETTINGS), settings).unwrap();
     let text = |path: &Path| path.to_str().unwrap().to_owned();

@@ -1,12 +1,18 @@
 //! Makes a plan from a seed.
 
-use std::{collections::BTreeMap, time::Duration};
+mod by_hand;
+mod unheard;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use jiff::SignedDuration;
 use quentli_gateway::sandbox::{Action, Fault, RetryAfter};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 
-use super::{Form, Item, MARKS, Mark, Plan, Request, Step};
+use super::{Form, Item, MARKS, Mark, Plan, Request, Scope, Step};
 use crate::{
     people::{Arrival, Key, ORGANISATIONS, Part, Person},
     sources::SOURCES,
@@ -21,11 +27,14 @@ pub(super) fn make(seed: u64, form: Form) -> Plan {
             people: Vec::new(),
             items: Vec::new(),
             requests: Vec::new(),
+            observing: BTreeSet::new(),
             steps: Vec::new(),
         },
         stage: Vec::new(),
         sent: Vec::new(),
         has_endless_failures: false,
+        watched: BTreeSet::new(),
+        paused: Vec::new(),
     };
     maker.make();
     maker.plan
@@ -42,29 +51,6 @@ enum Stage {
     Out,
 }
 
-/// Why Quentli's answer to a change that it applied is not heard.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Unheard {
-    /// The connection was cut; what comes next goes in one request with it.
-    Cut,
-    /// The gateway died.
-    Killed,
-    /// The same, and what comes next names the customer by another key.
-    KilledUnderOtherKey,
-    /// It never comes, and the delivery is dead.
-    GivenUp,
-}
-
-impl Unheard {
-    const ALL: [Self; 4] = [
-        Self::Cut,
-        Self::Killed,
-        Self::KilledUnderOtherKey,
-        Self::GivenUp,
-    ];
-    const PASSING: [Self; 3] = [Self::Cut, Self::Killed, Self::KilledUnderOtherKey];
-}
-
 struct Maker {
     random: StdRng,
     form: Form,
@@ -75,6 +61,9 @@ struct Maker {
     sent: Vec<usize>,
     /// Whether some changes meet a 500 for hours, until they are given up.
     has_endless_failures: bool,
+    /// Sources of which something may be observed that was not sent.
+    watched: BTreeSet<usize>,
+    paused: Vec<Scope>,
 }
 
 impl Maker {
@@ -91,15 +80,18 @@ impl Maker {
                 self.plan.people.push(person);
             }
         }
+        self.observe();
         let segments = self.random.random_range(1..4);
         for _ in 0..segments {
             for _ in 0..self.random.random_range(8..24) {
                 self.act();
             }
-            self.plan.steps.push(Step::Quiet);
+            self.rest();
             self.there_and_back();
             self.between_segments();
+            self.sent_again_at_rest();
         }
+        self.sent_again_at_last();
     }
 
     fn person(&mut self, organisation: usize, number: usize) -> Person {
@@ -130,8 +122,18 @@ impl Maker {
         }
     }
 
+    /// All that anybody stopped goes on, and everything comes to rest.
+    fn rest(&mut self) {
+        self.paused.clear();
+        self.no_one_is_left_unborn();
+        self.plan.steps.push(Step::Quiet);
+    }
+
     fn act(&mut self) {
         let organisation = self.random.random_range(0..ORGANISATIONS.len());
+        if self.random.random_ratio(1, 8) && self.by_hand() {
+            return;
+        }
         let step = match self.random.random_range(0..100) {
             0..46 => Step::Send(self.requests()),
             46..56 if !self.sent.is_empty() => {
@@ -179,134 +181,12 @@ impl Maker {
         }
     }
 
-    /// Whoever had a value that Quentli confirmed gets another one, of which Quentli's answer is never heard, and the first
-    /// once more. Whether what is not confirmed is ever taken for confirmed shows here, and hardly anywhere else: as a rule
-    /// such a change is sent again and confirmed before the first value comes back. It begins and ends at rest.
-    fn there_and_back(&mut self) {
-        let by_two_keys = |person: &Person| person.keys.len() > 1 && person.keys.contains(&Key::Id);
-        let ways: &[Unheard] = match self.form {
-            Form::Driven if self.has_endless_failures => &Unheard::ALL,
-            Form::Driven | Form::Process => &Unheard::PASSING,
-        };
-        let way = ways[self.random.random_range(0..ways.len())];
-        let who = self.pick(|person, stage| {
-            person.arrival == Arrival::There
-                && stage == Stage::Named
-                && (way != Unheard::KilledUnderOtherKey || by_two_keys(person))
-        });
-        let Some(who) = who else { return };
-        let person = self.plan.people[who].clone();
-        let back = match way {
-            Unheard::KilledUnderOtherKey => Key::Id,
-            _ => person.keys[0],
-        };
-        let out = match way {
-            Unheard::KilledUnderOtherKey => person.keys.iter().copied().find(|key| *key != Key::Id),
-            _ => None,
-        };
-        let trouble = |action| {
-            let fault = Fault::once(action).on_method("PATCH");
-            Step::Trouble(person.organisation, fault.on_customer(&person.username()))
-        };
-        let moment = match self.form {
-            Form::Driven => Duration::from_secs(2),
-            Form::Process => Duration::from_millis(80),
-        };
-        let answered_late = Action::Slow {
-            milliseconds: match self.form {
-                Form::Driven => 30_000,
-                Form::Process => 1_500,
-            },
-        };
-        let first = self.grado(who, back, "8", None);
-        let unheard = self.grado(
-            who,
-            out.unwrap_or(back),
-            "9",
-            (way == Unheard::GivenUp).then_some("(cut)"),
-        );
-        let again = self.grado(who, back, "8", None);
-        let steps = match way {
-            Unheard::Cut => vec![
-                trouble(Action::CutAfter),
-                // It waits, and what comes next goes with it. This says that nothing was applied.
-                trouble(Action::Status {
-                    status: 429,
-                    retry_after: Some(RetryAfter::Seconds(1)),
-                    message: None,
-                }),
-                unheard,
-                Step::Wait(moment),
-                again,
-            ],
-            Unheard::Killed => vec![
-                trouble(answered_late),
-                unheard,
-                Step::Wait(moment),
-                again,
-                Step::Kill,
-            ],
-            Unheard::KilledUnderOtherKey => vec![
-                trouble(answered_late),
-                unheard,
-                Step::Wait(moment),
-                // It cannot be told for a moment whose the first one is.
-                Step::Trouble(
-                    person.organisation,
-                    Fault::times(
-                        2,
-                        Action::Status {
-                            status: 503,
-                            retry_after: None,
-                            message: None,
-                        },
-                    )
-                    .on_method("GET"),
-                ),
-                Step::Kill,
-                again,
-            ],
-            Unheard::GivenUp => vec![unheard, Step::Quiet, again],
-        };
-        self.plan.steps.push(first);
-        self.plan.steps.push(Step::Wait(moment));
-        self.plan.steps.extend(steps);
-        self.plan.steps.push(Step::Wait(moment));
-        self.plan.steps.push(Step::Quiet);
-    }
-
-    /// Sends a value of `Grado`, by a source whose order is that of acceptance.
-    fn grado(&mut self, person: usize, key: Key, value: &str, mark: Option<&str>) -> Step {
-        let organisation = self.plan.people[person].organisation;
-        let source = SOURCES.iter().position(|source| {
-            source.organisation == organisation && !source.has_versions && !source.creates
-        });
-        let source = source.unwrap();
-        let number = self.plan.items.len();
-        let mut change = BTreeMap::from([(Part::Grado, Some(value.to_owned()))]);
-        if let Some(mark) = mark {
-            change.insert(Part::Name, Some(format!("n{number} {mark}")));
-        }
-        self.plan.items.push(Item {
-            source,
-            person,
-            key,
-            version: None,
-            change,
-        });
-        self.plan.requests.push(Request {
-            source,
-            items: vec![number],
-        });
-        let request = self.plan.requests.len() - 1;
-        self.sent.push(request);
-        Step::Send(vec![request])
-    }
-
     /// After everything came to rest.
     fn between_segments(&mut self) {
         self.born();
-        if self.form == Form::Driven && self.random.random_ratio(1, 2) {
+        // What was observed of whom somebody else replaced would be sent to the other.
+        let may_replace = self.form == Form::Driven && self.watched.is_empty();
+        if may_replace && self.random.random_ratio(1, 2) {
             let replaced = self.pick(|person, stage| {
                 person.arrival == Arrival::There
                     && stage == Stage::Named
@@ -377,8 +257,6 @@ impl Maker {
     fn item(&mut self, source: usize) -> usize {
         let number = self.plan.items.len();
         let sending = &SOURCES[source];
-        // Whoever is not born yet is named by creating sources, or by keys that no creating source uses: an update that
-        // waits for its customer is overtaken by the one that creates it, which the model does not know.
         let person = self.pick(|person, stage| {
             person.organisation == sending.organisation
                 && match stage {
@@ -386,7 +264,7 @@ impl Maker {
                         !sending.creates
                             || !matches!(person.arrival, Arrival::Never | Arrival::Late)
                     }
-                    Stage::Unborn => sending.creates || person.keys.contains(&Key::Matricula),
+                    Stage::Unborn => true,
                     Stage::Out => false,
                 }
         });
@@ -407,17 +285,24 @@ impl Maker {
                     .iter()
                     .copied()
                     .filter(|key| !sending.creates || is_given(*key) || !is_unborn)
-                    .filter(|key| sending.creates || !is_given(*key) || !is_unborn)
                     .collect();
                 let key = keys[self.random.random_range(0..keys.len())];
-                Item {
-                    source,
-                    person,
-                    key,
-                    version: self.version(source, number),
-                    change: self.change(number, person),
-                }
+                return self.item_of(source, person, key);
             }
+        };
+        self.plan.items.push(item);
+        number
+    }
+
+    /// A change of this person.
+    fn item_of(&mut self, source: usize, person: usize, key: Key) -> usize {
+        let number = self.plan.items.len();
+        let item = Item {
+            source,
+            person,
+            key,
+            version: self.version(source, number),
+            change: self.change(number, person),
         };
         self.plan.items.push(item);
         number

@@ -1,0 +1,138 @@
+//! What people do: have it sent again, give it up, stop it and start it, and have a source go live that only observed.
+
+use std::time::Duration;
+
+use rand::RngExt as _;
+
+use super::{Maker, Stage};
+use crate::{
+    people::ORGANISATIONS,
+    plan::{Form, Request, Scope, Step, Wish},
+    sources::SOURCES,
+};
+
+impl Maker {
+    /// Some sources only observe at first: none that creates, and not the one whose values go there and back.
+    pub(super) fn observe(&mut self) {
+        let may = |source: &usize| SOURCES[*source].has_versions;
+        for source in (0..SOURCES.len()).filter(may) {
+            if self.random.random_ratio(1, 4) {
+                self.plan.observing.insert(source);
+                self.watched.insert(source);
+            }
+        }
+    }
+
+    /// Something of it, in the middle of everything; `false` where nothing is to be done.
+    pub(super) fn by_hand(&mut self) -> bool {
+        match self.random.random_range(0..8) {
+            0 | 1 => {
+                let scope = if self.random.random_ratio(1, 3) {
+                    Scope::Organisation(self.random.random_range(0..ORGANISATIONS.len()))
+                } else {
+                    Scope::Source(self.random.random_range(0..SOURCES.len()))
+                };
+                self.paused.push(scope);
+                self.plan.steps.push(Step::Pause(scope));
+            }
+            2 => {
+                let Some(scope) = self.paused.pop() else {
+                    return false;
+                };
+                self.plan.steps.push(Step::Resume(scope));
+            }
+            3 => {
+                let lot = self.random.random();
+                self.plan.steps.push(Step::Discard { lot });
+            }
+            4 | 5 => {
+                let wish = self.wish();
+                self.plan.steps.push(Step::Redeliver(wish));
+            }
+            _ => return self.go_live(),
+        }
+        true
+    }
+
+    /// After everything came to rest.
+    pub(super) fn sent_again_at_rest(&mut self) {
+        if self.random.random_ratio(1, 4) {
+            self.plan.steps.push(Step::Forgive);
+        }
+        if self.random.random_ratio(1, 3) {
+            let lot = self.random.random();
+            self.plan.steps.push(Step::Discard { lot });
+        }
+        if self.random.random_ratio(1, 2) {
+            let wish = self.wish();
+            self.plan.steps.push(Step::Redeliver(wish));
+        }
+        if self.random.random_ratio(1, 2) {
+            self.go_live();
+        }
+    }
+
+    /// At the end of a run.
+    pub(super) fn sent_again_at_last(&mut self) {
+        if self.form == Form::Driven && self.random.random_ratio(1, 3) {
+            // Whoever never came is not looked for any more.
+            self.plan.steps.push(Step::Wait(Duration::from_hours(100)));
+            self.rest();
+        }
+        if self.random.random_ratio(1, 2) {
+            while self.go_live() {}
+            self.sent_again_at_rest();
+        }
+    }
+
+    /// A source goes live, and sooner or later what it observed is sent.
+    fn go_live(&mut self) -> bool {
+        let watched: Vec<usize> = self.watched.iter().copied().collect();
+        let Some(source) = watched.first().copied() else {
+            return false;
+        };
+        let is_live = |step: &Step| matches!(step, Step::GoLive(live) if *live == source);
+        let was_live = self.plan.steps.iter().any(is_live);
+        if !was_live {
+            self.plan.steps.push(Step::GoLive(source));
+        }
+        if was_live || self.random.random_ratio(1, 2) {
+            let wish = self.wish();
+            self.plan.steps.push(Step::SendObserved(source, wish));
+            self.watched.remove(&source);
+        }
+        true
+    }
+
+    fn wish(&mut self) -> Wish {
+        Wish {
+            lot: self.random.random(),
+            overwrites: self.random.random_ratio(1, 3),
+        }
+    }
+
+    /// With the system's clock nobody waits for days, so whoever is still waited for is created before all comes to rest.
+    pub(super) fn no_one_is_left_unborn(&mut self) {
+        if self.form == Form::Driven {
+            return;
+        }
+        for person in 0..self.plan.people.len() {
+            if self.stage[person] != Stage::Unborn {
+                continue;
+            }
+            let of = &self.plan.people[person];
+            let source = SOURCES
+                .iter()
+                .position(|source| source.creates && source.organisation == of.organisation);
+            let (source, key) = (source.unwrap(), of.keys[0]);
+            let number = self.item_of(source, person, key);
+            self.plan.requests.push(Request {
+                source,
+                items: vec![number],
+            });
+            let request = self.plan.requests.len() - 1;
+            self.plan.steps.push(Step::Send(vec![request]));
+        }
+        self.born();
+    }
+}
