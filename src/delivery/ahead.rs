@@ -50,7 +50,8 @@ impl Attempt {
             organisation,
             ..
         } = &*self.context;
-        let lane = store.take(organisation, self.turn.lane, REACH).await?;
+        let reach = REACH.max(self.context.settings.merge_most.get().saturating_add(1));
+        let lane = store.take(organisation, creator.lane, reach).await?;
         if lane.iter().any(|waiting| waiting.pos == creator.pos) {
             Ok(())
         } else {

@@ -261,7 +261,12 @@ impl Attempt {
                 Err(error) => return store_trouble(error),
             }
         }
+        if let Ok(Effort::LastFirst(last)) = brought {
+            delivery = *last;
+            brought = self.bring(&delivery).await;
+        }
         match brought {
+            Ok(Effort::LastFirst(_)) => Ok(TurnEnd::GivenBack),
             Ok(Effort::Done {
                 is_sent,
                 shares,
@@ -354,7 +359,8 @@ impl Attempt {
             let decision = Decision::Retry {
                 state: DeliveryState::Waiting,
                 wait: Duration::ZERO,
-                spent: delivery.spent,
+                // By this they are told from what met trouble together.
+                spent: Duration::ZERO,
             };
             let account = Account {
                 refused_with: others,

@@ -2,9 +2,11 @@
 //!
 //! Only what needs no request to be known as the customer's goes along, and the first that cannot ends the batch, so the
 //! order of acceptance holds. What was refused together is sent one by one from there, so that a bad one does not kill its
-//! neighbours: each has an attempt written down, and companions have none. A batch that met trouble is tried again as
-//! a batch, so that Quentli does not go back to the first of its values for a moment; but only a few times, since one of
-//! it may be to blame for the trouble, too.
+//! neighbours: each has an attempt written down that used nothing of its budget, and companions have none. A batch that met
+//! trouble is tried again as a batch, so that Quentli does not go back to the first of its values for a moment; but only a
+//! few times, since one of it may be to blame for the trouble, too. From then on its last goes by itself, again a few times,
+//! and then the last but one: each leaves what the batch would have left, so no older value comes after a newer one. What is
+//! to blame stays behind, and the others follow.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,16 +16,17 @@ use super::{
     effort::Stop,
 };
 use crate::{
-    customer::{CustomerId, CustomerReference, FindBy},
+    customer::{CustomerId, CustomerReference, FindBy, Patch},
     dedup::Share,
-    event::{Delivery, End, LaneKey},
+    event::{Delivery, End, LaneKey, NewerData},
     store::StoreError,
 };
 
 /// About how many bytes the changes of a batch may have together, as they are sent.
 const MOST_BYTES: usize = 64 * 1024;
 
-/// Attempts of a head until it goes by itself: some two minutes of trouble.
+/// Attempts of a head until the last of its batch goes by itself, and of that until it is left behind: some two minutes of
+/// trouble each.
 const MOST_TRIES: u32 = 8;
 
 impl Attempt {
@@ -34,6 +37,26 @@ impl Attempt {
 
     pub(super) fn goes_alone(&self) -> bool {
         self.companions.is_empty()
+    }
+
+    /// The last of a batch that met trouble again and again, which may go by itself before the others: what it leaves must
+    /// then stay, so none of them is to overwrite what is newer.
+    pub(super) fn last_of_troubled(&self, head: &Delivery) -> Option<&Delivery> {
+        let overwrites = |delivery: &Delivery| {
+            let again = delivery.redelivery;
+            again.is_some_and(|again| again.newer == NewerData::Overwritten)
+        };
+        let last = self.companions.last()?;
+        (!self.batch(head).any(overwrites)).then_some(last)
+    }
+
+    /// The last of the batch goes by itself; the attempt is at work on that from here on.
+    pub(super) fn last_goes_first(&mut self, head: &Delivery) -> Option<Delivery> {
+        let last = self.companions.pop()?;
+        self.companions.clear();
+        self.is_ahead = true;
+        self.next = Some(head.pos);
+        Some(last)
     }
 
     /// From here on the head goes by itself.
@@ -116,7 +139,7 @@ fn companions(
     for delivery in waiting.into_iter().take(most.saturating_sub(1)) {
         bytes = bytes.saturating_add(size(&delivery));
         let way = match way_to(customer, &delivery, bindings, now) {
-            Some(way) if delivery.attempts == 0 && bytes <= MOST_BYTES => way,
+            Some(way) if may_follow(&delivery) && bytes <= MOST_BYTES => way,
             _ => break,
         };
         // What an earlier one changes about the customer may make another line lead to somebody else.
@@ -133,8 +156,24 @@ fn companions(
 
 /// Whether others may go along with a head. What was refused together has an attempt that used nothing of its budget.
 fn may_lead(head: &Delivery) -> bool {
-    let met_trouble = !head.spent.is_zero() && head.attempts < MOST_TRIES;
-    head.attempts == 0 || met_trouble
+    head.attempts == 0 || !head.spent.is_zero()
+}
+
+/// Whether it may go along with a head.
+fn may_follow(delivery: &Delivery) -> bool {
+    let met_trouble = !delivery.spent.is_zero() && delivery.attempts < MOST_TRIES;
+    delivery.attempts == 0 || met_trouble
+}
+
+/// Whether a batch with this head has been tried often enough.
+pub(super) const fn met_trouble_enough(head: &Delivery) -> bool {
+    head.attempts >= MOST_TRIES
+}
+
+/// Whether all that one changes is what the batch changes.
+pub(super) fn is_part_of(one: &Patch, batch: &Patch) -> bool {
+    let of_batch = batch.parts();
+    one.parts().iter().all(|part| of_batch.contains(part))
 }
 
 /// How a delivery leads to a customer.

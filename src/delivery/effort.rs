@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     attempt::{Attempt, Context, TurnEnd},
+    batch::{is_part_of, met_trouble_enough},
     contact::may_be_conflict,
     decision::{Outcome, may_be_applied},
     directory::Mark,
@@ -34,6 +35,8 @@ pub(super) enum Effort {
         left_out: Option<LeftOut>,
     },
     Came(Outcome),
+    /// The head and what goes with it met trouble again and again: this one, the last of them, goes by itself first.
+    LastFirst(Box<Delivery>),
     /// Its customer was erased after it was accepted; nothing was sent.
     Erased,
 }
@@ -125,7 +128,20 @@ impl Attempt {
             if gone.is_some() || not_created.is_some() {
                 self.part();
             }
-            let (mut selection, confirmed) = self.select(delivery, &customer).await?;
+            let batch = self.batch(delivery);
+            let (mut selection, mut confirmed) = self.select(batch, &customer).await?;
+            if !self.goes_alone() && met_trouble_enough(delivery) && !selection.patch.is_empty() {
+                if let Some(last) = self.last_of_troubled(delivery) {
+                    let (alone, _) = self.select(std::iter::once(last), &customer).await?;
+                    if is_part_of(&alone.patch, &selection.patch)
+                        && let Some(last) = self.last_goes_first(delivery)
+                    {
+                        return Ok(Effort::LastFirst(Box::new(last)));
+                    }
+                }
+                self.part();
+                (selection, confirmed) = self.select(self.batch(delivery), &customer).await?;
+            }
             let is_sent = !selection.patch.is_empty();
             let answer = if is_sent {
                 // Before it leaves: who this process dies over, or a person ends meanwhile, may name the customer by a key of
@@ -201,8 +217,11 @@ impl Attempt {
         siblings: Vec<LaneKey>,
     ) -> Result<Vec<LaneKey>, Stop> {
         let permits = &self.context.permits;
+        // What goes ahead does so in the place of the head.
+        let head = self.next.filter(|_| self.is_ahead);
+        let head = head.map_or(delivery.pos, |head| head.min(delivery.pos));
         let granted = permits
-            .claim(self.turn.lane, delivery.pos, customer, siblings)
+            .claim(self.turn.lane, head, customer, siblings)
             .await?;
         let others = granted.ok_or(Stop::End(TurnEnd::NotItsTurn))?;
         self.customer = Some(customer.clone());
@@ -243,10 +262,10 @@ impl Attempt {
         Ok(asked.answer)
     }
 
-    /// What of the batch is to be sent, and which parts of that had a value that Quentli confirmed.
-    async fn select(
+    /// What of a batch is to be sent, and which parts of that had a value that Quentli confirmed.
+    async fn select<'d>(
         &self,
-        head: &Delivery,
+        batch: impl Iterator<Item = &'d Delivery>,
         customer: &CustomerId,
     ) -> Result<(Selection, Vec<PartKey>), StoreError> {
         let context = &self.context;
@@ -259,8 +278,7 @@ impl Attempt {
             value_key: context.store.value_key(),
             max_age: context.settings.unchanged_for,
         };
-        let candidates: Vec<Candidate<'_>> = self
-            .batch(head)
+        let candidates: Vec<Candidate<'_>> = batch
             .map(|delivery| Candidate {
                 delivery,
                 possibly_sent: context.is_possibly_sent(delivery),

@@ -3,7 +3,7 @@
 use quentli_gateway::{
     customer::{FindBy, OnMissing, Patch},
     delivery::{Settings, State},
-    event::{End, EventSeq, OrganisationName},
+    event::{End, EventSeq, NewerData, OrganisationName},
     sandbox::{Action, Fault},
     store::{Finish, Standing},
 };
@@ -285,8 +285,88 @@ async fn a_batch_that_meets_trouble_again_and_again_is_parted() {
     let sent: Vec<_> = world.changes().iter().map(data).collect();
     assert_eq!(
         sent[8..],
-        [json!({"name": "One"}), json!({"skipTaxInvoice": true})]
+        [json!({"skipTaxInvoice": true}), json!({"name": "One"})]
     );
+}
+
+#[tokio::test]
+async fn no_older_value_comes_after_a_newer_one_however_often_a_batch_meets_trouble() {
+    let mut world = merging(&["ana"]).await;
+    let updates = vec![
+        name("One"),
+        name("Two"),
+        by_id(&json!({"name": "Three", "skipTaxInvoice": true})),
+    ];
+    // Quentli applies it each time, and nobody hears of it.
+    world
+        .sandbox
+        .fault(Fault::times(12, Action::CutAfter).on_method("PATCH"))
+        .unwrap();
+    let events = at_once(&mut world, updates).await;
+    world.drive_until_done(SECOND).await;
+    let sent: Vec<_> = world
+        .changes()
+        .iter()
+        .map(|change| data(change)["name"].clone())
+        .collect();
+    assert_eq!(sent, vec!["Three"; 13]);
+    assert_eq!(
+        standings(&world, &events).await,
+        ["stale", "stale", "delivered"]
+    );
+}
+
+#[tokio::test]
+async fn what_overwrites_newer_values_does_not_come_after_the_last_of_its_batch() {
+    let mut world = merging(&["ana"]).await;
+    world.sandbox.fault(Fault::once(status(422))).unwrap();
+    let old = world.accept(name("Old")).await;
+    world.wait_for(old, "dead refused").await;
+    world.handle().pause(world.clock.now());
+    world.redeliver(&[old], NewerData::Overwritten).await;
+    let troubles = Fault::times(8, status(500)).on_method("PATCH");
+    world.sandbox.fault(troubles).unwrap();
+    at_once(&mut world, vec![name("New")]).await;
+    world.drive_until_done(SECOND).await;
+    let sent = world.changes();
+    let sent: Vec<_> = sent[9..]
+        .iter()
+        .map(|change| data(change)["name"].clone())
+        .collect();
+    assert_eq!(sent, ["Old", "New"]);
+}
+
+#[tokio::test]
+async fn one_that_always_meets_trouble_is_left_behind_by_those_that_it_went_with() {
+    for culprit in 0..3 {
+        let mut world = merging(&["ana"]).await;
+        let fault = Fault::always(status(500)).on_body("Never");
+        world.sandbox.fault(fault).unwrap();
+        let updates = (0..3).map(|place| {
+            let value = if place == culprit { "Never" } else { "1" };
+            let grade = json!({"key": format!("g{place}"), "value": value});
+            by_id(&json!({"name": format!("{place}"), "metadata": [grade]}))
+        });
+        let events = at_once(&mut world, updates.collect()).await;
+        let others: Vec<usize> = (0..3).filter(|place| *place != culprit).collect();
+        world
+            .drive_until(
+                &format!("the others than {culprit} are through"),
+                SECOND * 30,
+                |world| {
+                    let there = world.at_quentli("ana", "metadata").to_string();
+                    others
+                        .iter()
+                        .all(|place| there.contains(&format!("g{place}")))
+                },
+            )
+            .await;
+        for place in others {
+            world.wait_for(events[place], "delivered").await;
+        }
+        let culprit = world.standing(events[culprit]).await;
+        assert!(culprit.starts_with("waiting"), "{culprit}");
+    }
 }
 
 #[tokio::test]
