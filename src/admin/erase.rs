@@ -83,6 +83,7 @@ struct Removed {
     observed: u64,
     bodies: u64,
     applied: u64,
+    refused: u64,
 }
 
 pub(super) async fn erase(
@@ -174,6 +175,7 @@ pub(super) async fn erase(
             observed: removed.observed,
             bodies: removed.bodies,
             applied: removed.applied,
+            refused: removed.refused,
         },
         next: next.map(|event| event.0),
     };

@@ -48,7 +48,7 @@ pub(super) struct Arguments {
 }
 
 /// What is counted, in the order in which it is shown, with what it is.
-const COUNTS: [(&str, &str); 7] = [
+const COUNTS: [(&str, &str); 8] = [
     ("events", "events in which the person was found"),
     ("deliveries", "updates that were to be sent or dead"),
     ("history", "updates that had ended"),
@@ -56,6 +56,7 @@ const COUNTS: [(&str, &str); 7] = [
     ("observed", "updates that were only observed"),
     ("bodies", "bodies of events"),
     ("applied", "values that Quentli confirmed"),
+    ("refused", "refused requests that were kept whole"),
 ];
 
 fn pair(text: &str) -> Result<(String, String), &'static str> {

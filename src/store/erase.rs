@@ -2,15 +2,18 @@
 //!
 //! It goes through the stored events of an organisation from the first to the last, a bounded page at a time, since what an
 //! event says is found only by reading it. Open deliveries for the person end as `erased`; ended ones, attempts, what was
-//! observed, what Quentli confirmed, and every body in which an identifier stands are removed. Others in the same body keep
+//! observed, what Quentli confirmed, and every body, also of a refused request, in which an identifier stands are removed. Others in the same body keep
 //! their mapped updates and lose only that they can be mapped again. Dedup keys stay, which are hashes: a late repetition of
 //! an old event must not bring the person back.
+
+mod words;
 
 use std::fmt;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+pub(in crate::store) use self::words::Words;
 use super::StoreError;
 use crate::{
     customer::{CustomerId, CustomerReference, FindBy},
@@ -90,13 +93,21 @@ pub struct Erased {
     pub bodies: u64,
     /// Values and versions that Quentli confirmed.
     pub applied: u64,
+    /// Refused requests that were kept whole.
+    pub refused: u64,
 }
 
 impl Erased {
     /// How many rows and bodies.
     #[must_use]
     pub const fn rows(&self) -> u64 {
-        self.deliveries + self.history + self.attempts + self.observed + self.bodies + self.applied
+        self.deliveries
+            + self.history
+            + self.attempts
+            + self.observed
+            + self.bodies
+            + self.applied
+            + self.refused
     }
 
     /// Both together.
@@ -110,6 +121,7 @@ impl Erased {
             observed: self.observed + other.observed,
             bodies: self.bodies + other.bodies,
             applied: self.applied + other.applied,
+            refused: self.refused + other.refused,
         }
     }
 }

@@ -103,6 +103,7 @@ pub(in crate::store) async fn every_trace_of_a_person_goes_and_others_stay(home:
         observed: 0,
         bodies: 6,
         applied: 0,
+        refused: 0,
     };
     assert_eq!(erase(&*erasure, &ana(), true).await, expected);
     assert_eq!(store.totals().await.unwrap(), before, "it only counted");

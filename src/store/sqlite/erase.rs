@@ -25,6 +25,8 @@ use crate::{
 pub(super) struct Erasing {
     page: ErasePage,
     events: Vec<search::Found>,
+    /// Refused requests that were kept whole.
+    refused: Vec<i64>,
     next: Option<EventSeq>,
 }
 
@@ -86,6 +88,9 @@ impl Group<'_> {
         };
         for found in &work.events {
             self.erase_event(work, found, &mut done)?;
+        }
+        for id in &work.refused {
+            done.erased.refused += u64::from(self.forget_request(*id)?);
         }
         if work.next.is_none()
             && let Some(id) = &work.page.person.id
@@ -269,7 +274,7 @@ fn count(rows: usize) -> u64 {
 impl Erasing {
     /// About how many bytes it takes in the log.
     pub(super) fn size(&self) -> u64 {
-        u64::try_from(self.events.len())
+        u64::try_from(self.events.len() + self.refused.len())
             .unwrap_or(u64::MAX)
             .saturating_mul(8192)
     }
@@ -295,7 +300,7 @@ impl Erasure for SqliteStore {
 }
 
 #[cfg(test)]
-pub(super) const PLANNED: [&str; 16] = [
+pub(super) const PLANNED: [&str; 17] = [
     OPEN_OF,
     ENDED,
     DELETE_OPEN,
@@ -309,6 +314,7 @@ pub(super) const PLANNED: [&str; 16] = [
     UNQUOTE,
     DELETE_APPLIED,
     search::PAGE,
+    search::KEPT,
     search::IN_HISTORY,
     search::REFERENCES,
     search::DELIVERIES,

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 
 use self::rows::RefusedRow;
+pub(super) use self::rows::request;
 use super::{
     SqliteStore,
     rows::millis,

@@ -1,6 +1,6 @@
 //! What people do, through the operators' port.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use serde_json::{Value, json};
@@ -51,9 +51,9 @@ impl Player {
                     continue;
                 };
                 let event = entry["event"].as_i64().unwrap();
-                if !bodies.contains_key(&event) {
+                if let Entry::Vacant(body) = bodies.entry(event) {
                     let path = format!("/api/v1/events/{event}/body?reveal=true");
-                    bodies.insert(event, self.world.ask("GET", &path, None).await);
+                    body.insert(self.world.ask("GET", &path, None).await);
                 }
                 let place = usize::try_from(entry["item"].as_u64().unwrap()).unwrap();
                 let id = bodies[&event]["events"][place]["id"].as_str().unwrap();

@@ -1,11 +1,6 @@
-//! Finds the events in which a person stands: by the references of their deliveries, and by the texts of their bodies.
-//!
-//! A text is looked for as a word, whatever its case, in the body as it came and with the escapes of JSON, of forms and of XML
-//! undone. Texts of less than four characters are not looked for: they stand in nearly every body.
+//! Finds the events in which a person stands: by the references of their deliveries, and by [words](Words) in their bodies.
+//! And, once the last of them is read, the refused requests that were kept whole and tell of the person.
 
-use std::borrow::Cow;
-
-use percent_encoding::percent_decode;
 use rusqlite::{Connection, params};
 
 use super::{ErasePage, Erasing};
@@ -13,15 +8,14 @@ use crate::{
     customer::{CustomerId, CustomerReference},
     event::EventSeq,
     store::{
-        erase::Person,
-        sqlite::{decode, fault::Fault},
+        erase::{Person, Words},
+        sqlite::{decode, fault::Fault, refused},
     },
 };
 
 /// Most events of a page, and after how many bytes of bodies it ends.
 const EVENTS: u32 = 200;
 const BYTES: usize = 4 << 20;
-const SHORTEST_TEXT: usize = 4;
 
 /// An event in which the person stands.
 pub(super) struct Found {
@@ -31,7 +25,11 @@ pub(super) struct Found {
 }
 
 pub(super) const PAGE: &str = "
-    SELECT seq, organisation, headers, body FROM event WHERE seq > ?1 ORDER BY seq LIMIT ?2";
+    SELECT seq, organisation, headers, content_type, body FROM event WHERE seq > ?1 ORDER BY seq LIMIT ?2";
+pub(super) const KEPT: &str = "
+    SELECT id, received_at, method, target, client, by_proxy, headers, body FROM refused_request
+    WHERE coalesce((SELECT organisation FROM event WHERE event.source = refused_request.source ORDER BY seq DESC LIMIT 1), ?1) = ?1
+    ORDER BY id";
 pub(super) const IN_HISTORY: &str = "
     SELECT EXISTS (SELECT 1 FROM history WHERE event = ?1 AND customer = ?2)
         OR EXISTS (SELECT 1 FROM attempt WHERE event = ?1 AND customer = ?2)";
@@ -45,12 +43,7 @@ pub(super) const DELIVERIES: &str = "
 /// Reads a page and finds in it what is to be erased.
 pub(super) fn page(connection: &Connection, page: ErasePage) -> Result<Erasing, Fault> {
     let person = &page.person;
-    let wanted: Vec<String> = person
-        .texts()
-        .into_iter()
-        .filter(|text| text.chars().count() >= SHORTEST_TEXT)
-        .map(str::to_lowercase)
-        .collect();
+    let words = Words::of(person);
     let mut statement = connection.prepare_cached(PAGE)?;
     let mut rows = statement.query(params![page.after.0, EVENTS])?;
     let (mut events, mut next, mut bytes, mut read) = (Vec::new(), None, 0_usize, 0_u32);
@@ -59,9 +52,10 @@ pub(super) fn page(connection: &Connection, page: ErasePage) -> Result<Erasing, 
         read += 1;
         if row.get_ref(1)?.as_str()? == person.organisation.as_str() {
             let headers = row.get_ref(2)?.as_bytes_or_null()?.unwrap_or_default();
-            let body = row.get_ref(3)?.as_bytes_or_null()?.unwrap_or_default();
+            let content_type = row.get_ref(3)?.as_str_or_null()?;
+            let body = row.get_ref(4)?.as_bytes_or_null()?.unwrap_or_default();
             bytes = bytes.saturating_add(body.len());
-            let is_told = mentions(body, &wanted) || mentions(headers, &wanted);
+            let is_told = words.stand_in(body, content_type) || words.stand_in(headers, None);
             if is_told || is_delivered(connection, event, person)? {
                 let deliveries: i64 = connection
                     .prepare_cached(DELIVERIES)?
@@ -79,7 +73,44 @@ pub(super) fn page(connection: &Connection, page: ErasePage) -> Result<Erasing, 
     }
     drop(rows);
     drop(statement);
-    Ok(Erasing { page, events, next })
+    let refused = match next {
+        Some(_) => Vec::new(),
+        None => refused_ones(connection, person, &words)?,
+    };
+    Ok(Erasing {
+        page,
+        events,
+        refused,
+        next,
+    })
+}
+
+/// The refused requests that tell of the person. Which organisation a source belongs to is told by its latest event; where
+/// there is none, nobody else's request can be meant.
+fn refused_ones(
+    connection: &Connection,
+    person: &Person,
+    words: &Words,
+) -> Result<Vec<i64>, Fault> {
+    let mut statement = connection.prepare_cached(KEPT)?;
+    let mut rows = statement.query([person.organisation.as_str()])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let request = refused::request(row)?;
+        let content_type = request
+            .headers
+            .iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case("content-type"))
+            .and_then(|(_, value)| std::str::from_utf8(value).ok());
+        let mut headers = request.headers.iter();
+        if words.stand_in(&request.body, content_type)
+            || words.stand_in(request.path_and_query.as_bytes(), None)
+            || headers.any(|(_, value)| words.stand_in(value, None))
+        {
+            found.push(row.get("id")?);
+        }
+    }
+    Ok(found)
 }
 
 /// Whether a delivery of the event was or is for the person.
@@ -101,123 +132,4 @@ fn is_delivered(connection: &Connection, event: i64, person: &Person) -> Result<
         }
     }
     Ok(false)
-}
-
-/// Whether one of the texts, in lower case, stands in the bytes as a word.
-fn mentions(bytes: &[u8], wanted: &[String]) -> bool {
-    if bytes.is_empty() || wanted.is_empty() {
-        return false;
-    }
-    let text = String::from_utf8_lossy(bytes);
-    let holds = |text: &str| {
-        let text = text.to_lowercase();
-        wanted.iter().any(|word| has_word(&text, word))
-    };
-    holds(&text)
-        || (text.contains('\\') && holds(&without_backslashes(&text)))
-        || (text.contains(['%', '+']) && holds(&of_form(&text)))
-        || (text.contains('&') && holds(&of_xml(&text)))
-}
-
-fn has_word(text: &str, word: &str) -> bool {
-    let joins = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '@');
-    text.match_indices(word).any(|(at, found)| {
-        let before = text.get(..at).and_then(|before| before.chars().next_back());
-        let after = text
-            .get(at + found.len()..)
-            .and_then(|after| after.chars().next());
-        !before.is_some_and(|c| joins(c) || matches!(c, '.' | '+')) && !after.is_some_and(joins)
-    })
-}
-
-/// Undoes the escapes of JSON (RFC 8259, section 7).
-fn without_backslashes(text: &str) -> String {
-    let mut units: Vec<u16> = Vec::with_capacity(text.len());
-    let mut rest = text.chars();
-    while let Some(c) = rest.next() {
-        let mut buffer = [0; 2];
-        if c != '\\' {
-            units.extend_from_slice(c.encode_utf16(&mut buffer));
-            continue;
-        }
-        match rest.next() {
-            Some('u') => {
-                let digits: String = rest.by_ref().take(4).collect();
-                units.push(u16::from_str_radix(&digits, 16).unwrap_or(u16::from(b' ')));
-            }
-            Some('n' | 't' | 'r' | 'b' | 'f') => units.push(u16::from(b' ')),
-            Some(other) => units.extend_from_slice(other.encode_utf16(&mut buffer)),
-            None => {}
-        }
-    }
-    String::from_utf16_lossy(&units)
-}
-
-fn of_form(text: &str) -> String {
-    let spaced = text.replace('+', " ");
-    percent_decode(spaced.as_bytes())
-        .decode_utf8_lossy()
-        .into_owned()
-}
-
-fn of_xml(text: &str) -> String {
-    let mut plain = String::with_capacity(text.len());
-    let mut parts = text.split('&');
-    plain.extend(parts.next());
-    for part in parts {
-        let Some((name, rest)) = part.split_once(';') else {
-            plain.push('&');
-            plain.push_str(part);
-            continue;
-        };
-        plain.push_str(&entity(name));
-        plain.push_str(rest);
-    }
-    plain
-}
-
-fn entity(name: &str) -> Cow<'_, str> {
-    let number = match name.strip_prefix('#') {
-        Some(digits) => match digits.strip_prefix(['x', 'X']) {
-            Some(digits) => u32::from_str_radix(digits, 16).ok(),
-            None => digits.parse().ok(),
-        },
-        None => None,
-    };
-    match (name, number.and_then(char::from_u32)) {
-        (_, Some(c)) => c.to_string().into(),
-        ("amp", _) => "&".into(),
-        ("lt", _) => "<".into(),
-        ("gt", _) => ">".into(),
-        ("quot", _) => "\"".into(),
-        ("apos", _) => "'".into(),
-        (other, _) => other.into(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_person_is_found_as_a_word_however_it_is_written() {
-        let wanted = ["ana.pérez@x.mx".to_owned(), "tut-1".to_owned()];
-        for (body, expected) in [
-            (r#"{"email":"Ana.Pérez@X.MX"}"#, true),
-            (r#"{"email":"ana.p\u00e9rez@x.mx"}"#, true),
-            (r#"{"email":"ana.p\u00C9rez@x.mx","a":"\/"}"#, true),
-            ("email=Ana.P%C3%A9rez%40x.mx&a=b", true),
-            ("<e>ana.p&#233;rez@x.mx</e>", true),
-            ("<e>ana.p&#xE9;rez&#64;x.mx</e>", true),
-            (r#"{"user":"tut-1"}"#, true),
-            (r#"{"user":"tut-12"}"#, false),
-            (r#"{"user":"xtut-1"}"#, false),
-            (r#"{"email":"mariana.pérez@x.mx"}"#, false),
-            (r#"{"email":"ana.pérez@x.mx.org"}"#, true),
-            ("", false),
-            ("{\"broken\\u12", false),
-        ] {
-            assert_eq!(mentions(body.as_bytes(), &wanted), expected, "{body}");
-        }
-    }
 }

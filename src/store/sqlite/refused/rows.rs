@@ -90,7 +90,7 @@ fn encode(headers: &[(String, Vec<u8>)]) -> Result<String, StoreError> {
 }
 
 /// The opposite of [`RequestRow`], from the columns that `KEPT_REQUEST` in `read.rs` names.
-pub(super) fn request(row: &Row<'_>) -> Result<KeptRequest, Fault> {
+pub(in crate::store::sqlite) fn request(row: &Row<'_>) -> Result<KeptRequest, Fault> {
     let coded: Vec<(String, String)> = decode::json(&row.get::<_, String>("headers")?, "header")?;
     let headers: Result<Vec<_>, Fault> = coded
         .into_iter()

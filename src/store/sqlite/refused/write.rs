@@ -150,7 +150,7 @@ impl Group<'_> {
     }
 
     /// Drops a whole request; what may be shown of it stays. Whether there was one.
-    fn forget_request(&self, id: i64) -> Result<bool, Fault> {
+    pub(in crate::store::sqlite) fn forget_request(&self, id: i64) -> Result<bool, Fault> {
         let dropped = self
             .connection
             .prepare_cached("DELETE FROM refused_request WHERE id = ?1")?

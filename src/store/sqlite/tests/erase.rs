@@ -12,7 +12,8 @@ use crate::{
     customer::{CustomerReference, Field, FindBy, OnConflict, OnMissing, PartKey},
     event::{AttemptOutcome, DeadReason, End, EventSeq, OrderBy},
     store::{
-        AppliedPart, Fate, LeftOut, NewDelivery, RefusedRequests as _, Store,
+        AppliedPart, Fate, KeptRequest, LeftOut, NewDelivery, NewRefused, RefusedFilter,
+        RefusedLimits, RefusedRequests as _, RequestFacts, Store,
         contract::samples::{
             SECRET, accept, attempt, customer, delivery, event, finish, group, organisation, patch,
             pos_of, source, time, waiting,
@@ -59,10 +60,7 @@ const TABLES: [(&str, Does); 20] = [
         "refused",
         Does::Leaves("facts about requests, by reason and size"),
     ),
-    (
-        "refused_request",
-        Does::Leaves("not searched; goes within a week"),
-    ),
+    ("refused_request", Does::Removes),
     ("reused_id", Does::Nothing("numbers of events")),
     ("upkeep", Does::Nothing("dates and numbers of events")),
     ("upkeep_later", Does::Nothing("dates and numbers of events")),
@@ -128,8 +126,17 @@ fn observed() -> NewDelivery {
     delivery(0, 0, fate)
 }
 
-/// The person in every table that can hold one: waiting, dead with fields that Quentli left out, ended, observed.
+const SOME_REFUSED: RefusedLimits = RefusedLimits {
+    rows: 100,
+    kept: 100,
+    kept_bytes: 1 << 20,
+};
+
+/// The person in every table that can hold one: waiting, dead with fields that Quentli left out, ended, observed, refused.
 async fn fill(store: &SqliteStore) {
+    let body = format!("{{\"user\":\"{NAME}\"}}");
+    let refused = vec![kept(1, "crm", "/webhooks/crm", &[], body.as_bytes())];
+    store.record_refused(refused, SOME_REFUSED).await.unwrap();
     add(store, 1, waiting(0, 0, NAME)).await;
     add(store, 2, observed()).await;
     for number in 3..=4 {
@@ -156,6 +163,33 @@ async fn fill(store: &SqliteStore) {
             warning: "sent without email".into(),
         });
         assert!(store.finish(&organisation(), finish).await.unwrap());
+    }
+}
+
+/// A refused request of a source that was kept whole.
+fn kept(mark: u8, of: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> NewRefused {
+    let headers = headers.iter();
+    let request = KeptRequest {
+        received_at: time(1),
+        method: "POST".into(),
+        path_and_query: path.into(),
+        headers: headers
+            .map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec()))
+            .collect(),
+        body: body.to_vec().into(),
+        client: [192, 0, 2, 1].into(),
+        through_trusted_proxy: false,
+    };
+    NewRefused {
+        source: source(of),
+        mark: [mark; 16],
+        first_at: time(1),
+        last_at: time(1),
+        times: 1,
+        reason: "no-match",
+        status: 401,
+        facts: RequestFacts::default(),
+        kept: Some((request, time(1000))),
     }
 }
 
@@ -204,6 +238,37 @@ async fn of_every_table_it_is_said_what_erasing_does_with_it_and_so_it_does() {
     );
     let ended: u64 = totals.ended.iter().sum();
     assert_eq!(totals.created, ended);
+}
+
+#[tokio::test]
+async fn refused_requests_that_tell_of_the_person_are_not_kept_any_more() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    let mut elsewhere = event(vec![group(1, vec![waiting(0, 0, "luis")])]);
+    elsewhere.source = source("south");
+    elsewhere.organisation = "south".parse().unwrap();
+    accept(&store, elsewhere).await;
+    let wide: Vec<u8> = NAME.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let utf16 = [("Content-Type", "text/plain; charset=utf-16le")];
+    let json = [("content-type", "application/json")];
+    let in_query = format!("/webhooks/crm?user={NAME}");
+    let requests = vec![
+        kept(1, "crm", "/webhooks/crm", &utf16, &wide),
+        kept(2, "crm", &in_query, &json, b"{}"),
+        kept(3, "crm", "/webhooks/crm", &[("x-user", NAME)], b"{}"),
+        kept(4, "crm", "/webhooks/crm", &json, b"{\"user\":\"luis\"}"),
+        // The same name is somebody else there.
+        kept(5, "south", "/webhooks/south", &json, NAME.as_bytes()),
+    ];
+    store.record_refused(requests, SOME_REFUSED).await.unwrap();
+    assert_eq!(erase_all(&store).await.refused, 3);
+    let listed = store.refused(RefusedFilter::default(), 9).await.unwrap();
+    let kept: Vec<(i64, bool)> = listed
+        .iter()
+        .map(|refused| (refused.id.0, refused.kept_until.is_some()))
+        .collect();
+    let expected = [(5, true), (4, true), (3, false), (2, false), (1, false)];
+    assert_eq!(kept, expected);
 }
 
 #[tokio::test]
