@@ -154,8 +154,8 @@ pub trait Hands: Send + Sync + fmt::Debug {
     ) -> Result<Vec<LaneHead>, StoreError>;
 
     /// Ends open deliveries as [`End::Discarded`](crate::event::End::Discarded). Of those that were perhaps sent, since
-    /// they were in a lane, the parts are in doubt from here on: of the customer, or of everybody where it is not known
-    /// who it is. Leaves out those that are not open, and gives the others.
+    /// they were in a lane, the parts are in doubt from here on, where it is known of whom; else they were
+    /// [doubted](super::Store::doubt) before they left. Leaves out those that are not open, and gives the others.
     ///
     /// # Errors
     /// As [`Hands::redeliver`].

@@ -44,7 +44,7 @@ async fn a_person_is_counted_erased_and_written_down_and_does_not_come_back() {
     let who = ["--customer", world.customer.as_str()];
     let (is_fine, receipt) = erase(&world, &who);
     assert!(is_fine);
-    let removed = json!({"events": 1, "deliveries": 0, "history": 1, "attempts": 1, "observed": 0, "bodies": 1, "applied": 1});
+    let removed = json!({"events": 1, "deliveries": 0, "history": 1, "attempts": 1, "observed": 0, "bodies": 1, "applied": 1, "refused": 0});
     assert_eq!(
         (&receipt["dry_run"], &receipt["removed"]),
         (&json!(true), &removed)

@@ -1,5 +1,6 @@
 //! A source that only observes: it receives, maps and shows, and sends nothing.
 
+use quentli_gateway::sandbox::{Action, Fault};
 use serde_json::json;
 
 use crate::{World, support::school::SOURCE_FILE};
@@ -58,6 +59,43 @@ async fn a_source_that_observes_sends_nothing_and_a_reload_makes_it_live() {
     assert_eq!(send(&world, "4", changed("C")).await, "accepted");
     world.gateway.settled().await;
     assert_eq!(world.names_sent(), ["C"]);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_dead_is_not_sent_again_while_its_source_observes() {
+    let world = World::with(|setup| setup.source("school", SOURCE_FILE)).await;
+    let refuse = Action::Status {
+        status: 422,
+        retry_after: None,
+        message: None,
+    };
+    let once = Fault::once(refuse).on_method("PATCH");
+    world.sandbox.fault(once).unwrap();
+    let contact = json!({"quentliId": world.customer, "name": "A"});
+    let changed = json!({"type": "contact.updated", "contact": contact});
+    assert_eq!(send(&world, "1", changed).await, "accepted");
+    world.gateway.settled().await;
+    std::fs::write(world.setup.source_path("school"), observing()).unwrap();
+    assert_eq!(world.gateway.reload().await.0, 200);
+    let admin = world.gateway.admin_listen.to_string();
+    let again = |more: &[&str]| {
+        let first = ["redeliver", "--admin-listen", &admin, "--source", "school"];
+        let output = world.setup.run(&[&first[..], more].concat());
+        let said = [output.stdout, output.stderr].concat();
+        String::from_utf8_lossy(&said).into_owned()
+    };
+    for more in [&["--dry-run"][..], &["--yes"]] {
+        let shown = again(more);
+        assert!(shown.contains("their source only observes"), "{shown}");
+    }
+    assert_eq!(world.gateway.status().await["store"]["totals"]["dead"], 1);
+    assert_eq!(world.names_sent(), ["A"], "once, and refused");
+    std::fs::write(world.setup.source_path("school"), SOURCE_FILE).unwrap();
+    assert_eq!(world.gateway.reload().await.0, 200);
+    again(&["--yes"]);
+    world.gateway.settled().await;
+    assert_eq!(world.names_sent(), ["A", "A"]);
     world.end().await;
 }
 

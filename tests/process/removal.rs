@@ -225,7 +225,7 @@ async fn page(State(pages): State<tokio::sync::watch::Sender<i64>>) -> Json<Valu
     tokio::time::sleep(Duration::from_millis(50)).await;
     pages.send_modify(|page| *page += 1);
     let next = *pages.borrow() * 200;
-    let removed = json!({"events": 2, "deliveries": 1, "history": 1, "attempts": 1, "observed": 0, "bodies": 2, "applied": 0});
+    let removed = json!({"events": 2, "deliveries": 1, "history": 1, "attempts": 1, "observed": 0, "bodies": 2, "applied": 0, "refused": 0});
     Json(
         json!({"receipt": {"organisation": "default", "customer": "cus_1", "identifiers": 0, "dry_run": false,
             "at": "2026-01-15T10:00:00Z", "removed": removed, "next": next}}),

@@ -5,6 +5,7 @@ use crate::{
     customer::CustomerId,
     dedup::{self, Candidate, Known, Selection},
     event::{Delivery, DeliveryState, End, NewerData, Redelivery},
+    source::{Lookup, Mode},
     store::{OpenDelivery, StoreError},
 };
 
@@ -37,6 +38,8 @@ pub(super) enum Obstacle {
     BodyGone,
     /// It cannot be mapped again: its source has no file, or one with mistakes.
     NoSource,
+    /// Its source only observes, so nothing of it is sent.
+    Observes,
 }
 
 impl Obstacle {
@@ -50,6 +53,7 @@ impl Obstacle {
             Self::NoOrganisation => "no-organisation",
             Self::BodyGone => "body-gone",
             Self::NoSource => "no-source",
+            Self::Observes => "observes",
         }
     }
 }
@@ -68,10 +72,12 @@ impl Admin {
                 Obstacle::NotMapped
             });
         };
-        if self.organisations.contains_key(&open.organisation) {
-            Ok(delivery)
-        } else {
-            Err(Obstacle::NoOrganisation)
+        if !self.organisations.contains_key(&open.organisation) {
+            return Err(Obstacle::NoOrganisation);
+        }
+        match self.sources.get(&open.source) {
+            Lookup::Ready(source) if source.mode() == Mode::Observe => Err(Obstacle::Observes),
+            _ => Ok(delivery),
         }
     }
 

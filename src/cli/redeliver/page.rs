@@ -140,7 +140,7 @@ const REMAPPED: [(&str, &str); 6] = [
     ("new", "of these are new: nothing was in their place before"),
 ];
 
-const CANNOT: [(&str, &str); 7] = [
+const CANNOT: [(&str, &str); 8] = [
     (
         "mapping",
         "that cannot be sent as they are, since the mapping failed: mend the source's file and add `--remap`",
@@ -160,6 +160,10 @@ const CANNOT: [(&str, &str); 7] = [
     (
         "no-source",
         "events that cannot be mapped again, since their source has no file, or one with mistakes",
+    ),
+    (
+        "observes",
+        "that cannot be sent, since their source only observes: take `mode: observe` out of its file first",
     ),
     ("not-dead", "that are not dead, and stay as they are"),
     ("not-open", "that are not there, or ended"),
