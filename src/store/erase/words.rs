@@ -284,11 +284,12 @@ mod tests {
         let for_urls = code.replace('+', "-").replace('/', "_");
         assert_ne!(code, for_urls, "it must have what the alphabets differ in");
         let latin = BASE64.encode(b"ana.p\xe9rez@x.mx");
+        let (first, second) = code.split_at(20);
         for body in [
             format!(r#"{{"data_base64":"{code}"}}"#),
             format!(r#"{{"data_base64":"{}"}}"#, code.replace('/', "\\/")),
             format!(r#"{{"data":"{}"}}"#, for_urls.trim_end_matches('=')),
-            format!("<data>{}\r\n{}</data>", &code[..20], &code[20..]),
+            format!("<data>{first}\r\n{second}</data>"),
             format!("data={}", code.replace('+', "%2B").replace('/', "%2F")),
             format!(r#"{{"data_base64":"{latin}"}}"#),
         ] {

@@ -167,7 +167,8 @@ impl Player {
         }
     }
 
-    /// Gives up some of what is open, one of each customer between two moments of rest at most.
+    /// Gives up some of what is open, one of each customer between two moments of rest at most, and only of those who have
+    /// one key: with several the model would have to follow too many courses.
     pub(super) async fn discard(&mut self, lot: u64) {
         let mut lot = StdRng::seed_from_u64(lot);
         let mut open = Vec::new();
@@ -178,7 +179,9 @@ impl Player {
         let mut items = Vec::new();
         for Open { pos, item } in open {
             let person = self.plan.items[item].person;
-            let is_there = self.plan.people[person].arrival == Arrival::There
+            let of = &self.plan.people[person];
+            let is_there = of.arrival == Arrival::There
+                && of.keys.len() == 1
                 && self.is_present[person]
                 && !self.plan.items[item].is_note();
             if lot.random_ratio(1, 3) && is_there && self.given_up.insert(person) {
