@@ -1,5 +1,5 @@
-//! `POST /api/v1/redeliver`: has dead deliveries sent again, or what a source only observed sent at last, a page at a time,
-//! each page in one step.
+//! `POST /api/v1/redeliver`: has open deliveries sent again, or what a source only observed sent at last, a page at a time,
+//! each page in one step. What is dead waits again; what waits, or is looked for, is tried now.
 //!
 //! A dry run changes nothing and counts what would become of them as things are. What really becomes of each is
 //! decided when its turn comes, by the same rules.
@@ -65,7 +65,7 @@ struct Answer {
     expected: Option<Expected>,
     #[serde(skip_serializing_if = "Option::is_none")]
     remapped: Option<remap::Counts>,
-    /// Those that stay dead, by why.
+    /// Those that stay as they are, by why.
     cannot: BTreeMap<&'static str, u64>,
     /// Go on with this as `stretch.after`; nothing when that was all.
     next: Option<i64>,
@@ -73,7 +73,7 @@ struct Answer {
     up_to: i64,
 }
 
-/// What would become of those that can be sent, as things are: each is in one of these.
+/// What would become of those that can be sent, as things are: each is in one of the first five.
 #[derive(Debug, Default, Serialize)]
 struct Expected {
     /// Sent, or as far as can be said: who has to be looked for first may turn out to have it all.
@@ -86,6 +86,10 @@ struct Expected {
     unchanged: u64,
     /// Something newer was applied to all of it.
     stale: u64,
+    /// Of all these: those that wait already, and would be tried without waiting longer.
+    waiting: u64,
+    /// Of all these: those whose customer is looked for, and would be looked for now.
+    looking: u64,
 }
 
 impl Expected {
@@ -189,8 +193,14 @@ impl Admin {
                 }
             };
             answer.redelivered += 1;
-            let verdict = self.judge(delivery, open.customer.as_ref(), newer).await?;
+            let customer = open.customer.as_ref();
+            let verdict = self.judge(delivery, customer, open.state, newer).await?;
             expected.add(verdict);
+            match open.state {
+                DeliveryState::Waiting => expected.waiting += 1,
+                DeliveryState::Looking => expected.looking += 1,
+                DeliveryState::Dead => {}
+            }
         }
         answer.expected = Some(expected);
         Ok(answer)

@@ -1,4 +1,4 @@
-//! `redeliver`: has dead deliveries of a running gateway sent again, or what a source only observed sent at last.
+//! `redeliver`: has deliveries of a running gateway sent again, or what a source only observed sent at last.
 
 mod page;
 
@@ -35,11 +35,11 @@ pub(super) struct Arguments {
     /// Map their events again, by the source's file of now, and send what comes out; also for those that could not be mapped
     #[arg(long)]
     remap: bool,
-    /// With `--remap`: also those that wait or whose customer is looked for, not only dead ones
-    #[arg(long, requires = "remap")]
+    /// With a filter: also those that wait or whose customer is looked for, not only dead ones; they are tried now
+    #[arg(long, conflicts_with = "ids")]
     waiting: bool,
     /// With `--source NAME` alone: send what the source only observed, now that it is live
-    #[arg(long, requires = "source", conflicts_with_all = ["ids", "all", "remap", "organisation", "reason", "customer", "event", "since", "until"])]
+    #[arg(long, requires = "source", conflicts_with_all = ["ids", "all", "remap", "waiting", "organisation", "reason", "customer", "event", "since", "until"])]
     observed: bool,
     /// Do not ask
     #[arg(long)]
@@ -72,6 +72,8 @@ async fn redeliver(arguments: Arguments, environment: &Environment) -> Result<Ex
     };
     let mut expected = Counts::of(if arguments.observed {
         Kind::Observed
+    } else if arguments.waiting {
+        Kind::Open
     } else {
         Kind::Dead
     });

@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     Settings, batch,
-    bindings::Bindings,
+    bindings::{AsOf, Bindings},
     by_hand::ByHand,
     decision::{Decision, Facts, Outcome, decide},
     directory::{ScanNumber, SharedDirectory},
@@ -165,6 +165,14 @@ impl Context {
             .ok()
             .and_then(|elapsed| self.began.checked_add(elapsed).ok())
             .unwrap_or(Timestamp::MAX)
+    }
+
+    /// Now, for what is asked from here on.
+    pub(super) fn as_of_now(&self) -> AsOf {
+        AsOf {
+            accepted: *self.store.arrivals().borrow(),
+            redeliveries: self.by_hand.redeliveries(),
+        }
     }
 
     fn decide(

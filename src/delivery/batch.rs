@@ -13,6 +13,7 @@ use std::{sync::Arc, time::Duration};
 use super::{
     attempt::{Attempt, TurnEnd},
     bindings::{Bindings, moves},
+    by_hand::ByHand,
     effort::Stop,
 };
 use crate::{
@@ -111,7 +112,14 @@ impl Attempt {
         let most = usize::try_from(most).unwrap_or(usize::MAX);
         self.companions = {
             let bindings = context.bindings();
-            companions(head, customer, waiting, most, &bindings, now)
+            companions(
+                head,
+                customer,
+                waiting,
+                most,
+                (&bindings, &context.by_hand),
+                now,
+            )
         };
         lane.retain(|delivery| self.batch(head).all(|gone| gone.pos != delivery.pos));
         self.next = lane.first().map(|next| next.pos);
@@ -126,7 +134,7 @@ fn companions(
     customer: &CustomerId,
     mut waiting: Vec<Delivery>,
     most: usize,
-    bindings: &Bindings,
+    known: (&Bindings, &ByHand),
     now: Duration,
 ) -> Vec<Delivery> {
     let mut companions = Vec::new();
@@ -138,7 +146,7 @@ fn companions(
     let mut bytes = size(head);
     for delivery in waiting.into_iter().take(most.saturating_sub(1)) {
         bytes = bytes.saturating_add(size(&delivery));
-        let way = match way_to(customer, &delivery, bindings, now) {
+        let way = match way_to(customer, &delivery, known, now) {
             Some(way) if may_follow(&delivery) && bytes <= MOST_BYTES => way,
             _ => break,
         };
@@ -186,7 +194,7 @@ enum Way<'a> {
 fn way_to<'a>(
     customer: &CustomerId,
     delivery: &'a Delivery,
-    bindings: &Bindings,
+    (bindings, by_hand): (&Bindings, &ByHand),
     now: Duration,
 ) -> Option<Way<'a>> {
     let CustomerReference { id, find, .. } = &delivery.customer;
@@ -197,7 +205,7 @@ fn way_to<'a>(
         if let Some(found) = bindings.customer(line, now) {
             return (found == *customer).then_some(Way::Line(line));
         }
-        if !bindings.is_missing(line, delivery.pos, now) {
+        if !bindings.is_missing(line, by_hand.asks_since(delivery), now) {
             return None;
         }
     }

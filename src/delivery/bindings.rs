@@ -2,8 +2,8 @@
 //!
 //! A binding holds for exactly the line that was looked for. It is forgotten after a few minutes, when one of our
 //! own changes touches the property it rests on, and when Quentli no longer knows the customer. That nobody was
-//! found, or more than one, is remembered too, much shorter, and counts only for deliveries accepted before it was
-//! asked.
+//! found, or more than one, is remembered too, much shorter, and counts only for deliveries that were accepted, or that
+//! a person had sent again, before it was asked.
 //!
 //! The memory is bounded by caches that may drop anything at any time, so a binding is believed only where both its
 //! halves are there: the line leads to the customer, and the customer is known to be led to by the line. Ages are
@@ -26,11 +26,37 @@ const CAPACITY: u64 = 50_000;
 #[derive(Debug)]
 pub(super) struct Bindings {
     found: Cache<FindBy, Learnt<CustomerId>>,
-    missed: Cache<FindBy, Learnt<DeliveryPos>>,
+    missed: Cache<FindBy, Learnt<AsOf>>,
     /// Lines that led to more than one, when they were looked for.
-    ambiguous: Cache<FindBy, Learnt<DeliveryPos>>,
+    ambiguous: Cache<FindBy, Learnt<AsOf>>,
     /// The lines that lead to a customer, to forget them together.
     lines: Cache<CustomerId, Vec<FindBy>>,
+}
+
+/// A moment in the order of what was accepted and of what people had sent again: no clock can be wrong about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct AsOf {
+    /// Deliveries up to here had been accepted.
+    pub(super) accepted: DeliveryPos,
+    /// So many times a person had had something sent again.
+    pub(super) redeliveries: u64,
+}
+
+impl AsOf {
+    /// Whether what was asked as of this moment says something to whoever asks since the other one.
+    pub(super) fn covers(self, since: Self) -> bool {
+        self.accepted >= since.accepted && self.redeliveries >= since.redeliveries
+    }
+}
+
+impl From<DeliveryPos> for AsOf {
+    /// Nobody had had anything sent again.
+    fn from(accepted: DeliveryPos) -> Self {
+        Self {
+            accepted,
+            redeliveries: 0,
+        }
+    }
 }
 
 /// Something, and when it was learnt by our own clock.
@@ -85,14 +111,14 @@ impl Bindings {
             .collect()
     }
 
-    /// Whether lately, and after `pos` was accepted, nobody was found by this line.
-    pub(super) fn is_missing(&self, line: &FindBy, pos: DeliveryPos, now: Duration) -> bool {
-        is_known(&self.missed, line, pos, now)
+    /// Whether lately, and not before `since`, nobody was found by this line.
+    pub(super) fn is_missing(&self, line: &FindBy, since: AsOf, now: Duration) -> bool {
+        is_known(&self.missed, line, since, now)
     }
 
-    /// Whether lately, and after `pos` was accepted, more than one was found by this line.
-    pub(super) fn is_ambiguous(&self, line: &FindBy, pos: DeliveryPos, now: Duration) -> bool {
-        is_known(&self.ambiguous, line, pos, now)
+    /// Whether lately, and not before `since`, more than one was found by this line.
+    pub(super) fn is_ambiguous(&self, line: &FindBy, since: AsOf, now: Duration) -> bool {
+        is_known(&self.ambiguous, line, since, now)
     }
 
     /// A line led to a customer.
@@ -111,24 +137,24 @@ impl Bindings {
         );
     }
 
-    /// A line, looked for when what was accepted reached up to `asked_up_to`, led to nobody.
-    pub(super) fn missed(&mut self, line: &FindBy, asked_up_to: DeliveryPos, now: Duration) {
+    /// A line, looked for as of `asked`, led to nobody.
+    pub(super) fn missed(&mut self, line: &FindBy, asked: AsOf, now: Duration) {
         self.forget_line(line);
         self.missed.insert(
             line.clone(),
             Learnt {
                 at: now,
-                what: asked_up_to,
+                what: asked,
             },
         );
     }
 
-    /// A line, looked for when what was accepted reached up to `asked_up_to`, led to more than one.
-    pub(super) fn is_shared(&mut self, line: &FindBy, asked_up_to: DeliveryPos, now: Duration) {
+    /// A line, looked for as of `asked`, led to more than one.
+    pub(super) fn is_shared(&mut self, line: &FindBy, asked: AsOf, now: Duration) {
         self.forget_line(line);
         let learnt = Learnt {
             at: now,
-            what: asked_up_to,
+            what: asked,
         };
         self.ambiguous.insert(line.clone(), learnt);
     }
@@ -188,17 +214,14 @@ impl Bindings {
 }
 
 fn is_known(
-    cache: &Cache<FindBy, Learnt<DeliveryPos>>,
+    cache: &Cache<FindBy, Learnt<AsOf>>,
     line: &FindBy,
-    pos: DeliveryPos,
+    since: AsOf,
     now: Duration,
 ) -> bool {
-    cache.get(line).is_some_and(
-        |Learnt {
-             at,
-             what: asked_up_to,
-         }| { now.saturating_sub(at) <= MISSED_FOR && asked_up_to >= pos },
-    )
+    cache.get(line).is_some_and(|Learnt { at, what: asked }| {
+        now.saturating_sub(at) <= MISSED_FOR && asked.covers(since)
+    })
 }
 
 /// Whether the patch sets the property that the line looks at.
@@ -261,8 +284,8 @@ mod tests {
         serde_json::from_str(json).unwrap()
     }
 
-    fn at(place: i64) -> DeliveryPos {
-        DeliveryPos(1000 + place)
+    fn at(place: i64) -> AsOf {
+        DeliveryPos(1000 + place).into()
     }
 
     #[test]
@@ -368,7 +391,7 @@ mod tests {
     }
 
     #[test]
-    fn that_nobody_was_found_counts_shortly_and_only_for_what_was_accepted_before() {
+    fn that_nobody_was_found_counts_shortly_and_only_for_what_was_accepted_or_sent_again_before() {
         let mut bindings = Bindings::default();
         bindings.missed(&username("ana"), at(0), Duration::ZERO);
         assert!(bindings.is_missing(&username("ana"), at(-1), MISSED_FOR));
@@ -378,7 +401,13 @@ mod tests {
             at(-1),
             MISSED_FOR + Duration::from_millis(1)
         ));
+        let sent_again = AsOf {
+            redeliveries: 1,
+            ..at(-1)
+        };
+        assert!(!bindings.is_missing(&username("ana"), sent_again, Duration::ZERO));
         bindings.is_shared(&username("ana"), at(0), Duration::ZERO);
+        assert!(!bindings.is_ambiguous(&username("ana"), sent_again, Duration::ZERO));
         assert!(bindings.is_ambiguous(&username("ana"), at(-1), MISSED_FOR));
         assert!(!bindings.is_ambiguous(&username("ana"), at(1), Duration::ZERO));
         bindings.missed(&username("eva"), at(0), Duration::ZERO);

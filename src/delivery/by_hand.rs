@@ -10,13 +10,14 @@ use std::{
 
 use jiff::Timestamp;
 
+use super::bindings::AsOf;
 use crate::{
     customer::{CustomerId, FindBy},
-    event::{DeliveryPos, LaneKey, SourceName},
+    event::{Delivery, DeliveryPos, LaneKey, SourceName},
     store::LaneHead,
 };
 
-/// Heads that wait to be taken up; where there are more, all lanes are read again.
+/// Heads that wait to be taken up, and that are remembered; where there are more, all lanes are read again.
 const MOST_REVIVED: usize = 10_000;
 /// Customers whose erasing is remembered: for attempts that are on their way, so the latest are enough.
 const MOST_ERASED: usize = 10_000;
@@ -28,6 +29,11 @@ pub(super) struct ByHand(Arc<Mutex<Changes>>);
 #[derive(Debug, Default)]
 struct Changes {
     revived: Revived,
+    /// How many times a person had something sent again, and as of which time each of the latest was.
+    redeliveries: u64,
+    again: HashMap<DeliveryPos, u64>,
+    /// Those that are not among the latest count as of this time.
+    again_at_least: u64,
     paused: HashSet<SourceName>,
     /// Not paused any more, and not yet told to the lanes.
     started: Vec<SourceName>,
@@ -58,11 +64,35 @@ pub(super) struct Revived {
 impl ByHand {
     pub(super) fn revive(&self, heads: Vec<LaneHead>) {
         let mut changes = self.lock();
+        let redeliveries = changes.redeliveries.saturating_add(1);
+        changes.redeliveries = redeliveries;
+        if changes.again.len() + heads.len() > MOST_REVIVED {
+            changes.again.clear();
+            changes.again_at_least = redeliveries;
+        }
+        let again = heads.iter().map(|head| (head.pos, redeliveries));
+        changes.again.extend(again);
         if changes.revived.heads.len() + heads.len() > MOST_REVIVED {
             changes.revived.too_many = true;
         } else {
             changes.revived.heads.extend(heads);
         }
+    }
+
+    /// How many times a person had something sent again.
+    pub(super) fn redeliveries(&self) -> u64 {
+        self.lock().redeliveries
+    }
+
+    /// Since when it counts for a delivery that somebody was not found: since it was accepted, or had sent again.
+    pub(super) fn asks_since(&self, delivery: &Delivery) -> AsOf {
+        let mut since = AsOf::from(delivery.pos);
+        if delivery.redelivery.is_some() {
+            let changes = self.lock();
+            let again = changes.again.get(&delivery.pos).copied();
+            since.redeliveries = again.unwrap_or(changes.again_at_least);
+        }
+        since
     }
 
     pub(super) fn pause(&self, source: &SourceName) {

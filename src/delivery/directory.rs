@@ -8,8 +8,8 @@
 //!
 //! - **Somebody has the value** when a whole scan for its key has been made: before that there may be a second one.
 //!   Whoever is named was there lately, no more: ask Quentli before changing anybody.
-//! - **Nobody has the value** only for a delivery that was accepted before the last whole scan began
-//!   ([`Directory::look`] compares positions, not times, so that a clock that jumps does no harm).
+//! - **Nobody has the value** only for a delivery that was accepted, or that a person had sent again, before the last
+//!   whole scan began ([`Directory::look`] compares positions, not times, so that a clock that jumps does no harm).
 //! - While neither can be said, [`Looked::Wait`] names the scan after which it can.
 //!
 //! It knows no time and asks nobody: `scan` says when, `page` asks, the dispatcher brings them together.
@@ -36,10 +36,8 @@ pub(super) use self::{
     row::{Keys, Row},
     walk::Page,
 };
-use crate::{
-    customer::CustomerId,
-    event::{DeliveryPos, LaneKey},
-};
+use super::bindings::AsOf;
+use crate::{customer::CustomerId, event::LaneKey};
 
 /// Holders of one value that are named at most.
 const NAMED: usize = 4;
@@ -108,8 +106,7 @@ struct KeyPlace(u32);
 #[derive(Clone, Copy, Debug)]
 struct Begun {
     number: ScanNumber,
-    /// Deliveries up to here had been accepted.
-    up_to: DeliveryPos,
+    as_of: AsOf,
 }
 
 /// What a directory says of a value.
@@ -227,8 +224,8 @@ impl Directory {
         )
     }
 
-    /// Who has a value, as far as can be said to a delivery at `pos`.
-    pub(super) fn look(&mut self, key: &str, value: LaneKey, pos: DeliveryPos) -> Looked {
+    /// Who has a value, as far as can be said to a delivery that asks since then.
+    pub(super) fn look(&mut self, key: &str, value: LaneKey, since: AsOf) -> Looked {
         let Some(place) = self.place_of(key) else {
             return Looked::Wait(self.last_scan.next());
         };
@@ -250,10 +247,10 @@ impl Directory {
             return Looked::Held(held);
         }
         let needed = self.disproved.get(&value).unwrap_or_default();
-        if complete.up_to >= pos && complete.number >= needed {
+        if complete.as_of.covers(since) && complete.number >= needed {
             Looked::Nobody
         } else {
-            Looked::Wait(self.scan_from(needed, Some(pos)))
+            Looked::Wait(self.scan_from(needed, Some(since)))
         }
     }
 
@@ -317,13 +314,13 @@ impl Directory {
         }
     }
 
-    /// A scan begins; deliveries up to `up_to` have been accepted.
-    pub(super) fn begin_scan(&mut self, up_to: DeliveryPos) {
+    /// A scan begins.
+    pub(super) fn begin_scan(&mut self, as_of: AsOf) {
         self.last_scan = self.last_scan.next();
         self.is_asked_again = false;
         self.running = Some(Begun {
             number: self.last_scan,
-            up_to,
+            as_of,
         });
     }
 
@@ -380,10 +377,11 @@ impl Directory {
         self.limit
     }
 
-    /// The first scan from `number` on that is of use; for a delivery at `pos`, one that begins after it.
-    fn scan_from(&self, number: ScanNumber, pos: Option<DeliveryPos>) -> ScanNumber {
+    /// The first scan from `number` on that is of use; for a delivery that asks `since` then, one that
+    /// begins after it.
+    fn scan_from(&self, number: ScanNumber, since: Option<AsOf>) -> ScanNumber {
         let is_of_use = |running: &Begun| {
-            running.number >= number && pos.is_none_or(|pos| running.up_to >= pos)
+            running.number >= number && since.is_none_or(|since| running.as_of.covers(since))
         };
         self.running
             .filter(is_of_use)

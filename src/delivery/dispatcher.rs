@@ -413,10 +413,9 @@ impl Dispatcher {
     /// Puts into the index what people changed in the store.
     fn take_up_changes(&mut self) {
         let now = self.now();
-        let time = self.context.clock.now();
         let revived = self.context.by_hand.take_revived();
         for head in &revived.heads {
-            intake::open(&mut self.lanes, head, now, time, now);
+            intake::revived(&mut self.lanes, head, now);
         }
         if revived.too_many {
             self.intake.sweep();

@@ -189,13 +189,7 @@ impl Intake {
 }
 
 /// Puts a head into the index; `if_due` is its time there when it is due already.
-pub(super) fn open(
-    lanes: &mut Lanes,
-    head: &LaneHead,
-    if_due: Duration,
-    time: Timestamp,
-    now: Duration,
-) {
+fn open(lanes: &mut Lanes, head: &LaneHead, if_due: Duration, time: Timestamp, now: Duration) {
     let wait = Duration::try_from(head.next_attempt.duration_since(time)).unwrap_or_default();
     let due = if wait.is_zero() {
         if_due
@@ -203,6 +197,11 @@ pub(super) fn open(
         now.saturating_add(wait.min(LONGEST_WAIT))
     };
     lanes.open(head.lane, head.pos, due, queue(head));
+}
+
+/// Puts what a person had sent again into the index. It is due, whatever the clocks say.
+pub(super) fn revived(lanes: &mut Lanes, head: &LaneHead, now: Duration) {
+    lanes.revived(head.lane, head.pos, now, queue(head));
 }
 
 const fn queue(head: &LaneHead) -> Queue {

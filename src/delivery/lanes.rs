@@ -112,6 +112,8 @@ enum Standing {
 struct Meanwhile {
     /// The earliest delivery that arrived, or that a person had sent again.
     arrived: Option<DeliveryPos>,
+    /// The earliest that a person had sent again, be it the one that is being tried.
+    revived: Option<DeliveryPos>,
     /// Somebody turned up to whom the lane may lead.
     has_appeared: bool,
 }

@@ -57,7 +57,7 @@ impl Account<'_> {
 pub(super) enum Recorded {
     /// The delivery is through or with a person.
     Ended,
-    /// A person has ended it meanwhile.
+    /// A person has ended it meanwhile, or had it sent again.
     NotOpen,
     /// It is tried again after this wait.
     Later { wait: Duration, looking: bool },
@@ -145,8 +145,12 @@ impl Context {
                     attempt: attempt(AttemptOutcome::Retry, trouble),
                     doubt: account.doubt.clone(),
                 };
-                self.write(|| self.store.retry(&self.organisation, retry.clone()))
+                let was_open = self
+                    .write(|| self.store.retry(&self.organisation, retry.clone()))
                     .await?;
+                if !was_open {
+                    return Ok(Recorded::NotOpen);
+                }
                 self.count(AttemptOutcome::Retry, kind);
                 let looking = state == DeliveryState::Looking;
                 self.say(&account, if looking { "looking" } else { "retry" });
@@ -162,8 +166,12 @@ impl Context {
                     doubt: account.doubt.clone(),
                     reason,
                 };
-                self.write(|| self.store.bury(&self.organisation, bury.clone()))
+                let was_open = self
+                    .write(|| self.store.bury(&self.organisation, bury.clone()))
                     .await?;
+                if !was_open {
+                    return Ok(Recorded::NotOpen);
+                }
                 self.count(AttemptOutcome::Dead, kind);
                 self.metrics.buried(&delivery.source, code, 1);
                 self.say_dead(&account, code);

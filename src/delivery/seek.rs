@@ -56,13 +56,14 @@ impl Attempt {
             return Ok(self.remembered(id.clone()));
         }
         let context = Arc::clone(&self.context);
+        let since = context.by_hand.asks_since(delivery);
         for line in &delivery.customer.find {
             let now = context.clock.elapsed();
             let known = context.bindings().customer(line, now);
             if let Some(customer) = known {
                 return Ok(self.remembered(customer));
             }
-            let is_missing = context.bindings().is_missing(line, delivery.pos, now);
+            let is_missing = context.bindings().is_missing(line, since, now);
             if is_missing && afresh != Afresh::Everything {
                 continue;
             }
@@ -76,7 +77,7 @@ impl Attempt {
                 return Err(Stop::End(TurnEnd::NeedsLook));
             }
             let lane = self.turn.lane;
-            let asked_up_to = *context.store.arrivals().borrow();
+            let asked = context.as_of_now();
             let request = context.client.find(search);
             match self.call(ApiCall::Find, lane, request).await? {
                 Ok(Found::One(customer)) => {
@@ -91,7 +92,7 @@ impl Attempt {
                 }
                 Ok(Found::None) => {
                     let now = context.clock.elapsed();
-                    context.bindings().missed(line, asked_up_to, now);
+                    context.bindings().missed(line, asked, now);
                 }
                 Ok(Found::Several) => return Ok(Sought::Not(Outcome::Ambiguous)),
                 Err(error) => return Ok(Sought::Not(self.of_failure(error).await?)),

@@ -159,7 +159,7 @@ impl Delivery {
     }
 }
 
-/// That a person had a dead delivery sent again.
+/// That a person had a delivery sent again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Redelivery {
     pub at: Timestamp,

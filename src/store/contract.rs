@@ -158,12 +158,13 @@ macro_rules! contract_suite {
             $home: hands:
             a_redelivered_one_is_back_at_its_place_as_if_new,
             attempts_are_numbered_on_after_a_redelivery,
-            what_is_not_dead_or_says_nothing_is_not_redelivered,
+            what_waits_or_is_looked_for_is_redelivered_at_its_place,
+            what_is_not_open_or_says_nothing_is_not_redelivered,
             what_an_attempt_took_before_a_redelivery_counts_no_more,
             open_deliveries_are_found_by_what_is_asked,
             an_open_delivery_shows_what_would_be_sent,
             what_is_discarded_ends_and_says_why,
-            discarding_what_was_perhaps_sent_puts_its_parts_in_doubt,
+            what_was_perhaps_sent_is_in_doubt_once_a_person_changes_it,
             a_pause_is_kept_until_somebody_ends_it,
             a_change_of_too_many_is_refused_whole,
         );

@@ -1,5 +1,5 @@
-//! What people do with open deliveries, and with delivering: have dead ones sent again, discard what is not wanted,
-//! stop and start an organisation or a source.
+//! What people do with open deliveries, and with delivering: have them sent again, discard what is not wanted, stop and
+//! start an organisation or a source.
 //!
 //! The contract of the store holds here too: durable, atomic, ordered, accounted, timed, private. Many deliveries are
 //! changed a page at a time, each page in one step, so a crash in between leaves whole pages behind and nothing half
@@ -119,9 +119,11 @@ pub trait Hands: Send + Sync + fmt::Debug {
     /// The open delivery at a position.
     async fn open_delivery(&self, pos: DeliveryPos) -> Result<Option<OpenDelivery>, StoreError>;
 
-    /// Puts dead deliveries back into their lanes, each at its own place: due at once, its attempts and its budget as
-    /// new, its earlier attempts kept. Leaves out those that are not dead, and those without anything to send. Gives
-    /// those that were put back, as the dispatcher must know them.
+    /// Has open deliveries sent again, each at its own place in its lane: due at once, its attempts and its budget as
+    /// new, its earlier attempts kept. What was dead waits again, what waited does not wait for its time any more, and
+    /// what is looked for is looked for now. Of what was in a lane, and so perhaps sent, the customer's parts are in
+    /// doubt from here on, as with [`Hands::discard`]. Nothing is counted as new. Leaves out those that are not open,
+    /// and those without anything to send. Gives the others, as the dispatcher must know them.
     ///
     /// # Errors
     /// Nothing was changed; also where more than [`MOST_CHANGED`] are asked for.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use quentli_gateway::{
+    customer::OnMissing,
     delivery::Settings,
     event::{DeadReason, DeliveryState, EventSeq, NewerData, OrganisationName, SourceName},
     sandbox::{Action, Fault},
@@ -159,6 +160,76 @@ async fn a_customer_who_was_missing_is_looked_for_as_long_as_the_first_time() {
     world.add_customer("ana");
     world.clock.advance(missing_for / 2);
     world.wait_for(event, "delivered").await;
+}
+
+#[tokio::test]
+async fn what_waits_for_its_retry_is_tried_at_once_where_a_person_wants_it() {
+    let mut world = World::with_customers(&["ana"]).await;
+    let busy = Fault::times(3, status(503)).on_method("PATCH");
+    world.sandbox.fault(busy).unwrap();
+    let first = world
+        .accept(Update::by_id("ana", &json!({"name": "First"})))
+        .await;
+    let second = world
+        .accept(Update::by_id("ana", &json!({"name": "Second"})))
+        .await;
+    world
+        .drive_until("three attempts", SECOND, |world| world.changes().len() == 3)
+        .await;
+    world.wait_for(first, "waiting").await;
+    let created = world.totals().await.created;
+    assert_eq!(world.redeliver(&[first], NewerData::Kept).await, 1);
+    // No time passes.
+    world.wait_for(first, "delivered").await;
+    world.wait_for(second, "delivered").await;
+    assert_eq!(world.at_quentli("ana", "name"), "Second");
+    assert_eq!(world.totals().await.created, created, "nothing is new");
+}
+
+#[tokio::test]
+async fn what_is_looked_for_is_looked_for_at_once_where_a_person_wants_it() {
+    let mut world = World::with_customers(&[]).await;
+    let event = world
+        .accept(Update::by_username("ana", &json!({"name": "Ana"})))
+        .await;
+    world.wait_for(event, "looking").await;
+    world.add_customer("ana");
+    world.redeliver(&[event], NewerData::Kept).await;
+    // No time passes, so that nobody was found a moment ago is still known.
+    world.wait_for(event, "delivered").await;
+}
+
+#[tokio::test]
+async fn what_died_because_nobody_was_found_a_moment_ago_is_looked_for_again() {
+    let mut world = World::with_customers(&[]).await;
+    let update = |name: &str| {
+        let update = Update::by_username("ana", &json!({"name": name}));
+        update.on_missing(OnMissing::Fail)
+    };
+    let event = world.accept(update("Ana")).await;
+    world.wait_for(event, "dead customer-not-found").await;
+    world.add_customer("ana");
+    world.redeliver(&[event], NewerData::Kept).await;
+    world.wait_for(event, "delivered").await;
+}
+
+#[tokio::test]
+async fn what_is_sent_again_while_it_is_on_its_way_goes_once_more() {
+    let mut world = World::with_customers(&["ana"]).await;
+    let slow = Fault::once(Action::Slow { milliseconds: 300 });
+    world.sandbox.fault(slow.on_method("PATCH")).unwrap();
+    let event = world
+        .accept(Update::by_id("ana", &json!({"name": "Ana"})))
+        .await;
+    world
+        .until("the attempt", |world| {
+            world.handle().status().in_flight == 1
+        })
+        .await;
+    assert_eq!(world.redeliver(&[event], NewerData::Kept).await, 1);
+    world.drive_until_done(SECOND / 10).await;
+    assert_eq!(world.standing(event).await, "delivered");
+    assert_eq!(names(&world), ["Ana", "Ana"], "the first may have failed");
 }
 
 /// 10,000 dead deliveries of as many customers, sent again while no dispatcher is at work.

@@ -26,8 +26,6 @@ pub(super) enum Verdict {
 pub(super) enum Obstacle {
     /// There is no open delivery of the number.
     NotOpen,
-    /// It waits already, or its customer is looked for.
-    NotDead,
     /// The mapping failed, so there is nothing to send.
     NotMapped,
     /// The mapping gave nothing to find the customer by.
@@ -47,7 +45,6 @@ impl Obstacle {
     pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::NotOpen => "not-open",
-            Self::NotDead => "not-dead",
             Self::NotMapped => "mapping",
             Self::NoCustomer => "no-customer-reference",
             Self::NoOrganisation => "no-organisation",
@@ -59,11 +56,8 @@ impl Obstacle {
 }
 
 impl Admin {
-    /// What would be sent of a dead delivery.
+    /// What would be sent of an open delivery.
     pub(super) fn sendable<'o>(&self, open: &'o OpenDelivery) -> Result<&'o Delivery, Obstacle> {
-        if open.state != DeliveryState::Dead {
-            return Err(Obstacle::NotDead);
-        }
         let Some(delivery) = &open.delivery else {
             let is_unaddressed = open.code.as_deref() == Some("no-customer-reference");
             return Err(if is_unaddressed {
@@ -86,6 +80,7 @@ impl Admin {
         &self,
         delivery: &Delivery,
         customer: Option<&CustomerId>,
+        state: DeliveryState,
         newer: NewerData,
     ) -> Result<Verdict, StoreError> {
         let Some(customer) = customer else {
@@ -105,7 +100,8 @@ impl Admin {
         let select = |newer| {
             let candidate = Candidate {
                 delivery: &again(newer),
-                possibly_sent: false,
+                // As the store has it from then on: in doubt.
+                possibly_sent: state != DeliveryState::Dead,
             };
             dedup::select(&[candidate], &known, now)
         };

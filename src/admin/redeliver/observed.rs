@@ -6,7 +6,7 @@ use http::StatusCode;
 use super::{Answer, Expected, Obstacle, Wish};
 use crate::{
     admin::{Admin, answer::misread, guard::problem, operator::Operator},
-    event::{DeliveryPos, Redelivery, SourceName},
+    event::{DeliveryPos, DeliveryState, Redelivery, SourceName},
     source::{Lookup, Mode},
     store::StoreError,
 };
@@ -88,7 +88,8 @@ impl Admin {
             positions.push(delivery.pos);
             if wish.dry_run {
                 let customer = delivery.customer.id.as_ref();
-                expected.add(self.judge(delivery, customer, how.newer).await?);
+                let state = DeliveryState::Dead;
+                expected.add(self.judge(delivery, customer, state, how.newer).await?);
             }
         }
         if wish.dry_run {

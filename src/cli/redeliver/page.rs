@@ -11,6 +11,8 @@ use crate::cli::table::count;
 pub(super) enum Kind {
     #[default]
     Dead,
+    /// What is dead, waits or is looked for.
+    Open,
     /// What a source only observed.
     Observed,
 }
@@ -86,6 +88,7 @@ impl Counts {
         if self.is_nothing() {
             let nothing = match self.kind {
                 Kind::Dead => "no dead delivery is like that",
+                Kind::Open => "no open delivery is like that",
                 Kind::Observed => "nothing is left of what the source only observed",
             };
             return vec![nothing.to_owned()];
@@ -111,7 +114,7 @@ impl Counts {
     }
 }
 
-const EXPECTED: [(&str, &str); 5] = [
+const EXPECTED: [(&str, &str); 7] = [
     ("send", "to be sent"),
     (
         "send_in_part",
@@ -125,6 +128,14 @@ const EXPECTED: [(&str, &str); 5] = [
     (
         "stale",
         "with nothing left to send, since something newer was applied; `--overwrite` sends them all the same",
+    ),
+    (
+        "waiting",
+        "of these wait already: they would be tried now, or as soon as those before them are through",
+    ),
+    (
+        "looking",
+        "of these wait for a customer who was not found: they would be looked for now",
     ),
 ];
 
@@ -140,7 +151,7 @@ const REMAPPED: [(&str, &str); 6] = [
     ("new", "of these are new: nothing was in their place before"),
 ];
 
-const CANNOT: [(&str, &str); 8] = [
+const CANNOT: [(&str, &str); 7] = [
     (
         "mapping",
         "that cannot be sent as they are, since the mapping failed: mend the source's file and add `--remap`",
@@ -165,7 +176,6 @@ const CANNOT: [(&str, &str); 8] = [
         "observes",
         "that cannot be sent, since their source only observes: take `mode: observe` out of its file first",
     ),
-    ("not-dead", "that are not dead, and stay as they are"),
     ("not-open", "that are not there, or ended"),
 ];
 
@@ -178,7 +188,7 @@ mod tests {
         let mut counts = Counts::default();
         for page in [
             json!({"found": 5, "redelivered": 4, "expected": {"send": 3, "unchanged": 1, "stale": 0}, "cannot": {"mapping": 1}}),
-            json!({"found": 2, "redelivered": 1, "expected": {"send": 0, "unchanged": 0, "stale": 1}, "cannot": {"not-dead": 1}}),
+            json!({"found": 2, "redelivered": 1, "expected": {"send": 0, "unchanged": 0, "stale": 1, "waiting": 1, "looking": 0}, "cannot": {"not-open": 1}}),
         ] {
             counts.add(&page);
         }
@@ -187,8 +197,9 @@ mod tests {
           3  to be sent
           1  that change nothing: Quentli confirmed these values already
           1  with nothing left to send, since something newer was applied; `--overwrite` sends them all the same
+          1  of these wait already: they would be tried now, or as soon as those before them are through
           1  that cannot be sent as they are, since the mapping failed: mend the source's file and add `--remap`
-          1  that are not dead, and stay as they are
+          1  that are not there, or ended
     ");
         assert_eq!(Counts::default().lines(), ["no dead delivery is like that"]);
         let nothing = Counts::of(Kind::Observed).lines();

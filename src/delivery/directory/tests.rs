@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     customer::{FindBy, Patch},
+    event::DeliveryPos,
     quentli::Customer,
 };
 
@@ -53,7 +54,7 @@ fn scanned(folios: &[&str]) -> Directory {
 }
 
 fn scan(directory: &mut Directory, up_to: i64, folios: &[&str]) -> Option<ScanNumber> {
-    directory.begin_scan(DeliveryPos(up_to));
+    directory.begin_scan(DeliveryPos(up_to).into());
     for (number, value) in (0..).zip(folios) {
         learn(directory, &customer(number, &[("folio", value)]));
     }
@@ -61,7 +62,7 @@ fn scan(directory: &mut Directory, up_to: i64, folios: &[&str]) -> Option<ScanNu
 }
 
 fn look(directory: &mut Directory, value: &str, pos: i64) -> Looked {
-    directory.look("folio", folio(value), DeliveryPos(pos))
+    directory.look("folio", folio(value), DeliveryPos(pos).into())
 }
 
 fn held(numbers: &[u32]) -> Looked {
@@ -73,7 +74,7 @@ fn before_the_first_scan_is_through_nothing_can_be_said() {
     let mut directory = Directory::new(1000);
     directory.load_keys(["folio"]);
     assert_eq!(look(&mut directory, "a", 1), Looked::Wait(ScanNumber(1)));
-    directory.begin_scan(DeliveryPos(5));
+    directory.begin_scan(DeliveryPos(5).into());
     learn(&mut directory, &customer(0, &[("folio", "a")]));
     // A second one with this folio may still come.
     assert_eq!(look(&mut directory, "a", 9), Looked::Wait(ScanNumber(1)));
@@ -86,7 +87,7 @@ fn that_nobody_has_a_value_is_said_only_to_deliveries_from_before_the_scan() {
     let mut directory = scanned(&["a"]);
     assert_eq!(look(&mut directory, "b", 10), Looked::Nobody);
     assert_eq!(look(&mut directory, "b", 11), Looked::Wait(ScanNumber(2)));
-    directory.begin_scan(DeliveryPos(20));
+    directory.begin_scan(DeliveryPos(20).into());
     assert_eq!(look(&mut directory, "b", 20), Looked::Wait(ScanNumber(2)));
     assert_eq!(look(&mut directory, "b", 21), Looked::Wait(ScanNumber(3)));
     directory.call_off_scan();
@@ -142,7 +143,7 @@ fn what_was_shown_before_a_change_of_ours_does_not_undo_it() {
     let mut directory = scanned(&["a"]);
     let keys = directory.keys();
     let mark = directory.mark();
-    directory.begin_scan(DeliveryPos(20));
+    directory.begin_scan(DeliveryPos(20).into());
     change(&mut directory, 0, r#"[{"key":"folio","value":"b"}]"#);
     let before = keys.row(&customer(0, &[("folio", "a")])).unwrap();
     directory.learn(before, mark);
@@ -157,7 +158,7 @@ fn what_was_shown_before_a_change_of_ours_does_not_undo_it() {
 #[test]
 fn whom_a_scan_does_not_see_is_gone_and_whom_we_changed_meanwhile_is_not() {
     let mut directory = scanned(&["a", "b", "c"]);
-    directory.begin_scan(DeliveryPos(20));
+    directory.begin_scan(DeliveryPos(20).into());
     learn(&mut directory, &customer(0, &[("folio", "a")]));
     change(&mut directory, 1, r#"[{"key":"folio","value":"b"}]"#);
     change(&mut directory, 7, r#"[{"key":"folio","value":"new"}]"#);
@@ -186,7 +187,7 @@ fn whoever_was_named_wrongly_is_waited_for_until_the_next_scan_and_no_longer() {
 fn a_new_key_needs_a_scan_of_its_own_and_one_that_is_gone_takes_its_entries_along() {
     let mut directory = scanned(&["a"]);
     assert!(directory.figures().is_complete);
-    directory.begin_scan(DeliveryPos(20));
+    directory.begin_scan(DeliveryPos(20).into());
     directory.load_keys(["folio", "rfc"]);
     learn(
         &mut directory,
@@ -196,7 +197,7 @@ fn a_new_key_needs_a_scan_of_its_own_and_one_that_is_gone_takes_its_entries_alon
     assert!(!directory.figures().is_complete);
     assert_eq!(look(&mut directory, "a", 1), held(&[0]));
     let rfc = LaneKey::of("metadata.rfc", "x");
-    let looked = directory.look("rfc", rfc, DeliveryPos(1));
+    let looked = directory.look("rfc", rfc, DeliveryPos(1).into());
     assert_eq!(looked, Looked::Wait(ScanNumber(3)));
     directory.load_keys(["rfc"]);
     assert_eq!(directory.figures().entries, 1);
@@ -261,7 +262,7 @@ proptest! {
                     table.remove(&number);
                 }
                 1 => {
-                    directory.begin_scan(DeliveryPos(20));
+                    directory.begin_scan(DeliveryPos(20).into());
                     for (number, value) in &table {
                         learn(&mut directory, &customer(*number, &[("folio", value)]));
                     }

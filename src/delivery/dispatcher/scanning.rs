@@ -23,9 +23,9 @@ impl Dispatcher {
             return;
         }
         if !self.scan.is_running() {
-            let up_to = *self.context.store.arrivals().borrow();
+            let as_of = self.context.as_of_now();
             self.scan_began = self.time_of(now);
-            self.context.directory.lock().begin_scan(up_to);
+            self.context.directory.lock().begin_scan(as_of);
             self.scan.begin(now);
         }
         if let Some(page) = self.scan.ask() {

@@ -11,13 +11,38 @@ impl Lanes {
         self.redeliver.len()
     }
 
-    /// What a person had sent again while an attempt was on its way comes before the head that was tried.
+    /// A person had a delivery sent again: it waits neither for its time nor for its customer, only for those before it.
+    /// `queue` is [`Queue::Redeliver`] where nothing else waits in the lane.
+    pub(in crate::delivery) fn revived(
+        &mut self,
+        lane: LaneKey,
+        pos: DeliveryPos,
+        due: Duration,
+        queue: Queue,
+    ) {
+        match self.by_key.get(&lane).map(|lane| lane.head) {
+            Some(head) if pos <= head => {
+                if queue == Queue::Redeliver {
+                    self.lower(lane);
+                } else {
+                    self.lift(lane);
+                }
+                self.overtake(lane, pos, due);
+            }
+            Some(_) | None => self.open(lane, pos, due, queue),
+        }
+    }
+
+    /// What a person had sent again while an attempt was on its way comes before the head that was tried, or is that
+    /// and comes at once.
     pub(super) fn overtake_late(&mut self, lane: LaneKey, meanwhile: Meanwhile, now: Duration) {
-        let head = self.by_key.get(&lane).map(|lane| lane.head);
-        if let Some((arrived, head)) = meanwhile.arrived.zip(head)
-            && arrived < head
-        {
-            self.overtake(lane, arrived, now);
+        let Some(head) = self.by_key.get(&lane).map(|lane| lane.head) else {
+            return;
+        };
+        let arrived = meanwhile.arrived.filter(|arrived| *arrived < head);
+        let revived = meanwhile.revived.filter(|revived| *revived <= head);
+        if let Some(first) = arrived.into_iter().chain(revived).min() {
+            self.overtake(lane, first, now);
         }
     }
 
@@ -43,15 +68,17 @@ impl Lanes {
         }
     }
 
-    /// A delivery is put before the head of a lane.
+    /// A delivery is put before the head of a lane, or is the head and waits no more.
     pub(super) fn overtake(&mut self, lane: LaneKey, pos: DeliveryPos, due: Duration) {
         let Some(known) = self.by_key.get(&lane).copied() else {
             return;
         };
         match known.standing {
             Standing::InFlight => {
-                let arrived = &mut self.in_flight.entry(lane).or_default().arrived;
-                *arrived = Some(arrived.map_or(pos, |earliest| earliest.min(pos)));
+                let meanwhile = self.in_flight.entry(lane).or_default();
+                for earliest in [&mut meanwhile.arrived, &mut meanwhile.revived] {
+                    *earliest = Some(earliest.map_or(pos, |earliest| earliest.min(pos)));
+                }
                 return;
             }
             Standing::Queued => self.dequeue(lane),
@@ -74,6 +101,18 @@ impl Lanes {
 
     /// Something newly accepted waits in a lane, or behind it.
     pub(super) fn lift(&mut self, lane: LaneKey) {
+        self.sort(lane, false);
+    }
+
+    /// Nothing waits in a lane any more but what a person had sent again. In another lane of its customer there may be
+    /// something new: such a one stays.
+    fn lower(&mut self, lane: LaneKey) {
+        if self.others_of(lane).is_empty() {
+            self.sort(lane, true);
+        }
+    }
+
+    fn sort(&mut self, lane: LaneKey, redelivered: bool) {
         let Some(known) = self.by_key.get(&lane).copied() else {
             return;
         };
@@ -82,9 +121,9 @@ impl Lanes {
             self.dequeue(lane);
         }
         self.update(lane, |lane| {
-            lane.redelivered = false;
-            if lane.queue == Queue::Redeliver {
-                lane.queue = Queue::Send;
+            lane.redelivered = redelivered;
+            if matches!(lane.queue, Queue::Send | Queue::Redeliver) {
+                lane.queue = lane.sends();
             }
         });
         if is_queued {

@@ -327,6 +327,43 @@ fn what_is_sent_again_overtakes_whatever_its_lane_waits_for() {
 }
 
 #[test]
+fn a_head_that_is_sent_again_waits_no_more() {
+    let waiting = || {
+        let mut lanes = lanes(&[("a", 1)]);
+        lanes.next(NOW);
+        lanes
+    };
+    let again = |lanes: &mut Lanes| lanes.revived(lane("a"), DeliveryPos(1), NOW, Queue::Send);
+    for looking in [false, true] {
+        let mut lanes = waiting();
+        lanes.later(lane("a"), NOW + MINUTE, looking, NOW);
+        again(&mut lanes);
+        assert_eq!(heads(&mut lanes, 2, NOW), [1], "looking: {looking}");
+    }
+    let mut lanes = waiting();
+    again(&mut lanes);
+    lanes.later(lane("a"), NOW + MINUTE, false, NOW);
+    assert_eq!(heads(&mut lanes, 2, NOW), [1], "while it was being tried");
+    let mut lanes = waiting();
+    lanes.open(lane("a"), DeliveryPos(1), NOW, Queue::Send);
+    lanes.later(lane("a"), NOW + MINUTE, false, NOW);
+    assert_eq!(lanes.next(NOW), None, "a sweep alone changes nothing");
+}
+
+#[test]
+fn a_waiting_one_that_is_sent_again_keeps_nothing_new_waiting() {
+    let mut lanes = lanes(&[("a", 1), ("b", 2), ("c", 3)]);
+    for (name, pos) in [("a", 1), ("b", 2)] {
+        lanes.revived(lane(name), DeliveryPos(pos), NOW, Queue::Redeliver);
+    }
+    assert_eq!(lanes.redelivering(), 2);
+    assert_eq!(heads(&mut lanes, 3, NOW), [3, 1, 2]);
+    lanes.ended(lane("a"), Some(DeliveryPos(9)), NOW);
+    lanes.revived(lane("a"), DeliveryPos(9), NOW, Queue::Send);
+    assert_eq!(lanes.redelivering(), 0, "something new waits behind it");
+}
+
+#[test]
 fn a_stopped_lane_has_no_turn_and_holds_its_customer_only() {
     let (sis, crm): (SourceName, SourceName) = ("sis".parse().unwrap(), "crm".parse().unwrap());
     let mut lanes = lanes(&[("a", 1), ("also-a", 2), ("b", 3)]);

@@ -46,17 +46,17 @@ impl Attempt {
         };
         let context = Arc::clone(&self.context);
         let value = line.lane();
-        let is_ambiguous =
-            context
-                .bindings()
-                .is_ambiguous(line, delivery.pos, context.clock.elapsed());
+        let since = context.by_hand.asks_since(delivery);
+        let is_ambiguous = context
+            .bindings()
+            .is_ambiguous(line, since, context.clock.elapsed());
         if is_ambiguous {
             return Ok(Listed::Sought(Sought::Not(Outcome::Ambiguous)));
         }
         for _ in 0..LOOKS {
             let looked = {
                 let mut directory = context.directory.lock();
-                let looked = directory.look(key, value, delivery.pos);
+                let looked = directory.look(key, value, since);
                 match looked {
                     Looked::Held(_) => {}
                     Looked::Wait(_) => directory.wait_for(value, self.turn.lane),
@@ -75,7 +75,7 @@ impl Attempt {
             if !self.turn.may_look && afresh == Afresh::Nothing {
                 return Err(Stop::End(TurnEnd::NeedsLook));
             }
-            let asked_up_to = *context.store.arrivals().borrow();
+            let asked = context.as_of_now();
             let mut having = Vec::new();
             for id in &held {
                 match self.shown(id, line).await? {
@@ -88,7 +88,7 @@ impl Attempt {
                 }
                 if having.len() > 1 {
                     let now = context.clock.elapsed();
-                    context.bindings().is_shared(line, asked_up_to, now);
+                    context.bindings().is_shared(line, asked, now);
                     return Ok(Listed::Sought(Sought::Not(Outcome::Ambiguous)));
                 }
             }

@@ -299,7 +299,7 @@ impl Run<'_> {
             let Some(opened) = self.model.open.get_mut(&pos) else {
                 continue;
             };
-            if opened.state == DeliveryState::Dead && !opened.who.is_empty() {
+            if !opened.who.is_empty() {
                 opened.state = DeliveryState::Waiting;
                 opened.revision += 1;
                 expected.push((pos, lane(&opened.who)));

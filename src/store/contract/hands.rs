@@ -65,16 +65,13 @@ pub(in crate::store) async fn a_redelivered_one_is_back_at_its_place_as_if_new(h
         pos: dead,
         state: DeliveryState::Waiting,
         next_attempt: time(100),
-        redelivered: true,
+        redelivered: false,
     };
-    assert_eq!(heads, std::slice::from_ref(&head));
+    assert_eq!(heads, std::slice::from_ref(&head), "something new waits");
     assert_eq!(
         store.lanes(&organisation(), None, 9).await.unwrap(),
-        [LaneHead {
-            redelivered: false,
-            ..head
-        }],
-        "a sweep finds it as well, and that something new waits behind it"
+        [head],
+        "a sweep finds it as well"
     );
     let taken = store.take(&organisation(), lane("u1"), 9).await.unwrap();
     let [first, second] = &taken[..] else {
@@ -121,14 +118,58 @@ pub(in crate::store) async fn attempts_are_numbered_on_after_a_redelivery(home: 
     assert_eq!(numbers, [1, 2, 3]);
 }
 
-pub(in crate::store) async fn what_is_not_dead_or_says_nothing_is_not_redelivered(home: &dyn Home) {
+pub(in crate::store) async fn what_waits_or_is_looked_for_is_redelivered_at_its_place(
+    home: &dyn Home,
+) {
     let (store, hands) = home.open_hands().await;
-    let waits = accept_one(&*store, 1, "u1").await;
-    let looks = accept_one(&*store, 2, "u2").await;
-    store
-        .retry(&organisation(), retry(looks, DeliveryState::Looking))
-        .await
-        .unwrap();
+    let states = [
+        ("u1", DeliveryState::Waiting),
+        ("u2", DeliveryState::Looking),
+    ];
+    for (number, (who, state)) in (1..).zip(states) {
+        let first = accept_one(&*store, number, who).await;
+        let second = accept_one(&*store, number + 10, who).await;
+        let retry = Retry {
+            spent: Duration::from_secs(9),
+            next_attempt: time(5000),
+            ..retry(first, state)
+        };
+        assert!(store.retry(&organisation(), retry).await.unwrap());
+        let heads = hands.redeliver(vec![first, second], again()).await.unwrap();
+        let shown: Vec<_> = heads
+            .iter()
+            .map(|head| (head.pos, head.state, head.next_attempt, head.redelivered))
+            .collect();
+        let waiting = DeliveryState::Waiting;
+        assert_eq!(
+            shown,
+            [
+                (first, waiting, time(100), false),
+                (second, waiting, time(100), true)
+            ]
+        );
+        let taken = store.take(&organisation(), lane(who), 9).await.unwrap();
+        let shown: Vec<_> = taken
+            .iter()
+            .map(|one| (one.pos, one.revision, one.attempts, one.earlier_attempts))
+            .collect();
+        assert_eq!(shown, [(first, 1, 0, 1), (second, 1, 0, 0)], "{state:?}");
+        assert!(taken.iter().all(|one| one.spent == Duration::ZERO));
+    }
+    assert_eq!(totals_add_up(&*store).await, (4, 0, 0));
+    assert_eq!(store.totals().await.unwrap().created, 4, "none is new");
+}
+
+pub(in crate::store) async fn what_is_not_open_or_says_nothing_is_not_redelivered(home: &dyn Home) {
+    let (store, hands) = home.open_hands().await;
+    let ended = accept_one(&*store, 1, "u1").await;
+    let owner = organisation();
+    assert!(
+        store
+            .finish(&owner, finish(ended, End::Delivered))
+            .await
+            .unwrap()
+    );
     let fate = Fate::Dead {
         reason: reason(),
         update: None,
@@ -136,9 +177,9 @@ pub(in crate::store) async fn what_is_not_dead_or_says_nothing_is_not_redelivere
     let unmapped = event(vec![group(3, vec![delivery(0, 0, fate)])]);
     let unmapped = accept(&*store, unmapped).await;
     let unmapped = pos_of(&store.deliveries_of(unmapped).await.unwrap()[0]);
-    let all = vec![waits, looks, unmapped, DeliveryPos(999)];
+    let all = vec![ended, unmapped, DeliveryPos(999)];
     assert_eq!(hands.redeliver(all, again()).await.unwrap(), []);
-    assert_eq!(totals_add_up(&*store).await, (1, 1, 1));
+    assert_eq!(totals_add_up(&*store).await, (0, 0, 1));
 }
 
 pub(in crate::store) async fn what_an_attempt_took_before_a_redelivery_counts_no_more(
@@ -345,12 +386,12 @@ pub(in crate::store) async fn what_is_discarded_ends_and_says_why(home: &dyn Hom
     assert_eq!(again, [], "it has ended");
 }
 
-pub(in crate::store) async fn discarding_what_was_perhaps_sent_puts_its_parts_in_doubt(
+pub(in crate::store) async fn what_was_perhaps_sent_is_in_doubt_once_a_person_changes_it(
     home: &dyn Home,
 ) {
     let (store, hands) = home.open_hands().await;
-    let confirm = async |part: PartKey| {
-        let carrier = accept_one(&*store, 50, "carrier").await;
+    let confirm = async |number, part: PartKey| {
+        let carrier = accept_one(&*store, number, "carrier").await;
         let applied = AppliedPart {
             part,
             value: [7; 16],
@@ -366,7 +407,7 @@ pub(in crate::store) async fn discarding_what_was_perhaps_sent_puts_its_parts_in
         };
         assert!(store.finish(&organisation(), finish).await.unwrap());
     };
-    confirm(PartKey::Field(Field::Email)).await;
+    confirm(50, PartKey::Field(Field::Email)).await;
     let known = async || {
         let applied = store.applied(&organisation(), &customer("cus_1")).await;
         let applied = applied.unwrap();
@@ -374,13 +415,17 @@ pub(in crate::store) async fn discarding_what_was_perhaps_sent_puts_its_parts_in
         !applied[0].is_in_doubt
     };
     let dead = bury_one(&*store, 1, "u1").await;
-    hands.discard(vec![dead], None, time(70)).await.unwrap();
+    hands.redeliver(vec![dead], again()).await.unwrap();
     assert!(known().await, "its death said what is in doubt");
+    hands.redeliver(vec![dead], again()).await.unwrap();
+    assert!(!known().await, "it was back in its lane");
+    confirm(51, PartKey::Field(Field::Email)).await;
     let tried = accept_one(&*store, 2, "u1").await;
     store
         .retry(&organisation(), retry(tried, DeliveryState::Waiting))
         .await
         .unwrap();
+    assert!(known().await);
     hands.discard(vec![tried], None, time(70)).await.unwrap();
     assert!(!known().await);
 }

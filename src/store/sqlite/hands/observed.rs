@@ -127,13 +127,7 @@ impl Group<'_> {
         let tally = self.sum.of_source(source.as_str());
         tally.reopens(End::Dropped);
         tally.enters(DeliveryState::Waiting);
-        Ok(Some(LaneHead {
-            organisation: observed.organisation,
-            lane: observed.lane,
-            pos,
-            state: DeliveryState::Waiting,
-            next_attempt: how.at,
-            redelivered: true,
-        }))
+        self.sent_again(observed.organisation, observed.lane, pos, how)
+            .map(Some)
     }
 }

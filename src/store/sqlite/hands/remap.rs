@@ -294,7 +294,10 @@ impl Group<'_> {
         let tally = self.sum.of_source(&opened.source);
         tally.leaves(opened.state);
         tally.enters(state);
-        Ok(head(remap, pos, update).filter(|_| state == DeliveryState::Waiting))
+        if state != DeliveryState::Waiting {
+            return Ok(None);
+        }
+        self.head(remap, pos, update)
     }
 
     /// A delivery where none was.
@@ -323,20 +326,23 @@ impl Group<'_> {
             remap.how.newer == NewerData::Overwritten,
             place
         ])?;
-        Ok(match &delivery.fate {
-            FateRow::Waiting { update, .. } => head(remap, pos, Some(update)),
-            FateRow::Dead { .. } | FateRow::Dropped { .. } | FateRow::Observed { .. } => None,
-        })
+        match &delivery.fate {
+            FateRow::Waiting { update, .. } => self.head(remap, pos, Some(update)),
+            FateRow::Dead { .. } | FateRow::Dropped { .. } | FateRow::Observed { .. } => Ok(None),
+        }
     }
-}
 
-fn head(remap: &Remap, pos: i64, update: Option<&UpdateColumns>) -> Option<LaneHead> {
-    Some(LaneHead {
-        organisation: remap.rows.organisation.clone(),
-        lane: update?.lane?,
-        pos: DeliveryPos(pos),
-        state: DeliveryState::Waiting,
-        next_attempt: remap.how.at,
-        redelivered: true,
-    })
+    fn head(
+        &self,
+        remap: &Remap,
+        pos: i64,
+        update: Option<&UpdateColumns>,
+    ) -> Result<Option<LaneHead>, Fault> {
+        let Some(lane) = update.and_then(|update| update.lane) else {
+            return Ok(None);
+        };
+        let organisation = remap.rows.organisation.clone();
+        self.sent_again(organisation, lane, DeliveryPos(pos), remap.how)
+            .map(Some)
+    }
 }

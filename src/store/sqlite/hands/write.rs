@@ -1,23 +1,25 @@
 //! Writes what a person changes.
 
 use jiff::Timestamp;
-use rusqlite::{OptionalExtension as _, Row, params};
+use rusqlite::params;
 
 use super::{HandsChange, HandsOutcome, read};
 use crate::{
     event::{DeliveryPos, DeliveryState, End, LaneKey, NewerData, OrganisationName, Redelivery},
     store::{
         Finish, LaneHead, OpenDelivery, Pause, PauseScope,
-        sqlite::{decode, fault::Fault, group::Group, rows::millis},
+        sqlite::{fault::Fault, group::Group, rows::millis},
     },
 };
 
-// What has no lane, customer or patch cannot be sent, however often.
 const REVIVE: &str = "
     UPDATE delivery SET state = 'waiting', next_attempt = ?2, spent = 0, earlier_attempts = attempts, code = NULL,
                         trouble = NULL, redelivered_at = ?2, overwrites = ?3, revision = revision + 1
-    WHERE pos = ?1 AND state = 'dead' AND lane IS NOT NULL AND customer IS NOT NULL AND patch IS NOT NULL
-    RETURNING source, organisation, lane";
+    WHERE pos = ?1";
+
+pub(in crate::store::sqlite) const LAST_IS_REDELIVERED: &str = "
+    SELECT redelivered_at IS NOT NULL FROM delivery INDEXED BY delivery_lane
+    WHERE organisation = ?1 AND lane = ?2 AND state <> 'dead' ORDER BY pos DESC LIMIT 1";
 
 const PAUSE: &str = "
     INSERT INTO pause (kind, name, at, by, reason) VALUES (?1, ?2, ?3, ?4, ?5)
@@ -79,31 +81,48 @@ impl Group<'_> {
     }
 
     fn revive(&mut self, pos: DeliveryPos, how: Redelivery) -> Result<Option<LaneHead>, Fault> {
-        let read = |row: &Row<'_>| -> rusqlite::Result<(String, String, [u8; 16])> {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-        };
-        let revived = self
-            .connection
-            .prepare_cached(REVIVE)?
-            .query_row(
-                params![pos.0, millis(how.at), how.newer == NewerData::Overwritten],
-                read,
-            )
-            .optional()?;
-        let Some((source, organisation, lane)) = revived else {
+        let Some(open) = read::one(self.connection, pos)? else {
             return Ok(None);
         };
-        let tally = self.sum.of_source(&source);
-        tally.leaves(DeliveryState::Dead);
+        // What has no lane, customer or patch cannot be sent, however often.
+        let Some(delivery) = &open.delivery else {
+            return Ok(None);
+        };
+        self.doubt_of_open(&open)?;
+        self.connection.prepare_cached(REVIVE)?.execute(params![
+            pos.0,
+            millis(how.at),
+            how.newer == NewerData::Overwritten
+        ])?;
+        let tally = self.sum.of_source(open.source.as_str());
+        tally.leaves(open.state);
         tally.enters(DeliveryState::Waiting);
-        Ok(Some(LaneHead {
-            organisation: decode::text(&organisation, "organisation")?,
-            lane: LaneKey::from_bytes(lane),
+        self.sent_again(open.organisation, delivery.lane, pos, how)
+            .map(Some)
+    }
+
+    /// What a person had sent again, as the dispatcher must know it.
+    pub(super) fn sent_again(
+        &self,
+        organisation: OrganisationName,
+        lane: LaneKey,
+        pos: DeliveryPos,
+        how: Redelivery,
+    ) -> Result<LaneHead, Fault> {
+        let redelivered = self
+            .connection
+            .prepare_cached(LAST_IS_REDELIVERED)?
+            .query_row(params![organisation.as_str(), lane.as_bytes()], |row| {
+                row.get(0)
+            })?;
+        Ok(LaneHead {
+            organisation,
+            lane,
             pos,
             state: DeliveryState::Waiting,
             next_attempt: how.at,
-            redelivered: true,
-        }))
+            redelivered,
+        })
     }
 
     fn discard(
