@@ -33,6 +33,7 @@ mod erase;
 mod events;
 mod guard;
 mod metrics;
+mod names;
 mod notify;
 mod openapi;
 mod operator;

@@ -16,6 +16,7 @@ mod forget_secret;
 mod functions;
 mod healthcheck;
 mod new;
+mod newest;
 mod notify;
 mod operators;
 mod output;

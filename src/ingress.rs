@@ -43,7 +43,7 @@ use url::Url;
 pub use again::map_again;
 pub use late::{Late, LateCounts, NotTried};
 pub use numbering::NumberingFigures;
-pub use rejected::{lasting, meaning};
+pub use rejected::{lasting, meaning, reasons};
 pub use server::{ServerLimits, listen, serve};
 
 use self::{

@@ -8,16 +8,16 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     Admin,
     answer::{misread, unavailable},
     operator::Operator,
-    selection::{self, Stretch, Which},
+    selection::{self, Page, Selection, Stretch, Which},
 };
 use crate::{
-    event::{DeliveryPos, DeliveryState, End},
+    event::{DeliveryPos, End},
     store::{Act, StoreError},
 };
 
@@ -42,55 +42,64 @@ pub(super) async fn discard(
     operator: Operator,
     wish: Result<Json<Wish>, JsonRejection>,
 ) -> Response {
-    let wish = match selection::read(wish) {
-        Ok(wish) => wish,
-        Err(answer) => return answer,
-    };
-    let selection = match wish.which.understood(DeliveryState::Dead) {
-        Ok(selection) => selection,
-        Err(answer) => return answer,
-    };
-    let why = match understood_why(wish.why) {
-        Ok(why) => why,
-        Err(answer) => return answer,
-    };
-    let done = async {
-        let page = selection.page(&admin, wish.stretch).await?;
-        let positions: Vec<DeliveryPos> = page.found.iter().map(|open| open.pos).collect();
-        let found = positions.len();
-        let discarded = if wish.dry_run || positions.is_empty() {
+    match admin.discarded_as_wished(wish, operator).await {
+        Ok(answer) => Json(answer).into_response(),
+        Err(answer) => answer,
+    }
+}
+
+impl Admin {
+    async fn discarded_as_wished(
+        &self,
+        wish: Result<Json<Wish>, JsonRejection>,
+        operator: Operator,
+    ) -> Result<Value, Response> {
+        let wish = selection::read(wish)?;
+        let why = understood_why(wish.why)?;
+        let selection = wish.which.understood(self, wish.stretch).await?;
+        let page = selection.page(self).await;
+        let page = page.map_err(|error| unavailable(&error))?;
+        let found = page.found.len();
+        let discarded = if wish.dry_run || found == 0 {
             found
         } else {
-            let at = admin.clock.now();
-            let discarded = admin.hands.discard(positions, why.clone(), at).await?;
-            for pos in &discarded {
-                let of = page.found.iter().find(|open| open.pos == *pos);
-                if let Some(open) = of {
-                    admin.metrics.ended(&open.source, End::Discarded, 1);
-                }
-            }
-            let count = u64::try_from(discarded.len()).unwrap_or(u64::MAX);
-            tracing::warn!(deliveries = count, "a person discarded deliveries");
-            let mut what = selection.said();
-            what.extend(why.map(|why| ("why", why)));
-            admin
-                .write_down_done(operator, Act::Discard, what, count)
-                .await;
-            discarded.len()
+            let discarded = self.discarded(&page, why, operator, &selection).await;
+            discarded.map_err(|error| unavailable(&error))?
         };
-        let answer = json!({
+        Ok(json!({
             "dry_run": wish.dry_run,
             "found": found,
             "discarded": discarded,
             "not_open": page.not_open,
             "next": page.next.map(|next| next.0),
             "up_to": page.up_to.0,
-        });
-        Ok::<_, StoreError>(answer)
-    };
-    match done.await {
-        Ok(answer) => Json(answer).into_response(),
-        Err(error) => unavailable(&error),
+        }))
+    }
+
+    /// Gives up a page, and says how many.
+    async fn discarded(
+        &self,
+        page: &Page,
+        why: Option<String>,
+        operator: Operator,
+        selection: &Selection,
+    ) -> Result<usize, StoreError> {
+        let positions: Vec<DeliveryPos> = page.found.iter().map(|open| open.pos).collect();
+        let at = self.clock.now();
+        let discarded = self.hands.discard(positions, why.clone(), at).await?;
+        for pos in &discarded {
+            let of = page.found.iter().find(|open| open.pos == *pos);
+            if let Some(open) = of {
+                self.metrics.ended(&open.source, End::Discarded, 1);
+            }
+        }
+        let count = u64::try_from(discarded.len()).unwrap_or(u64::MAX);
+        tracing::warn!(deliveries = count, "a person discarded deliveries");
+        let mut what = selection.said();
+        what.extend(why.map(|why| ("why", why)));
+        self.write_down_done(operator, Act::Discard, what, count)
+            .await;
+        Ok(discarded.len())
     }
 }
 

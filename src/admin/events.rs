@@ -7,7 +7,7 @@ mod listed;
 mod mapped;
 mod whole;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     Json,
@@ -26,12 +26,12 @@ use super::{
     Admin,
     answer::{misread, unavailable},
     guard::problem,
+    names::must_be_a_source,
     operator::Operator,
-    query::{Parameters, list as words},
+    query::Parameters,
 };
 use crate::{
     dedup::key_of_parts,
-    diag::did_you_mean,
     event::{EventSeq, SourceName},
     store::{Act, ArchiveFilter, ListedDelivery, ListedEvent, Order, Page},
 };
@@ -39,8 +39,6 @@ use crate::{
 /// Deliveries of one event that are shown, unless it is said, and at most.
 const SHOWN: u32 = 20;
 const MOST_SHOWN: u32 = 200;
-/// Sources that are named where an unknown one was asked for.
-const MOST_NAMED: usize = 20;
 /// What finds events by the numbers that their senders gave them.
 const BY_SENDER: [&str; 2] = ["sender_id", "source"];
 
@@ -66,37 +64,11 @@ async fn page(admin: &Admin, query: Option<&str>) -> Result<Page<ListedEvent>, R
         return by_sender(admin, query).await;
     }
     let wish = Wish::read(&parameters)?;
-    must_be_known(admin, wish.filter.source.as_ref()).await?;
+    must_be_a_source(admin, wish.filter.source.as_ref()).await?;
     let page = admin
         .archive
         .events(wish.filter, wish.order, wish.after, wish.limit);
     page.await.map_err(|error| unavailable(&error))
-}
-
-/// Refuses a source that has no file and of which nothing ever came.
-async fn must_be_known(admin: &Admin, source: Option<&SourceName>) -> Result<(), Response> {
-    let Some(source) = source else {
-        return Ok(());
-    };
-    let set = admin.sources.set();
-    let mut known: BTreeSet<SourceName> = set.sources().map(|(name, _)| name).collect();
-    if known.contains(source) {
-        return Ok(());
-    }
-    let totals = admin.store.totals_by_source().await;
-    let totals = totals.map_err(|error| unavailable(&error))?;
-    known.extend(totals.into_iter().map(|(name, _)| name));
-    if known.contains(source) {
-        return Ok(());
-    }
-    let known: Vec<&str> = known.iter().map(SourceName::as_str).collect();
-    let help = did_you_mean(source.as_str(), known.iter().copied()).unwrap_or_else(|| {
-        let some: Vec<&str> = known.into_iter().take(MOST_NAMED).collect();
-        format!("there are {}", words(&some))
-    });
-    Err(misread(&format!(
-        "no source file and no event has the name `{source}`; {help}"
-    )))
 }
 
 /// The events that their sender numbers by the parts `sender_id`, of one source or of any.
@@ -104,7 +76,7 @@ async fn by_sender(admin: &Admin, query: Option<&str>) -> Result<Page<ListedEven
     let parameters = Parameters::read(query, &BY_SENDER)?;
     let parts = parameters.all("sender_id");
     let named: Option<SourceName> = parameters.parsed("source", "the name of a source")?;
-    must_be_known(admin, named.as_ref()).await?;
+    must_be_a_source(admin, named.as_ref()).await?;
     let set = admin.sources.set();
     let mut entries = Vec::new();
     let (mut looked_at, mut is_numbered) = (0, false);
@@ -159,7 +131,7 @@ async fn page_of_deliveries(
     query: Option<&str>,
 ) -> Result<Page<ListedDelivery>, Response> {
     let wish = Wish::read(&Parameters::read(query, &PARAMETERS)?)?;
-    must_be_known(admin, wish.filter.source.as_ref()).await?;
+    must_be_a_source(admin, wish.filter.source.as_ref()).await?;
     let page = admin
         .archive
         .deliveries(wish.filter, wish.order, wish.after, wish.limit);

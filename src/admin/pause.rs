@@ -17,11 +17,11 @@ use super::{
     answer::{misread, unavailable},
     discard::understood_why,
     guard::problem,
+    names::meant,
     operator::Operator,
     selection,
 };
 use crate::{
-    diag::did_you_mean,
     event::{DeliveryPos, OrganisationName, SourceName},
     source::Lookup,
     store::{Act, OpenFilter, Pause, PauseScope, StoreError},
@@ -250,12 +250,7 @@ async fn has_open(admin: &Admin, source: &SourceName) -> Result<bool, StoreError
 }
 
 fn nobody<'n>(kind: &str, text: &str, names: impl Iterator<Item = &'n str> + Clone) -> Response {
-    let help = did_you_mean(text, names.clone()).unwrap_or_else(|| {
-        format!(
-            "there are {}",
-            names.take(20).collect::<Vec<_>>().join(", ")
-        )
-    });
+    let help = meant(text, names);
     problem(
         StatusCode::NOT_FOUND,
         &format!("There is no such {kind}"),

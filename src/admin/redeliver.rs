@@ -120,40 +120,9 @@ pub(super) async fn redeliver(
     operator: Operator,
     wish: Result<Json<Wish>, JsonRejection>,
 ) -> Response {
-    let wish = match selection::read(wish) {
-        Ok(wish) => wish,
-        Err(answer) => return answer,
-    };
-    if wish.observed {
-        let source = match admin.live_again(&wish) {
-            Ok(source) => source,
-            Err(answer) => return answer,
-        };
-        return match admin.observed_sent(&wish, source, operator).await {
-            Ok(answer) => Json(answer).into_response(),
-            Err(error) => unavailable(&error),
-        };
-    }
-    let newer = wish.newer();
-    let selection = match wish.which.understood(DeliveryState::Dead) {
-        Ok(selection) => selection,
-        Err(answer) => return answer,
-    };
-    let done = async {
-        let page = selection.page(&admin, wish.stretch).await?;
-        if wish.remap {
-            let operator = (!wish.dry_run).then_some(operator);
-            return admin.remapped(page, newer, operator, &selection).await;
-        }
-        if wish.dry_run {
-            admin.expected(page, newer).await
-        } else {
-            admin.redelivered(page, newer, operator, &selection).await
-        }
-    };
-    match done.await {
+    match admin.sent_as_wished(wish, operator).await {
         Ok(answer) => Json(answer).into_response(),
-        Err(error) => unavailable(&error),
+        Err(answer) => answer,
     }
 }
 
@@ -181,6 +150,33 @@ impl Answer {
 }
 
 impl Admin {
+    async fn sent_as_wished(
+        &self,
+        wish: Result<Json<Wish>, JsonRejection>,
+        operator: Operator,
+    ) -> Result<Answer, Response> {
+        let wish = selection::read(wish)?;
+        let done = if wish.observed {
+            let source = self.live_again(&wish)?;
+            let stretch = wish.stretch.understood()?;
+            self.observed_sent(&wish, stretch, source, operator).await
+        } else {
+            let (newer, which) = (wish.newer(), wish.which);
+            let selection = which.understood(self, wish.stretch).await?;
+            let page = selection.page(self).await;
+            let page = page.map_err(|error| unavailable(&error))?;
+            if wish.remap {
+                let operator = (!wish.dry_run).then_some(operator);
+                self.remapped(page, newer, operator, &selection).await
+            } else if wish.dry_run {
+                self.expected(page, newer).await
+            } else {
+                self.redelivered(page, newer, operator, &selection).await
+            }
+        };
+        done.map_err(|error| unavailable(&error))
+    }
+
     async fn expected(&self, page: Page, newer: NewerData) -> Result<Answer, StoreError> {
         let mut answer = Answer::of(&page, true);
         let mut expected = Expected::default();

@@ -1,33 +1,32 @@
 //! The requests that were refused: `GET /api/v1/rejected`, one of them, and trying them again. A kept request is only
 //! used; neither its body nor its headers are ever part of an answer.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{
-        Path, Query, State,
-        rejection::{PathRejection, QueryRejection},
-    },
+    extract::{Path, RawQuery, State, rejection::PathRejection},
     response::{IntoResponse as _, Response},
 };
 use http::StatusCode;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::json;
 
 use super::{
     Admin,
     answer::{misread, unavailable},
     guard::problem,
+    names::{must_be_a_source, unknown_source},
     operator::Operator,
+    query::{Misread, Parameters},
 };
 use crate::{
     diag::did_you_mean,
     diagnosis::{NoDiagnosis, Patient},
     event::SourceName,
-    ingress::{Late, LateCounts, NotTried, lasting, meaning},
+    ingress::{Late, LateCounts, NotTried, lasting, meaning, reasons},
     source::Lookup,
-    store::{Act, RefusedFilter, RefusedId, RefusedRecord, RequestFacts, StoreError},
+    store::{Act, RefusedFilter, RefusedId, RefusedRecord, RequestFacts},
     verify::SigningSecret,
 };
 
@@ -37,22 +36,6 @@ const LARGEST_PAGE: u32 = 500;
 /// Requests that are tried again in one go, unless it is said, and at most: each is a write of its own.
 const TRIED: u32 = 100;
 const MOST_TRIED: u32 = 500;
-/// Sources that are named where an unknown one was asked for.
-const MOST_NAMED: usize = 20;
-
-#[derive(Deserialize)]
-pub(super) struct Wish {
-    source: Option<String>,
-    reason: Option<String>,
-    limit: Option<u32>,
-    before: Option<i64>,
-}
-
-#[derive(Deserialize)]
-pub(super) struct Stretch {
-    limit: Option<u32>,
-    after: Option<i64>,
-}
 
 #[derive(Serialize)]
 struct Shown {
@@ -127,35 +110,45 @@ impl From<RefusedRecord> for Shown {
 }
 
 /// `GET /api/v1/rejected?source=&reason=&limit=&before=`: newest first.
-pub(super) async fn list(
-    State(admin): State<Arc<Admin>>,
-    wish: Result<Query<Wish>, QueryRejection>,
-) -> Response {
-    let Ok(Query(wish)) = wish else {
-        return misread(
-            "`source`, `reason`, `limit` and `before` are known; the last two are whole numbers",
-        );
-    };
-    let source = match wish.source.map(|name| name.parse::<SourceName>()) {
-        None => None,
-        Some(Ok(source)) => Some(source),
-        Some(Err(_)) => return misread("`source` is not the name of a source"),
-    };
-    let filter = RefusedFilter {
-        source,
-        reason: wish.reason,
-        before: wish.before.map(RefusedId),
-    };
-    let limit = wish.limit.unwrap_or(PAGE).clamp(1, LARGEST_PAGE);
-    match admin.refused.refused(filter, limit).await {
-        Err(error) => unavailable(&error),
-        Ok(records) => {
-            let is_full = u32::try_from(records.len()).is_ok_and(|found| found == limit);
-            let next = records.last().filter(|_| is_full).map(|last| last.id.0);
-            let shown: Vec<Shown> = records.into_iter().map(Shown::from).collect();
-            Json(json!({"rejected": shown, "next": next})).into_response()
-        }
+pub(super) async fn list(State(admin): State<Arc<Admin>>, RawQuery(query): RawQuery) -> Response {
+    match page(&admin, query.as_deref()).await {
+        Ok(answer) | Err(answer) => answer,
     }
+}
+
+async fn page(admin: &Admin, query: Option<&str>) -> Result<Response, Response> {
+    let parameters = Parameters::read(query, &["source", "reason", "limit", "before"])?;
+    let source: Option<SourceName> = parameters.parsed("source", "the name of a source")?;
+    let reason = parameters.one("reason")?;
+    let before: Option<i64> = parameters.parsed("before", "the number of a rejected request")?;
+    let filter = RefusedFilter {
+        source: source.clone(),
+        reason: reason.map(str::to_owned),
+        before: before.map(RefusedId),
+    };
+    let limit = parameters.limit(PAGE, LARGEST_PAGE)?;
+    let records = admin.refused.refused(filter, limit).await;
+    let records = records.map_err(|error| unavailable(&error))?;
+    if records.is_empty() {
+        must_be_a_source(admin, source.as_ref()).await?;
+        must_be_a_reason(reason)?;
+    }
+    let is_full = u32::try_from(records.len()).is_ok_and(|found| found == limit);
+    let next = records.last().filter(|_| is_full).map(|last| last.id.0);
+    let shown: Vec<Shown> = records.into_iter().map(Shown::from).collect();
+    Ok(Json(json!({"rejected": shown, "next": next})).into_response())
+}
+
+/// Refuses a filter by a reason for which nothing is refused. One of another version may still stand in the store.
+fn must_be_a_reason(reason: Option<&str>) -> Result<(), Misread> {
+    let Some(reason) = reason.filter(|reason| meaning(reason).is_none()) else {
+        return Ok(());
+    };
+    let help = did_you_mean(reason, reasons())
+        .unwrap_or_else(|| "the documentation has a table of them".to_owned());
+    Err(Misread(format!(
+        "`reason` is nothing that requests are rejected for; {help}"
+    )))
 }
 
 /// `GET /api/v1/rejected/{id}`.
@@ -253,20 +246,19 @@ pub(super) async fn accept_of_source(
     State(admin): State<Arc<Admin>>,
     operator: Operator,
     name: Result<Path<String>, PathRejection>,
-    stretch: Result<Query<Stretch>, QueryRejection>,
+    RawQuery(query): RawQuery,
 ) -> Response {
     let Some(source) = name.ok().and_then(|Path(name)| name.parse().ok()) else {
         return misread("this is not the name of a source");
     };
-    let Ok(Query(stretch)) = stretch else {
-        return misread("`limit` and `after` are known, and are whole numbers");
+    let (after, limit) = match stretch(query.as_deref()) {
+        Ok(stretch) => stretch,
+        Err(misread) => return misread.into(),
     };
-    let after = RefusedId(stretch.after.unwrap_or(0));
-    let limit = stretch.limit.unwrap_or(TRIED).clamp(1, MOST_TRIED);
     match admin.ingress.accept_all_later(&source, after, limit).await {
-        Ok(counts) if counts.last.is_none() => match unknown(&admin, &source).await {
+        Ok(counts) if counts.last.is_none() => match unknown_source(&admin, &source).await {
             Ok(None) => tried(&counts),
-            Ok(Some(answer)) => answer,
+            Ok(Some(detail)) => problem(StatusCode::NOT_FOUND, "There is no such source", &detail),
             Err(error) => unavailable(&error),
         },
         Ok(counts) => {
@@ -281,37 +273,19 @@ pub(super) async fn accept_of_source(
     }
 }
 
+fn stretch(query: Option<&str>) -> Result<(RefusedId, u32), Misread> {
+    let parameters = Parameters::read(query, &["limit", "after"])?;
+    let after = parameters.parsed("after", "the number of a rejected request")?;
+    let limit = parameters.limit(TRIED, MOST_TRIED)?;
+    Ok((RefusedId(after.unwrap_or(0)), limit))
+}
+
 fn tried(counts: &LateCounts) -> Response {
     let next = counts.last.filter(|_| counts.more).map(|last| last.0);
     let answer = json!({
         "accepted": counts.accepted, "duplicate": counts.duplicate, "refused": counts.refused, "next": next,
     });
     Json(answer).into_response()
-}
-
-/// The answer where neither a source nor a rejected request has the name.
-async fn unknown(admin: &Admin, source: &SourceName) -> Result<Option<Response>, StoreError> {
-    let mut names: BTreeSet<SourceName> = admin
-        .sources
-        .set()
-        .sources()
-        .map(|(name, _)| name)
-        .collect();
-    let figures = admin.refused.refused_figures().await?;
-    names.extend(figures.into_iter().map(|(name, _)| name));
-    if names.contains(source) {
-        return Ok(None);
-    }
-    let names = names.iter().map(SourceName::as_str);
-    let help = did_you_mean(source.as_str(), names.clone()).unwrap_or_else(|| {
-        let names: Vec<_> = names.take(MOST_NAMED).collect();
-        format!("there are {}", names.join(", "))
-    });
-    Ok(Some(problem(
-        StatusCode::NOT_FOUND,
-        "There is no such source",
-        &format!("no source file and no rejected request has the name `{source}`; {help}"),
-    )))
 }
 
 fn not_tried(error: &NotTried) -> Response {

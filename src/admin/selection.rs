@@ -5,14 +5,20 @@
     reason = "the answer to a person, made once for a request and given on at once"
 )]
 
+use std::collections::BTreeSet;
+
 use axum::{Json, extract::rejection::JsonRejection, response::Response};
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::{Admin, answer::misread};
+use super::{
+    Admin,
+    answer::misread,
+    names::{meant, must_be_a_source, must_be_an_organisation},
+};
 use crate::{
     customer::CustomerId,
-    event::{DeliveryPos, DeliveryState, EventSeq, OrganisationName, SourceName},
+    event::{DEAD_REASONS, DeliveryPos, DeliveryState, EventSeq, OrganisationName, SourceName},
     store::{MOST_CHANGED, OpenDelivery, OpenFilter, StoreError},
 };
 
@@ -51,15 +57,27 @@ pub(super) struct Stretch {
 }
 
 impl Stretch {
+    /// # Errors
+    /// A page without any place, or a larger one than there are.
+    pub(super) fn understood(self) -> Result<Self, Response> {
+        if (1..=LARGEST_PAGE).contains(&self.limit()) {
+            return Ok(self);
+        }
+        Err(misread(&format!(
+            "`limit` is not a number from 1 to {LARGEST_PAGE}"
+        )))
+    }
+
     /// Deliveries of a page.
     pub(super) fn limit(self) -> u32 {
-        self.limit.unwrap_or(PAGE).clamp(1, LARGEST_PAGE)
+        self.limit.unwrap_or(PAGE)
     }
 }
 
 /// What is meant, understood.
 pub(super) struct Selection {
     what: What,
+    stretch: Stretch,
     /// For the audit log: names of what was asked for, with what was said.
     said: Vec<(&'static str, String)>,
 }
@@ -80,8 +98,16 @@ pub(super) struct Page {
 }
 
 impl Which {
-    /// Understands what is meant; without a word about states, those of `usual`.
-    pub(super) fn understood(self, usual: DeliveryState) -> Result<Selection, Response> {
+    /// Understands what is meant; without a word about states, what is dead.
+    ///
+    /// # Errors
+    /// It says nothing, or not what can be meant.
+    pub(super) async fn understood(
+        mut self,
+        admin: &Admin,
+        stretch: Stretch,
+    ) -> Result<Selection, Response> {
+        let stretch = stretch.understood()?;
         let said = self.said();
         if !self.ids.is_empty() {
             if !said.is_empty() || self.all {
@@ -92,9 +118,12 @@ impl Which {
                     "`ids` holds {MOST_CHANGED} numbers at most"
                 )));
             }
+            let mut seen = BTreeSet::new();
+            self.ids.retain(|id| seen.insert(*id));
             let ids: Vec<String> = self.ids.iter().take(20).map(ToString::to_string).collect();
             return Ok(Selection {
                 said: vec![("deliveries", ids.join(" "))],
+                stretch,
                 what: What::These(self.ids.into_iter().map(DeliveryPos).collect()),
             });
         }
@@ -105,13 +134,19 @@ impl Which {
         }
         let mut states = Vec::new();
         for word in &self.states {
-            let state = DeliveryState::ALL
-                .into_iter()
-                .find(|state| state.as_str() == word);
-            states.push(state.ok_or_else(|| misread("`states` are dead, waiting and looking"))?);
+            let mut all = DeliveryState::ALL.into_iter();
+            let state = all.find(|state| state.as_str() == word);
+            let wrong = || {
+                let help = meant(
+                    word,
+                    DeliveryState::ALL.map(DeliveryState::as_str).into_iter(),
+                );
+                misread(&format!("`states` has a word that is no state; {help}"))
+            };
+            states.push(state.ok_or_else(wrong)?);
         }
         if states.is_empty() {
-            states.push(usual);
+            states.push(DeliveryState::Dead);
         }
         let filter = OpenFilter {
             states,
@@ -130,8 +165,19 @@ impl Which {
             until: self.until,
             up_to: None,
         };
+        must_be_a_source(admin, filter.source.as_ref()).await?;
+        must_be_an_organisation(admin, filter.organisation.as_ref()).await?;
+        if let Some(reason) = &filter.code
+            && !DEAD_REASONS.contains(&reason.as_str())
+        {
+            let help = meant(reason, DEAD_REASONS.into_iter());
+            return Err(misread(&format!(
+                "`reason` is no reason of dead deliveries; {help}"
+            )));
+        }
         Ok(Selection {
             what: What::Matching(Box::new(filter)),
+            stretch,
             said,
         })
     }
@@ -169,9 +215,9 @@ impl Selection {
         self.said.clone()
     }
 
-    /// The page of it that begins there.
-    pub(super) async fn page(&self, admin: &Admin, stretch: Stretch) -> Result<Page, StoreError> {
-        let up_to = match stretch.up_to {
+    /// The page that is asked for.
+    pub(super) async fn page(&self, admin: &Admin) -> Result<Page, StoreError> {
+        let up_to = match self.stretch.up_to {
             Some(up_to) => DeliveryPos(up_to),
             None => admin.hands.newest().await?,
         };
@@ -196,10 +242,10 @@ impl Selection {
                     up_to: Some(up_to),
                     ..OpenFilter::clone(filter)
                 };
-                let after = DeliveryPos(stretch.after);
+                let after = DeliveryPos(self.stretch.after);
                 let page = admin
                     .hands
-                    .open_deliveries(filter, after, stretch.limit())
+                    .open_deliveries(filter, after, self.stretch.limit())
                     .await?;
                 Ok(Page {
                     found: page.deliveries,

@@ -13,6 +13,7 @@ pub(super) fn confirmed(question: &str, is_said: bool) -> Result<bool, Exit> {
         return Ok(true);
     }
     if !std::io::stdin().is_terminal() {
+        output::note(question);
         output::error("nothing was changed: say `--yes` if this is what you want");
         return Err(Exit::Usage);
     }

@@ -108,9 +108,17 @@ pub(crate) fn count(all: &[Findings]) -> String {
     )
 }
 
-/// `1 file`, `2 files`.
+/// `1 file`, `2 files`, `2 deliveries`.
 pub(crate) fn counted(number: usize, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+    let stem = what.strip_suffix('y');
+    match (
+        number,
+        stem.filter(|stem| !stem.ends_with(['a', 'e', 'o', 'u'])),
+    ) {
+        (1, _) => format!("1 {what}"),
+        (_, Some(stem)) => format!("{number} {stem}ies"),
+        (_, None) => format!("{number} {what}s"),
+    }
 }
 
 /// An error with everything that caused it, in one line.

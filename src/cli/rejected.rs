@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{
     Exit,
+    newest::Newest,
     operators::{Port, escaped},
     output::{self, Format},
 };
@@ -39,17 +40,8 @@ struct List {
     /// Only those of one reason, such as `no-match`
     #[arg(long, value_name = "REASON")]
     reason: Option<String>,
-    /// How many
-    #[arg(long, value_name = "NUMBER", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
-    limit: u32,
-    /// Only those with a smaller number: the next page
-    #[arg(long, value_name = "ID")]
-    before: Option<i64>,
-    /// How they are shown
-    #[arg(long, value_enum, default_value_t)]
-    format: Format,
     #[command(flatten)]
-    port: Port,
+    newest: Newest,
 }
 
 #[derive(Debug, clap::Args)]
@@ -96,24 +88,13 @@ pub(super) async fn run(arguments: Arguments, environment: Environment) -> Exit 
 }
 
 async fn run_list(list: List, environment: &Environment) -> Result<Exit, Exit> {
-    let before = list.before.map(|before| before.to_string());
-    let wishes = [
-        ("source", &list.source),
-        ("reason", &list.reason),
-        ("before", &before),
+    let filters = [
+        ("source", list.source.as_deref()),
+        ("reason", list.reason.as_deref()),
     ];
-    let wishes: String = wishes
-        .into_iter()
-        .filter_map(|(name, text)| Some(format!("&{name}={}", escaped(text.as_deref()?))))
-        .collect();
-    let path = format!("/api/v1/rejected?limit={}{wishes}", list.limit);
-    let operators = list.port.find(environment)?;
-    let answer = operators.answered(Method::GET, &path, "rejected").await?;
-    match list.format {
-        Format::Json => output::line(&format!("{answer:#}")),
-        Format::Human => page::list(&answer),
-    }
-    Ok(Exit::Fine)
+    list.newest
+        .show("rejected", &filters, environment, page::list)
+        .await
 }
 
 async fn run_show(show: Show, environment: &Environment) -> Result<Exit, Exit> {

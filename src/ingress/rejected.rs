@@ -288,6 +288,12 @@ pub fn lasting(reason: &str) -> Option<&'static str> {
     refusal.lasting()
 }
 
+/// The codes of refusals, all there are.
+pub fn reasons() -> impl Iterator<Item = &'static str> {
+    let refusals = Refusal::ALL.iter().map(|refusal| refusal.as_str());
+    refusals.chain(Problem::ALL.iter().map(|problem| problem.name()))
+}
+
 /// What the code of a refusal means, in a sentence; `None` for a code that is not known any more.
 pub fn meaning(reason: &str) -> Option<String> {
     let refusal = Refusal::ALL

@@ -26,7 +26,32 @@ async fn quentli() -> (Sandbox, Running) {
     (sandbox, running)
 }
 
-fn refuse_changes(sandbox: &Sandbox) {
+/// A gateway of a school, a Quentli that knows one customer, and nothing sent yet.
+pub(crate) struct Begun {
+    pub(crate) sandbox: Sandbox,
+    pub(crate) quentli: Running,
+    pub(crate) customer: String,
+    pub(crate) setup: Setup,
+    pub(crate) school: School,
+    pub(crate) gateway: Gateway,
+}
+
+pub(crate) async fn begun() -> Begun {
+    let (sandbox, quentli) = quentli().await;
+    let customer = sandbox.add(&json!({"name": "0"})).unwrap();
+    let setup = setup(&quentli.url());
+    let gateway = setup.start();
+    Begun {
+        sandbox,
+        quentli,
+        customer,
+        setup,
+        school: School::new(),
+        gateway,
+    }
+}
+
+pub(crate) fn refuse_changes(sandbox: &Sandbox) {
     let status = Action::Status {
         status: 400,
         retry_after: None,
@@ -37,7 +62,7 @@ fn refuse_changes(sandbox: &Sandbox) {
 }
 
 /// Runs a command that asks the gateway; its exit code, result and messages.
-fn run(setup: &Setup, gateway: &Gateway, arguments: &[&str]) -> (i32, String, String) {
+pub(crate) fn run(setup: &Setup, gateway: &Gateway, arguments: &[&str]) -> (i32, String, String) {
     let admin = gateway.admin_listen.to_string();
     let mut all = arguments.to_vec();
     all.extend(["--admin-listen", &admin]);
@@ -46,12 +71,12 @@ fn run(setup: &Setup, gateway: &Gateway, arguments: &[&str]) -> (i32, String, St
     (code, text(&output.stdout), text(&output.stderr))
 }
 
-async fn rename(school: &School, gateway: &Gateway, name: &str, customer: &str) {
+pub(crate) async fn rename(school: &School, gateway: &Gateway, name: &str, customer: &str) {
     let sent = school.rename(&gateway.url(), name, customer, name).await;
     assert_eq!(sent.unwrap().status, 200);
 }
 
-async fn totals(gateway: &Gateway) -> Value {
+pub(crate) async fn totals(gateway: &Gateway) -> Value {
     gateway.status().await["store"]["totals"].clone()
 }
 
@@ -60,7 +85,7 @@ fn ended(totals: &Value) -> u64 {
     ended.values().map(|count| count.as_u64().unwrap()).sum()
 }
 
-async fn until_dead(gateway: &Gateway, many: u64) {
+pub(crate) async fn until_dead(gateway: &Gateway, many: u64) {
     until("deliveries to be dead", async || {
         let totals = totals(gateway).await;
         if totals["dead"] == many {
@@ -74,11 +99,14 @@ async fn until_dead(gateway: &Gateway, many: u64) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn dead_deliveries_are_counted_and_then_sent_again() {
-    let (sandbox, quentli) = quentli().await;
-    let customer = sandbox.add(&json!({"name": "0"})).unwrap();
-    let setup = setup(&quentli.url());
-    let school = School::new();
-    let gateway = setup.start();
+    let Begun {
+        sandbox,
+        quentli,
+        customer,
+        setup,
+        school,
+        gateway,
+    } = begun().await;
     refuse_changes(&sandbox);
     for number in 1..=3 {
         let name = number.to_string();
@@ -254,11 +282,14 @@ async fn a_kill_while_what_was_observed_is_sent_loses_none_and_doubles_none() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn many_are_not_sent_again_or_given_up_without_a_yes() {
-    let (sandbox, quentli) = quentli().await;
-    let customer = sandbox.add(&json!({"name": "0"})).unwrap();
-    let setup = setup(&quentli.url());
-    let school = School::new();
-    let gateway = setup.start();
+    let Begun {
+        sandbox,
+        quentli,
+        customer,
+        setup,
+        school,
+        gateway,
+    } = begun().await;
     refuse_changes(&sandbox);
     for number in 1..=101 {
         let name = number.to_string();
@@ -305,11 +336,14 @@ async fn many_are_not_sent_again_or_given_up_without_a_yes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_paused_source_stays_paused_over_a_restart_until_somebody_resumes_it() {
-    let (sandbox, quentli) = quentli().await;
-    let customer = sandbox.add(&json!({"name": "0"})).unwrap();
-    let setup = setup(&quentli.url());
-    let school = School::new();
-    let gateway = setup.start();
+    let Begun {
+        sandbox,
+        quentli,
+        customer,
+        setup,
+        school,
+        gateway,
+    } = begun().await;
     let (code, page, messages) = run(
         &setup,
         &gateway,
@@ -359,11 +393,14 @@ async fn a_paused_source_stays_paused_over_a_restart_until_somebody_resumes_it()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_paused_organisation_receives_and_sends_nothing() {
-    let (sandbox, quentli) = quentli().await;
-    let customer = sandbox.add(&json!({"name": "0"})).unwrap();
-    let setup = setup(&quentli.url());
-    let school = School::new();
-    let gateway = setup.start();
+    let Begun {
+        sandbox,
+        quentli,
+        customer,
+        setup,
+        school,
+        gateway,
+    } = begun().await;
     let ask = |gateway: &Gateway, arguments: &[&str]| run(&setup, gateway, arguments);
     let organisation = ["--organisation", "default"];
     let (code, ..) = ask(&gateway, &["pause", organisation[0], organisation[1]]);
@@ -396,11 +433,14 @@ async fn a_paused_organisation_receives_and_sends_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_mended_mapping_gives_takes_the_place_of_what_failed() {
-    let (sandbox, quentli) = quentli().await;
-    let customer = sandbox.add(&json!({"name": "0"})).unwrap();
-    let setup = setup(&quentli.url());
-    let school = School::new();
-    let gateway = setup.start();
+    let Begun {
+        sandbox,
+        quentli,
+        customer,
+        setup,
+        school,
+        gateway,
+    } = begun().await;
     let phone = json!({
         "type": "contact.updated",
         "contact": {"quentliId": customer, "name": "1", "phone": "none"},

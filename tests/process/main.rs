@@ -18,6 +18,7 @@ mod kill;
 mod new;
 mod presets;
 mod privacy;
+mod redeliver;
 mod rejected;
 mod reload;
 mod removal;

@@ -345,10 +345,20 @@ impl Gateway {
 
     /// Any page of the operators' port: its status and JSON.
     pub(crate) async fn admin(&self, method: &str, path: &str) -> (u16, Value) {
+        self.wish(method, path, &Value::Null).await
+    }
+
+    /// The same, with a body that says what is wanted.
+    pub(crate) async fn wish(&self, method: &str, path: &str, wish: &Value) -> (u16, Value) {
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
         let url = format!("http://{}{path}", self.admin_listen);
-        let answer = client.request(method, url).send().await.unwrap();
+        let mut request = client.request(method, url);
+        if !wish.is_null() {
+            request = request.header("content-type", "application/json");
+            request = request.body(wish.to_string());
+        }
+        let answer = request.send().await.unwrap();
         let status = answer.status().as_u16();
         let text = answer.text().await.unwrap();
         (status, serde_json::from_str(&text).unwrap())

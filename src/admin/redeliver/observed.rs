@@ -5,7 +5,7 @@ use http::StatusCode;
 
 use super::{Answer, Expected, Obstacle, Wish};
 use crate::{
-    admin::{Admin, answer::misread, guard::problem, operator::Operator},
+    admin::{Admin, answer::misread, guard::problem, operator::Operator, selection::Stretch},
     event::{DeliveryPos, DeliveryState, Redelivery, SourceName},
     source::{Lookup, Mode},
     store::StoreError,
@@ -52,10 +52,10 @@ impl Admin {
     pub(super) async fn observed_sent(
         &self,
         wish: &Wish,
+        stretch: Stretch,
         source: SourceName,
         operator: Operator,
     ) -> Result<Answer, StoreError> {
-        let stretch = wish.stretch;
         let how = Redelivery {
             at: self.clock.now(),
             newer: wish.newer(),

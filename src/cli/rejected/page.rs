@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::cli::{
     Exit,
+    newest::note_more,
     output::{self, counted},
     table::{Table, members, moment, number, text},
 };
@@ -20,9 +21,7 @@ pub(super) fn list(answer: &Value) {
         table.row(row(record));
     }
     table.print();
-    if let Some(next) = answer.get("next").and_then(Value::as_i64) {
-        output::note(&format!("there are more: add `--before {next}`"));
-    }
+    note_more(answer);
     output::note("`quentli-gateway rejected show ID` says more about one, and what to do");
 }
 
