@@ -136,6 +136,8 @@ pub fn router(admin: Admin, acts: &Acts) -> Router {
             "/api/v1/sources/{name}/forget-secret",
             post(secrets::forget),
         )
+        .fallback(answer::no_such_page)
+        .method_not_allowed_fallback(answer::other_method)
         .layer(middleware::from_fn_with_state(
             acts.clone(),
             acts::bring_to_end,

@@ -11,7 +11,7 @@ use std::{fmt, ops::Range, sync::Arc};
 
 pub use render::{Style, render_json, render_lines, render_report};
 pub use tone::{Tone, painted};
-pub use visible::visible;
+pub use visible::{inert, visible};
 
 /// The text of a file under the name that people know it by.
 #[derive(PartialEq, Eq)]

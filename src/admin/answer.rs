@@ -15,6 +15,24 @@ pub(super) fn misread(detail: &str) -> Response {
     )
 }
 
+/// Nothing is at this address.
+pub(super) async fn no_such_page() -> Response {
+    problem(
+        StatusCode::NOT_FOUND,
+        "There is no such page",
+        "`/api/v1/openapi.json` describes all there are",
+    )
+}
+
+/// The address is right, and the method is not.
+pub(super) async fn other_method() -> Response {
+    problem(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "The page takes another method",
+        "`Allow` names it, and `/api/v1/openapi.json` describes all pages",
+    )
+}
+
 pub(super) fn unavailable(error: &StoreError) -> Response {
     problem(
         StatusCode::SERVICE_UNAVAILABLE,

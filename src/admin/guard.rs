@@ -24,6 +24,14 @@ pub(super) async fn check(
     request: Request,
     next: Next,
 ) -> Response<Body> {
+    let mut response = answer(&admin, request, next).await;
+    // What operators see may be personal, and is old in a moment.
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+async fn answer(admin: &Admin, request: Request, next: Next) -> Response<Body> {
     match &admin.token {
         Some(token) if !has_token(request.headers(), token) => {
             let mut response = problem(

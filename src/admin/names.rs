@@ -8,6 +8,7 @@ use axum::response::Response;
 use super::{
     Admin,
     answer::{misread, unavailable},
+    query::list,
 };
 use crate::{
     diag::did_you_mean,
@@ -22,7 +23,7 @@ const MOST_NAMED: usize = 20;
 pub(super) fn meant<'n>(written: &str, names: impl Iterator<Item = &'n str> + Clone) -> String {
     did_you_mean(written, names.clone()).unwrap_or_else(|| {
         let names: Vec<_> = names.take(MOST_NAMED).collect();
-        format!("there are {}", names.join(", "))
+        format!("there are {}", list(&names))
     })
 }
 

@@ -8,7 +8,7 @@ use super::{
     output::{self, Format},
     pages::Interrupts,
 };
-use crate::{config::Environment, event::OrganisationName};
+use crate::{config::Environment, diag::visible, event::OrganisationName};
 
 #[derive(Debug, clap::Args)]
 #[group(id = "who", required = true, multiple = true)]
@@ -162,7 +162,7 @@ fn show(receipt: &Value, format: Format) {
     ));
     output::line(&format!("  customer   {}", text("customer")));
     output::line(&format!("  at         {}", text("at")));
-    output::line(&format!("  by         {}", text("by")));
+    output::line(&format!("  by         {}", visible(text("by"))));
     for (name, what) in COUNTS {
         let count = receipt.pointer(&format!("/removed/{name}"));
         let count = count.and_then(Value::as_u64).unwrap_or(0);

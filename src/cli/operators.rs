@@ -126,6 +126,25 @@ impl Operators {
         self.with_part(status, answer, part)
     }
 
+    /// As [`Operators::answered`], by whoever asks again and again: nothing, and nothing is shown, while nobody answers or
+    /// the gateway cannot answer now.
+    ///
+    /// # Errors
+    /// Any other answer, which is shown; how the command ends then.
+    pub(super) async fn answered_again(
+        &self,
+        path: &str,
+        part: &str,
+    ) -> Result<Option<Value>, Exit> {
+        match self.send(Method::GET, path, None, MAX_ANSWER_BYTES).await {
+            Err(_) | Ok((503 | 504, _)) => Ok(None),
+            Ok((status, body)) => {
+                let answer = serde_json::from_slice(&body).unwrap_or_default();
+                self.with_part(status, answer, part).map(Some)
+            }
+        }
+    }
+
     /// Posts a wish, and expects an answer that has the member `part`.
     ///
     /// # Errors
@@ -181,7 +200,7 @@ impl Operators {
             401 => Exit::Configuration,
             400 | 403 | 409 => Exit::Bad,
             // A page of the webhooks' port would be named.
-            404 if text("type") == "about:blank" => Exit::Bad,
+            404 | 405 if text("type") == "about:blank" => Exit::Bad,
             503 | 504 => Exit::Unavailable,
             _ => {
                 output::error(&format!(

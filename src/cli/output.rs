@@ -1,4 +1,5 @@
-//! What commands print.
+//! What commands print. Nothing that came from outside commands the terminal here; what stands in a table or a sentence is
+//! [`visible`](crate::diag::visible) as well, so that it stays on its line.
 
 #![expect(clippy::print_stderr, reason = "this is where commands talk to people")]
 
@@ -9,7 +10,7 @@ use clap::ValueEnum;
 pub(super) use crate::diag::{Tone, painted};
 use crate::{
     config::Environment,
-    diag::{Findings, Severity, Style, render_report},
+    diag::{Findings, Severity, Style, inert, render_report},
 };
 
 /// How a result is shown.
@@ -66,7 +67,7 @@ impl ColourFlag {
 
 /// A line of the result. Who reads it may have seen enough and gone, as `head` does; nothing is said of that.
 pub(crate) fn line(text: &str) {
-    match writeln!(std::io::stdout(), "{text}") {
+    match writeln!(std::io::stdout(), "{}", inert(text)) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             eprintln!("error: the result cannot be written: {error}");
         }
@@ -76,17 +77,17 @@ pub(crate) fn line(text: &str) {
 
 /// A line for the person who waits; never part of the result.
 pub(crate) fn note(text: &str) {
-    eprintln!("{text}");
+    eprintln!("{}", inert(text));
 }
 
 /// A line that says why the command did not do its work.
 pub(crate) fn error(text: &str) {
-    eprintln!("error: {text}");
+    eprintln!("error: {}", inert(text));
 }
 
 /// Findings with their source lines.
 pub(crate) fn findings(findings: &Findings, style: Style) {
-    eprint!("{}", render_report(findings, style));
+    eprint!("{}", inert(&render_report(findings, style)));
 }
 
 /// The style of messages for a command without a flag for it.

@@ -8,7 +8,7 @@ use super::{
     output,
     table::{members, moment, text},
 };
-use crate::config::Environment;
+use crate::{config::Environment, diag::visible};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -101,10 +101,12 @@ fn say_pauses(answer: &Value) {
         let why = pause.get("why").and_then(Value::as_str);
         let why = why.map_or_else(String::new, |why| format!(": {why}"));
         output::note(&format!(
-            "paused: the {} `{}`, since {}, by {by}{why}",
+            "paused: the {} `{}`, since {}, by {}{}",
             text(pause, "kind"),
             text(pause, "name"),
             moment(text(pause, "since")),
+            visible(by),
+            visible(&why),
         ));
     }
 }

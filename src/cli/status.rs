@@ -146,6 +146,18 @@ fn figures(status: &Value) -> Vec<String> {
         "sources",
         format!("{} of {} receive", receiving.count(), sources.len()),
     );
+    let observing: Vec<&str> = sources
+        .iter()
+        .filter(|source| text(source, "mode") == "observe")
+        .map(|source| text(source, "source"))
+        .collect();
+    if !observing.is_empty() {
+        let names = observing.join(", ");
+        line(
+            "observing",
+            visible(&format!("{names}: nothing of it is sent")),
+        );
+    }
     for (name, organisation) in organisations(status) {
         line(
             "organisation",

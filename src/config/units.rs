@@ -10,7 +10,10 @@ const UNITS: [(&str, u64); 5] = [
     ("d", 86_400_000),
 ];
 
-/// Reads `250ms`, `10s`, `5m`, `72h` or `7d`; a whole number and one unit, at most 10 years.
+/// No setting is a longer time: some 10 years.
+pub(super) const LONGEST_DURATION: Duration = Duration::from_hours(24 * 3660);
+
+/// Reads `250ms`, `10s`, `5m`, `72h` or `7d`; a whole number and one unit, up to [`LONGEST_DURATION`].
 ///
 /// # Errors
 /// What is expected instead.
@@ -28,7 +31,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
         .zip(scale)
         .and_then(|(number, scale)| number.checked_mul(scale))
         .map(Duration::from_millis)
-        .filter(|duration| *duration <= Duration::from_hours(24 * 3660))
+        .filter(|duration| *duration <= LONGEST_DURATION)
         .ok_or_else(|| "a time such as `10s`, `5m`, `72h` or `7d`".to_owned())
 }
 

@@ -251,6 +251,10 @@ async fn nothing_personal_is_shown_unless_somebody_asks_and_that_is_written_down
         .await
         .unwrap();
     assert_eq!(given.headers()["content-type"], "application/octet-stream");
+    assert_eq!(given.headers()["cache-control"], "no-store");
+    let whole = format!("http://{}/api/v1/events/3", world.gateway.admin_listen);
+    let whole = client.get(whole).send().await.unwrap();
+    assert_eq!(whole.headers()["cache-control"], "no-store");
     let bytes = given.chunk().await.unwrap().unwrap();
     assert_eq!(&bytes[..], b"zacarias: not JSON");
     let audit = ask("/api/v1/audit").await;
@@ -305,6 +309,9 @@ async fn what_is_asked_wrong_is_said_with_what_is_right() {
         ("events/seven", 404, "no such event"),
         ("events/7/body?reveal=true", 404, "no such event"),
         ("events/7?reveal=yes", 400, "`true` or `false`"),
+        ("evens", 404, "openapi.json"),
+        ("discard", 405, "`Allow`"),
+        ("events/7/body/", 404, "openapi.json"),
     ] {
         let (found, answer) = world.gateway.admin("GET", &format!("/api/v1/{path}")).await;
         described.check("Problem", &answer);

@@ -84,3 +84,25 @@ async fn a_name_that_could_command_a_terminal_is_refused() {
     let (code, _, error) = run(&setup, &gateway, &["reload", "--by", "a\u{1b}b"]);
     assert_eq!(code, 64, "{error}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reason_that_turns_the_direction_of_a_line_is_never_printed_as_it_is() {
+    let setup = setup();
+    let gateway = setup.start();
+    let why = "the list \u{202e}nepo";
+    let pause = ["pause", "--source", "school", "--why", why];
+    let shown = run(&setup, &gateway, &pause);
+    assert_eq!(shown.0, 0, "{shown:?}");
+    for arguments in [
+        &pause[..],
+        &["status"],
+        &["status", "--format", "json"],
+        &["audit"],
+        &["audit", "--format", "json"],
+    ] {
+        let (_, page, messages) = run(&setup, &gateway, arguments);
+        let all = page + &messages;
+        assert!(!all.contains('\u{202e}'), "{arguments:?}: {all:?}");
+        assert!(all.contains("202e"), "{arguments:?}: {all:?}");
+    }
+}

@@ -426,7 +426,7 @@ async fn a_paused_organisation_receives_and_sends_nothing() {
     assert!(messages.contains("did you mean `school`?"), "{messages}");
     let (code, _, messages) = ask(&gateway, &["pause", "--organisation", "norte"]);
     assert_eq!(code, 1);
-    assert!(messages.contains("there are default"), "{messages}");
+    assert!(messages.contains("there are `default`"), "{messages}");
     assert_eq!(ask(&gateway, &["pause"]).0, 64);
     quentli.stop().await;
 }

@@ -265,8 +265,9 @@ async fn the_status_names_what_is_stuck_with_the_command_that_helps() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn events_are_followed_as_they_come() {
-    let world = World::new().await;
+    let mut world = World::new().await;
     let out = world.setup.folder().join("followed");
+    let said = world.setup.folder().join("said");
     let admin = world.gateway.admin_listen.to_string();
     let mut following = world
         .setup
@@ -279,6 +280,7 @@ async fn events_are_followed_as_they_come() {
             &admin,
         ])
         .stdout(std::fs::File::create(&out).unwrap())
+        .stderr(std::fs::File::create(&said).unwrap())
         .spawn()
         .unwrap();
     let shown = async |event: &str| {
@@ -299,6 +301,27 @@ async fn events_are_followed_as_they_come() {
         3,
         "a head, the latest, the new one: {text}"
     );
+
+    // A gateway that is started again is waited for, and that is said once.
+    assert!(world.gateway.terminate().success());
+    until("it to be said", async || {
+        let said = std::fs::read_to_string(&said).unwrap();
+        if said.contains("waiting for it") {
+            Ok(())
+        } else {
+            Err(said)
+        }
+    })
+    .await;
+    world.setup = world.setup.variable("GATEWAY_ADMIN_LISTEN", &admin);
+    world.gateway = world.setup.start();
+    world
+        .send("5", json!({"username": "zacarias-1", "name": "ZZ"}))
+        .await;
+    let text = shown("5 ").await;
+    assert_eq!(text.lines().count(), 4, "none twice: {text}");
+    let said = std::fs::read_to_string(&said).unwrap();
+    assert_eq!(said.matches("waiting for it").count(), 1, "{said}");
     following.kill().unwrap();
     following.wait().unwrap();
     world.end().await;

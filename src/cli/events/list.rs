@@ -234,7 +234,8 @@ async fn all(
     Ok(json!({part: entries, "next": after, "looked_at": looked_at}))
 }
 
-/// The latest in the order in which they came, and then whatever comes.
+/// The latest in the order in which they came, and then whatever comes. A gateway that is away, as while it is started
+/// again, is waited for: what it takes up meanwhile comes then.
 async fn follow(
     operators: &Operators,
     filter: &Filter,
@@ -253,6 +254,7 @@ async fn follow(
     entries.reverse();
     let clock = Clock::system();
     let mut is_first = true;
+    let mut is_away = false;
     loop {
         for entry in &entries {
             last = last.max(
@@ -275,7 +277,18 @@ async fn follow(
         let path = format!(
             "/api/v1/events?{parameters}&order=oldest-first&limit={PAGE}&after={last}.{end}.{end}"
         );
-        let answer = operators.answered(Method::GET, &path, "events").await?;
+        let Some(answer) = operators.answered_again(&path, "events").await? else {
+            entries = Vec::new();
+            if !is_away {
+                is_away = true;
+                output::note("the gateway does not answer now; waiting for it, Ctrl-C ends");
+            }
+            continue;
+        };
+        if is_away {
+            is_away = false;
+            output::note("the gateway answers again");
+        }
         entries = members(&answer, "events").to_vec();
         if let Some((event, _)) = text(&answer, "next").split_once('.') {
             last = last.max(event.parse().unwrap_or_default());

@@ -11,7 +11,7 @@ use crate::{
     diag::Diagnostic,
     event::SourceName,
     notify::{SecretUrl, Settings},
-    quentli,
+    quentli::{self, InvalidBaseUrl},
 };
 
 impl Reader<'_> {
@@ -96,9 +96,45 @@ fn longer_than_none(text: &str) -> Result<Duration, String> {
 fn read_url(text: &str) -> Result<Url, String> {
     let expected = || "an address such as `https://hooks.example.com/…`".to_owned();
     let url = Url::parse(text.trim()).map_err(|_| expected())?;
-    quentli::check_secure(&url).map_err(|error| format!("{}, but it {error}", expected()))?;
+    quentli::check_secure(&url).map_err(|error| match error {
+        InvalidBaseUrl::Credentials => {
+            format!("{}, without a user name or password in it", expected())
+        }
+        InvalidBaseUrl::NotSecure | InvalidBaseUrl::Malformed | InvalidBaseUrl::Extra => {
+            format!("{}; `http://` is only for this machine", expected())
+        }
+    })?;
     if url.fragment().is_some() {
         return Err(format!("{}, without `#`", expected()));
     }
     Ok(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_is_not_safe_is_refused_in_words_about_notifications() {
+        let usual = "an address such as `https://hooks.example.com/…`";
+        for (text, more) in [
+            ("hooks", ""),
+            (
+                "http://hooks.example.com/x",
+                "; `http://` is only for this machine",
+            ),
+            (
+                "ftp://hooks.example.com/x",
+                "; `http://` is only for this machine",
+            ),
+            (
+                "https://ana:secret@hooks.example.com/x",
+                ", without a user name or password in it",
+            ),
+            ("https://hooks.example.com/x#part", ", without `#`"),
+        ] {
+            assert_eq!(read_url(text), Err(format!("{usual}{more}")), "{text}");
+        }
+        assert!(read_url("http://127.0.0.1:9/x").is_ok());
+    }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Reader;
 use crate::{
-    config::{RetentionSettings, parse_duration, show_duration},
+    config::{RetentionSettings, parse_duration, show_duration, units::LONGEST_DURATION},
     verify::MAX_REPLAY_WINDOW,
 };
 
@@ -27,8 +27,9 @@ impl Reader<'_> {
             let kept = parse_duration(text).ok().filter(|kept| *kept >= least);
             kept.ok_or_else(|| {
                 format!(
-                    "a time of at least {}, such as `{}`",
+                    "a time from {} to {}, such as `{}`",
                     show_duration(least),
+                    show_duration(LONGEST_DURATION),
                     show_duration(default)
                 )
             })
