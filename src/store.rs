@@ -18,6 +18,8 @@
 //!   `verify::MAX_REPLAY_WINDOW`.
 //! - **Accounted.** Counters move in the transaction of what they count: of the deliveries made from accepted
 //!   events, `created = waiting + looking + dead + Σ ends` at every commit.
+//! - **Leased.** Where several processes work on one store, one at a time delivers for an organisation, and the calls that
+//!   say what became of its deliveries are refused to all others ([`Leases`]).
 //! - **Timed.** Times and durations are kept to the millisecond, cut off below.
 //! - **Private.** No error text carries a body, a patch or a customer's value.
 
@@ -28,6 +30,7 @@ mod audit;
 mod contract;
 pub mod erase;
 mod hands;
+mod leases;
 mod observed;
 mod refused;
 mod requests;
@@ -63,6 +66,10 @@ pub use self::{
     hands::{
         Hands, MOST_CHANGED, OpenDelivery, OpenFilter, OpenPage, Pause, PauseScope, RemapResult,
         RemapStep, Remapped, Remapping, StoredEvent,
+    },
+    leases::{
+        Changes, Claim, ErasedCustomer, InvalidReplicaName, Lease, LeaseName, Leases, MOST_ERASED,
+        MOST_STATUS_BYTES, ProcessId, Replica, ReplicaName, Word,
     },
     observed::{ObservedPlace, ObservedUpdate, ObservedUpdates},
     refused::{
@@ -286,6 +293,9 @@ pub enum StoreError {
     /// The store refused for good: it failed before, or it is closed, or its file is damaged.
     #[error("the store is closed: {what}")]
     Closed { what: String },
+    /// The organisation is another process's to deliver for now, or nobody's; see [`Leases`]. Nothing was changed.
+    #[error("the lease of {lease} is not held (any more)")]
+    NotHeld { lease: LeaseName },
     /// Our bug: a statement or a stored value that cannot be.
     #[error("the store met a broken invariant: {what}")]
     Broken { what: String },

@@ -431,7 +431,9 @@ fn store_trouble(error: StoreError) -> Result<TurnEnd, StoreError> {
             tracing::error!(error.chain = %error, "a delivery cannot be read or written; its lane is set aside");
             Ok(TurnEnd::Broken)
         }
-        StoreError::OutcomeUnknown { .. } | StoreError::Closed { .. } => Err(error),
+        StoreError::OutcomeUnknown { .. }
+        | StoreError::Closed { .. }
+        | StoreError::NotHeld { .. } => Err(error),
     }
 }
 

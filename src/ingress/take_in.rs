@@ -174,6 +174,7 @@ impl Ingress {
             StoreError::Unavailable { .. } => {}
             StoreError::OutcomeUnknown { .. }
             | StoreError::Closed { .. }
+            | StoreError::NotHeld { .. }
             | StoreError::Broken { .. } => {
                 tracing::error!(error.chain = %error, "an event was not stored");
             }

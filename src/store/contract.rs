@@ -11,12 +11,18 @@ pub(super) mod auditing;
 pub(super) mod delivering;
 pub(super) mod erasing;
 pub(super) mod hands;
+pub(super) mod leasing;
 pub(super) mod observing;
 pub(super) mod refusing;
 pub(super) mod remapping;
 pub(super) mod requesting;
 pub(super) mod samples;
 pub(super) mod secrets;
+#[expect(
+    dead_code,
+    reason = "for engines that several processes can open at a time"
+)]
+pub(super) mod sharing;
 pub(super) mod upkeep;
 
 use std::sync::Arc;
@@ -24,12 +30,16 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::{
-    Archive, AuditLog, Hands, ObservedUpdates, RefusedRequests, Store, StoredRequests,
+    Archive, AuditLog, Hands, Leases, ObservedUpdates, RefusedRequests, Store, StoredRequests,
     erase::Erasure, upkeep::Upkeep,
 };
 use crate::event::EventSeq;
 
-/// A place where a store can be opened again and again, one at a time.
+/// A place where a store can be opened again and again: one at a time, or several at a time where the engine is for
+/// several processes.
+///
+/// But for [`Home::open_leases`], what is opened may write what became of deliveries: an engine that asks for a lease
+/// is given those of all organisations of the samples first.
 #[async_trait]
 pub(super) trait Home: Send + Sync {
     async fn open(&self) -> Box<dyn Store>;
@@ -54,6 +64,9 @@ pub(super) trait Home: Send + Sync {
 
     /// The same with its upkeep.
     async fn open_upkeep(&self) -> (Arc<dyn Store>, Arc<dyn Upkeep>);
+
+    /// The same with its leases, of which it holds none. Where the engine is for several, each is another process.
+    async fn open_leases(&self) -> (Arc<dyn Store>, Arc<dyn Leases>);
 
     /// The same with its archive.
     async fn open_archive(&self) -> Box<dyn Archived>;
@@ -203,6 +216,30 @@ macro_rules! contract_suite {
             an_event_goes_when_nothing_is_left_of_it_in_whatever_order,
             no_time_of_an_event_moves_anything_only_the_date_does,
             marks_that_no_date_needs_any_more_are_dropped_and_nothing_else_changes,
+        );
+        $crate::store::contract::contract_suite!(
+            $home: leasing:
+            a_free_lease_is_given_and_shown,
+            a_holders_word_is_shown_from_its_renewal_on,
+            a_released_lease_is_nobodys_and_can_be_claimed,
+            a_number_grows_for_whom_it_concerns,
+            an_erased_customer_is_remembered_by_its_hash,
+            who_is_there_is_shown_until_it_departs,
+        );
+    };
+    // What needs an engine for several processes: `contract_suite!(several: home)`, beside the others.
+    (several: $home:path) => {
+        $crate::store::contract::contract_suite!(
+            $home: sharing:
+            what_one_holds_another_is_not_given,
+            of_many_claims_at_once_one_is_given,
+            a_released_lease_goes_to_another_at_once,
+            past_its_end_a_lease_is_lost_and_its_writes_are_refused,
+            past_its_end_a_lease_is_lost_also_where_nobody_wants_it,
+            without_a_lease_nothing_of_an_organisation_can_be_written,
+            a_renewed_lease_outlives_its_first_end,
+            everybody_sees_who_is_there,
+            what_people_do_is_seen_by_every_process,
         );
     };
     ($home:path: $module:ident: $($name:ident,)+) => {

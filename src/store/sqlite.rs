@@ -23,6 +23,7 @@ mod group;
 mod hands;
 mod health;
 mod known;
+mod leases;
 mod left_out;
 mod look;
 mod migrations;
@@ -63,6 +64,7 @@ use self::{
     ends::{Change, What},
     fault::Fault,
     health::Health,
+    leases::Board,
     reader::Look,
     rows::EventRows,
     writer::{Call, GroupLimit, Job, Reply, Writer},
@@ -124,6 +126,7 @@ pub struct SqliteStore {
     threads: tokio::sync::Mutex<Option<Threads>>,
     arrivals: watch::Receiver<DeliveryPos>,
     value_key: [u8; 32],
+    board: Board,
     warnings: Vec<String>,
     health: Arc<Health>,
     disk: DiskSpace,
@@ -180,6 +183,7 @@ impl SqliteStore {
             peoples_reads,
             arrivals,
             value_key,
+            board: Board::new(clock.clone()),
             warnings: directory.warnings(),
             disk: DiskSpace::new(directory.path().to_owned(), options.disk_reserve, clock),
             threads: tokio::sync::Mutex::new(Some(Threads {

@@ -9,7 +9,7 @@ use super::{open, outside};
 use crate::{
     event::EventSeq,
     store::{
-        AuditLog, Hands, ObservedUpdates, RefusedRequests, Store, StoredRequests,
+        AuditLog, Hands, Leases, ObservedUpdates, RefusedRequests, Store, StoredRequests,
         contract::{Archived, Home, contract_suite},
         erase::Erasure,
         upkeep::Upkeep,
@@ -50,6 +50,11 @@ impl Home for Directory {
     }
 
     async fn open_upkeep(&self) -> (Arc<dyn Store>, Arc<dyn Upkeep>) {
+        let store = Arc::new(open(self.0.path()));
+        (store.clone(), store)
+    }
+
+    async fn open_leases(&self) -> (Arc<dyn Store>, Arc<dyn Leases>) {
         let store = Arc::new(open(self.0.path()));
         (store.clone(), store)
     }
