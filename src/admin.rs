@@ -39,9 +39,11 @@ mod openapi;
 mod operator;
 mod pause;
 mod query;
+mod reach;
 mod redeliver;
 mod rejected;
 mod reload;
+mod replicas;
 mod secrets;
 mod selection;
 mod status;
@@ -56,18 +58,18 @@ use axum::{
     routing::{get, post},
 };
 use secrecy::SecretString;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 
 use crate::{
     backtest::Backtests,
     clock::Clock,
-    delivery::Handle,
+    delivery::{Handle, Overview},
     diagnosis::Diagnoses,
-    event::OrganisationName,
+    event::{OrganisationName, ReplicaName},
     ingress::Ingress,
     notify::Notifications,
     source::{LearnedSecrets, Sources, reload::Reloads},
-    store::{Archive, AuditLog, Hands, RefusedRequests, Store, erase::Erasure},
+    store::{Archive, AuditLog, Hands, Leases, RefusedRequests, Store, erase::Erasure},
     telemetry::Metrics,
     upkeep::Standing,
 };
@@ -98,6 +100,14 @@ pub struct Admin {
     pub metrics: Metrics,
     pub clock: Clock,
     pub organisations: BTreeMap<OrganisationName, Handle>,
+    /// How they stand, whichever replica delivers for them.
+    pub overview: Overview,
+    /// Who does what, where several replicas share the store.
+    pub leases: Arc<dyn Leases>,
+    /// This one among them.
+    pub replica: ReplicaName,
+    /// Held by whoever changes or follows pauses.
+    pub pausing: Arc<Mutex<()>>,
     /// How the removal of what is old stands.
     pub upkeep: watch::Receiver<Standing>,
     /// Asked of everybody where it is set.

@@ -1,6 +1,8 @@
 //! Builds all parts from the configuration and hands them to each other: the only place that knows every part.
 
+mod duties;
 mod facts;
+mod following;
 mod parts;
 mod pauses;
 mod reading;

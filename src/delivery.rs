@@ -24,15 +24,16 @@
 //! # What it does not do
 //!
 //! It knows neither the HTTP side that receives, nor SQL, nor mappings. It does not see to it that an organisation has
-//! only one dispatcher.
+//! only one dispatcher at a time: whoever begins one says how long it is ([`Tenure`](crate::keeper::Tenure)), and no request
+//! leaves that could outlive that.
 //!
 //! # Files
 //!
 //! `dispatcher` (the loop), `intake` (what the store has), `lanes` (whose turn it is), `gate` with `pace`, `breaker`
 //! and `pause` (what may leave); `attempt` with `effort`, `seek`, `batch`, `ahead`, `contact` and `recorder` (one turn),
 //! `permits` (what it asks), `bindings` (what look-ups found), `directory` (who has which metadata) and `page` (where it
-//! comes from); `decision` with `backoff` (what follows); `by_hand` (what people stopped or sent again), `settings` and
-//! `status` (the outside).
+//! comes from); `decision` with `backoff` (what follows); `by_hand` (what people stopped or sent again), `settings`,
+//! `status` and `overview` (the outside).
 
 mod ahead;
 mod attempt;
@@ -49,6 +50,7 @@ mod effort;
 mod gate;
 mod intake;
 mod lanes;
+mod overview;
 mod pace;
 mod page;
 mod pause;
@@ -62,5 +64,6 @@ mod status;
 pub use backoff::Backoff;
 pub use decision::Policy;
 pub use dispatcher::{Dispatcher, Parts};
+pub use overview::{Held, Overview, Standing};
 pub use settings::Settings;
 pub use status::{DirectoryStatus, Handle, PauseReason, State, Status};

@@ -15,6 +15,6 @@ pub use delivery::{
     EventSeq, NewerData, OBSERVED, Redelivery,
 };
 pub use key::{DedupKey, DedupKeyBuilder, LaneKey, MappingHash};
-pub use name::{InvalidName, OrganisationName, SourceName};
+pub use name::{InvalidName, InvalidReplicaName, OrganisationName, ReplicaName, SourceName};
 pub use operator::{InvalidOperatorName, OperatorName};
 pub use update::{Failure, ItemOutcome, Mapped, MappedItem, OrderBy, Update};

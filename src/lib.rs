@@ -19,6 +19,7 @@ pub mod delivery;
 pub mod diagnosis;
 pub mod ingress;
 pub mod jwks;
+pub mod keeper;
 pub mod mapping;
 pub mod quentli;
 pub mod source;

@@ -68,8 +68,8 @@ pub use self::{
         RemapStep, Remapped, Remapping, StoredEvent,
     },
     leases::{
-        Changes, Claim, ErasedCustomer, InvalidReplicaName, Lease, LeaseName, Leases, MOST_ERASED,
-        MOST_STATUS_BYTES, ProcessId, Replica, ReplicaName, Word,
+        Changes, Claim, ErasedCustomer, Lease, LeaseName, Leases, MOST_ERASED, MOST_STATUS_BYTES,
+        ProcessId, Replica, ReplicaName, Word,
     },
     observed::{ObservedPlace, ObservedUpdate, ObservedUpdates},
     refused::{

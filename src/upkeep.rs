@@ -103,7 +103,7 @@ impl Upkeeper {
     }
 
     /// Works until it is dropped.
-    pub async fn run(self) {
+    pub async fn run(&self) {
         loop {
             if let Err(error) = self.round().await {
                 // It is asked again, and the store itself says loudly what is wrong with it.

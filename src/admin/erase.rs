@@ -104,10 +104,9 @@ pub(super) async fn erase(
     let at = admin.clock.now();
     let started = admin.clock.elapsed();
     let (mut removed, mut trouble) = (Erased::default(), None);
-    if !dry_run && let Some(delivery) = admin.organisations.get(&person.organisation) {
-        // First, so that no attempt on its way writes the person down again behind the search.
-        let up_to = *admin.store.arrivals().borrow();
-        delivery.forget(person.id.clone(), person.find.clone(), up_to);
+    // First, so that no attempt on its way writes the person down again behind the search.
+    if !dry_run && let Err(answer) = admin.forgotten(&person).await {
+        return answer;
     }
     while let Some(after) = next
         && admin.clock.elapsed().saturating_sub(started) < LONGEST

@@ -32,9 +32,8 @@ pub(super) async fn page(State(admin): State<Arc<Admin>>) -> Response<Body> {
         }
     }
     for (name, handle) in &admin.organisations {
-        admin
-            .metrics
-            .organisation_state(name, handle.status().state.kind());
+        let state = handle.delivers().then(|| handle.status().state.kind());
+        admin.metrics.organisation_state(name, state);
         if let Ok(oldest) = admin.store.oldest_waiting(name).await {
             let age = oldest.map_or(Duration::ZERO, |oldest| {
                 Duration::try_from(admin.clock.now().duration_since(oldest)).unwrap_or_default()

@@ -95,6 +95,7 @@ pub(super) async fn pause(
         reason: why.clone(),
     };
     let at = pause.at;
+    let turn = admin.pausing.lock().await;
     let is_new = match admin.hands.pause(pause).await {
         Ok(is_new) => is_new,
         Err(error) => return unavailable(&error),
@@ -104,14 +105,17 @@ pub(super) async fn pause(
             if let Some(handle) = admin.organisations.get(name) {
                 handle.pause(at);
             }
+            admin.reach_one(name).await;
         }
         PauseScope::Source(name) => {
             for handle in admin.organisations.values() {
                 handle.pause_source(name);
             }
+            admin.reach(admin.organisations.iter()).await;
             admin.metrics.source_paused(name, true);
         }
     }
+    drop(turn);
     if is_new {
         let (kind, name) = words(&scope);
         tracing::warn!(
@@ -137,6 +141,7 @@ pub(super) async fn resume(
         Err(answer) => return answer,
     };
     let at = admin.clock.now();
+    let turn = admin.pausing.lock().await;
     let was_paused = match admin.hands.resume(scope.clone(), at).await {
         Ok(was_paused) => was_paused,
         Err(error) => return unavailable(&error),
@@ -147,14 +152,17 @@ pub(super) async fn resume(
                 // Also a pause by a refused key, and an open breaker.
                 handle.resume();
             }
+            admin.reach_one(name).await;
         }
         PauseScope::Source(name) => {
             for handle in admin.organisations.values() {
                 handle.resume_source(name, at);
             }
+            admin.reach(admin.organisations.iter()).await;
             admin.metrics.source_paused(name, false);
         }
     }
+    drop(turn);
     let (kind, name) = words(&scope);
     tracing::info!(
         kind,

@@ -25,7 +25,7 @@ use super::{
     selection::{self, Page, Selection, Stretch, Which},
 };
 use crate::{
-    event::{DeliveryState, NewerData, OrganisationName, Redelivery},
+    event::{DeliveryState, NewerData, Redelivery},
     store::{Act, LaneHead, StoreError},
 };
 
@@ -248,22 +248,8 @@ impl Admin {
             overwrite = newer == NewerData::Overwritten,
             "a person had deliveries sent again"
         );
-        self.revived(heads);
+        self.revived(heads).await;
         self.write_down_done(operator, Act::Redeliver, what, answer.redelivered)
             .await;
-    }
-
-    /// Tells the dispatchers what is back in their lanes.
-    fn revived(&self, heads: Vec<LaneHead>) {
-        let mut by_organisation: BTreeMap<OrganisationName, Vec<LaneHead>> = BTreeMap::new();
-        for head in heads {
-            let of_organisation = by_organisation.entry(head.organisation.clone());
-            of_organisation.or_default().push(head);
-        }
-        for (organisation, heads) in by_organisation {
-            if let Some(handle) = self.organisations.get(&organisation) {
-                handle.revived(heads);
-            }
-        }
     }
 }

@@ -98,6 +98,11 @@ pub(super) async fn reload(State(admin): State<Arc<Admin>>, operator: Operator) 
     admin
         .write_down_done(operator, Act::Reload, Vec::new(), 1)
         .await;
+    if admin.leases.is_shared()
+        && let Err(error) = admin.leases.ask_reload().await
+    {
+        tracing::warn!(error.chain = %error, "the other replicas could not be asked to read their files; they do when these change");
+    }
     let asked = tokio::time::timeout(WAIT, admin.reloads.request()).await;
     let report = match asked {
         Ok(Some(report)) => report,

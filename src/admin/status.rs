@@ -10,9 +10,9 @@ use axum::{
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Admin, pause, reload::Reload, upkeep::UpkeepStatus};
+use super::{Admin, pause, reload::Reload, replicas::ReplicasStatus, upkeep::UpkeepStatus};
 use crate::{
-    delivery::{DirectoryStatus, State as DeliveringState},
+    delivery::{self, DirectoryStatus, State as DeliveringState},
     event::{End, SourceName},
     ingress::NumberingFigures,
     source::{LEARNED, Mode},
@@ -30,6 +30,9 @@ struct Status<'a> {
     version: &'static str,
     at: Timestamp,
     store: StoreStatus,
+    /// Who does what, where several replicas share the store.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replicas: Option<ReplicasStatus>,
     sources: Vec<SourceStatus>,
     /// What came of the latest look at the files.
     reload: Reload<'a>,
@@ -159,6 +162,9 @@ struct ReusedStatus {
 
 #[derive(Serialize)]
 struct OrganisationStatus {
+    /// The replica that delivers for it, where there are several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held: Option<HeldStatus>,
     state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
@@ -186,6 +192,14 @@ struct OrganisationStatus {
 }
 
 #[derive(Serialize)]
+struct HeldStatus {
+    replica: String,
+    since: Timestamp,
+    /// Whether it is the one that answers.
+    here: bool,
+}
+
+#[derive(Serialize)]
 struct DirectoryShown {
     state: &'static str,
     keys: usize,
@@ -209,27 +223,9 @@ pub(super) async fn page(State(admin): State<Arc<Admin>>) -> Response {
         Ok(_) => None,
     });
     let mut organisations = BTreeMap::new();
-    for (name, handle) in &admin.organisations {
-        let status = handle.status();
-        let (since, until) = times(status.state);
-        let oldest = admin.store.oldest_waiting(name).await;
-        let shown = OrganisationStatus {
-            since,
-            until,
-            oldest_waiting: oldest.ok().flatten(),
-            loading: status.loading,
-            state: status.state.kind().as_str(),
-            reason: match status.state {
-                DeliveringState::Paused { reason, .. } => Some(reason.as_str()),
-                _ => None,
-            },
-            lanes: status.lanes,
-            in_flight: status.in_flight,
-            looking: status.looking,
-            redelivering: status.redelivering,
-            stopped: status.stopped,
-            directory: show_directory(status.directory),
-        };
+    for (name, standing) in admin.overview.standings().await {
+        let oldest = admin.store.oldest_waiting(&name).await;
+        let shown = OrganisationStatus::of(standing, oldest.ok().flatten());
         organisations.insert(name.to_string(), shown);
     }
     let dead = admin
@@ -247,6 +243,7 @@ pub(super) async fn page(State(admin): State<Arc<Admin>>) -> Response {
             requests: figures.rows,
             kept: figures.kept,
         });
+    let replicas = ReplicasStatus::of(&admin).await;
     let reused = admin.store.reused_ids(LATEST_REUSED).await;
     let reload = admin.reloads.last();
     let now = admin.clock.now();
@@ -265,6 +262,7 @@ pub(super) async fn page(State(admin): State<Arc<Admin>>) -> Response {
         dead: dead.into_iter().map(DeadDelivery::from).collect(),
         version: env!("CARGO_PKG_VERSION"),
         at: now,
+        replicas,
         store: StoreStatus {
             writable: trouble.is_none(),
             trouble: trouble.map(|error| error.to_string()),
@@ -289,6 +287,57 @@ pub(super) async fn page(State(admin): State<Arc<Admin>>) -> Response {
         rejected: rejected.collect(),
     };
     Json(status).into_response()
+}
+
+impl OrganisationStatus {
+    fn of(standing: delivery::Standing, oldest_waiting: Option<Timestamp>) -> Self {
+        let held = standing.held.map(|held| HeldStatus {
+            replica: held.replica.to_string(),
+            since: held.since,
+            here: held.here,
+        });
+        let Some(status) = standing.status else {
+            return Self {
+                // Nobody has it, or whoever has it has not said how it stands.
+                state: if held.is_some() {
+                    "starting"
+                } else {
+                    "unclaimed"
+                },
+                held,
+                reason: None,
+                since: None,
+                until: None,
+                oldest_waiting,
+                loading: true,
+                lanes: 0,
+                in_flight: 0,
+                looking: 0,
+                redelivering: 0,
+                stopped: 0,
+                directory: None,
+            };
+        };
+        let (since, until) = times(status.state);
+        Self {
+            held,
+            since,
+            until,
+            oldest_waiting,
+            loading: status.loading,
+            state: status.state.kind().as_str(),
+            reason: match status.state {
+                DeliveringState::Paused { reason, .. } => Some(reason.as_str()),
+                _ => None,
+            },
+            lanes: status.lanes,
+            in_flight: status.in_flight,
+            looking: status.looking,
+            redelivering: status.redelivering,
+            stopped: status.stopped,
+            directory: show_directory(status.directory),
+        }
+    }
 }
 
 /// Since when an organisation does not deliver, and when it tries to.

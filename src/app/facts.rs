@@ -1,12 +1,11 @@
 //! How the gateway stands, for notifications: what its parts know of themselves.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
 use crate::{
-    delivery::{Handle, PauseReason, State},
-    event::OrganisationName,
+    delivery::{Overview, PauseReason, State},
     notify::{Facts, Look},
     source::Sources,
     store::Store,
@@ -16,16 +15,17 @@ use crate::{
 pub(super) struct Asked {
     pub(super) store: Arc<dyn Store>,
     pub(super) sources: Sources,
-    pub(super) organisations: BTreeMap<OrganisationName, Handle>,
+    pub(super) overview: Overview,
 }
 
 #[async_trait]
 impl Look for Asked {
     async fn look(&self) -> Facts {
+        let standings = self.overview.standings().await;
         let keys_refused =
-            self.organisations
+            standings
                 .iter()
-                .filter_map(|(name, handle)| match handle.status().state {
+                .filter_map(|(name, standing)| match standing.status?.state {
                     State::Paused {
                         since,
                         reason: PauseReason::KeyRefused,
@@ -38,7 +38,7 @@ impl Look for Asked {
             is_full: self.store.is_writable().is_err(),
             ..Facts::default()
         };
-        for name in self.organisations.keys() {
+        for name in standings.keys() {
             if let Ok(Some(oldest)) = self.store.oldest_waiting(name).await {
                 facts.oldest_waiting.push((name.clone(), oldest));
             }

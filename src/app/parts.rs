@@ -2,13 +2,11 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use rand::{SeedableRng as _, rngs::StdRng};
-
 use crate::{
     clock::Clock,
     config::{Config, Organisation},
-    delivery::{self, Backoff, Dispatcher, Handle, Policy},
-    event::OrganisationName,
+    delivery::{self, Backoff, Handle, Policy},
+    event::{OrganisationName, ReplicaName},
     notify::{self, Notifications, Poster},
     quentli::{self, ClientSettings},
     source::{LearnedSecrets, LoadError, Set},
@@ -18,6 +16,9 @@ use crate::{
     },
     telemetry::Metrics,
 };
+
+/// What is taken of a host's name.
+const LONGEST_HOST: usize = 80;
 
 /// Why the gateway did not start.
 #[derive(Debug, thiserror::Error)]
@@ -101,14 +102,30 @@ pub(super) async fn learned_secrets(store: &Arc<dyn Store>) -> Result<LearnedSec
         .map_err(StartError::LearnedSecrets)
 }
 
-/// One dispatcher for each organisation, with the handle by which it is seen and steered.
-pub(super) fn dispatchers(
+/// What this process is called: as the settings say, or after the host, with an ending that tells it from others there.
+pub(super) fn replica(config: &Config) -> ReplicaName {
+    if let Some(name) = &config.replica {
+        return name.clone();
+    }
+    let host = rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned();
+    let fits = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    let host: String = host.chars().filter(fits).take(LONGEST_HOST).collect();
+    let ending: u16 = rand::random();
+    let name = format!("{host}-{ending:04x}").parse();
+    name.expect("it has only what a name may have")
+}
+
+/// By which the delivery of each organisation is begun, seen and steered.
+pub(super) fn handles(
     config: &Config,
     store: &Arc<dyn Store>,
     clock: &Clock,
     metrics: &Metrics,
-) -> Result<BTreeMap<OrganisationName, (Dispatcher, Handle)>, StartError> {
-    let mut dispatchers = BTreeMap::new();
+) -> Result<BTreeMap<OrganisationName, Handle>, StartError> {
+    let mut handles = BTreeMap::new();
     for (name, organisation) in &config.organisations {
         let client = client(organisation, clock).map_err(|error| StartError::Client {
             organisation: name.clone(),
@@ -121,11 +138,10 @@ pub(super) fn dispatchers(
             clock: clock.clone(),
             metrics: metrics.clone(),
             settings: settings(config, organisation),
-            random: StdRng::from_rng(&mut rand::rng()),
         };
-        dispatchers.insert(name.clone(), Dispatcher::new(parts));
+        handles.insert(name.clone(), Handle::new(parts));
     }
-    Ok(dispatchers)
+    Ok(handles)
 }
 
 fn settings(config: &Config, organisation: &Organisation) -> delivery::Settings {

@@ -2,11 +2,14 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::{net::TcpListener, sync::Mutex, task::JoinSet};
+use tokio_util::sync::CancellationToken;
 
 use super::{
     Strictness,
+    duties::{Delivering, Upkeeping},
     facts::Asked,
+    following::Follower,
     parts::{self, StartError},
     pauses,
     reading::Reading,
@@ -17,18 +20,19 @@ use crate::{
     backtest::Backtests,
     clock::Clock,
     config::{Config, Environment},
-    delivery::{Dispatcher, Handle},
+    delivery::{Handle, Overview},
     diagnosis::Diagnoses,
     event::OrganisationName,
     ingress::{self, Ingress, ServerLimits},
     jwks::KeySets,
+    keeper::Keeper,
     lifecycle::Shutdown,
     notify::Notifier,
     source::{
         Seen, Set, Sources,
         reload::{Changes, Desk, KeysReport, Reloads, Report, SourcesReport, Trigger},
     },
-    store::{Hands, RefusedRequests, Store, StoreError},
+    store::{Hands, Leases, RefusedRequests, Store, StoreError},
     telemetry::Metrics,
     upkeep::{Retention, Upkeeper},
 };
@@ -43,10 +47,11 @@ pub struct App {
     store: Arc<dyn Store>,
     ingress: Arc<Ingress>,
     admin: Admin,
-    dispatchers: Vec<Dispatcher>,
-    notifier: Option<Notifier>,
+    keeper: Keeper,
+    follower: Option<Follower>,
+    /// The removal of what is old stops with it.
+    removing: CancellationToken,
     reloader: Reloader,
-    upkeeper: Upkeeper,
     desk: Desk,
     reloads: Reloads,
     public_listener: TcpListener,
@@ -99,7 +104,11 @@ pub async fn start(
     let hands: Arc<dyn Hands> = file.clone();
     let learned = parts::learned_secrets(&store).await?;
     learned.warn_of_unused(&sources.set());
-    let dispatchers = parts::dispatchers(&config, &store, &clock, &metrics)?;
+    let organisations = parts::handles(&config, &store, &clock, &metrics)?;
+    let leases: Arc<dyn Leases> = file.clone();
+    // Where it cannot be read now, one reload too many comes of it.
+    let known = leases.changes().await.unwrap_or_default();
+    let overview = Overview::new(Arc::clone(&leases), organisations.clone());
     let (public_listener, listen) = open_port(config.listen, "webhooks")?;
     let (admin_listener, admin_listen) = open_port(config.admin.listen, "operators")?;
     let ingress = Ingress::new(ingress::Parts {
@@ -119,10 +128,6 @@ pub async fn start(
         body_timeout: config.limits.body_timeout,
         requests: config.limits.requests,
     });
-    let organisations: BTreeMap<_, _> = dispatchers
-        .iter()
-        .map(|(name, (_, handle))| (name.clone(), handle.clone()))
-        .collect();
     pauses::restore(&*hands, &organisations, &metrics)
         .await
         .map_err(StartError::Pauses)?;
@@ -142,20 +147,54 @@ pub async fn start(
     };
     let notifications = parts::notifications(&config, &clock)?;
     let notifier = notifications.clone().map(|notifications| {
-        let look = Asked {
+        let look = Arc::new(Asked {
             store: Arc::clone(&store),
             sources: sources.clone(),
-            organisations: organisations.clone(),
-        };
+            overview: overview.clone(),
+        });
         let warn_before = config.rotation_warn_before;
-        let metrics = metrics.clone();
-        Notifier::new(
-            notifications,
-            Arc::new(look),
-            metrics,
-            warn_before,
-            &config.data,
-        )
+        let (metrics, data) = (metrics.clone(), config.data.clone());
+        let fresh: Box<dyn Fn() -> Notifier + Send + Sync> = Box::new(move || {
+            let posts = notifications.clone();
+            Notifier::new(posts, look.clone(), metrics.clone(), warn_before, &data)
+        });
+        fresh
+    });
+    let replica = parts::replica(&config);
+    let removing = CancellationToken::new();
+    let pausing = Arc::new(Mutex::new(()));
+    let mut duties = vec![
+        Upkeeping {
+            upkeeper,
+            notifier,
+            stop: removing.clone(),
+        }
+        .duty(),
+    ];
+    for (name, handle) in &organisations {
+        let delivering = Delivering {
+            organisation: name.clone(),
+            handle: handle.clone(),
+            store: Arc::clone(&store),
+            hands: Arc::clone(&hands),
+            leases: Arc::clone(&leases),
+            clock: clock.clone(),
+            pausing: Arc::clone(&pausing),
+        };
+        let timeout = config.organisations.get(name);
+        let timeout = timeout.map_or(Duration::ZERO, |organisation| organisation.timeout);
+        duties.push(delivering.duty(timeout));
+    }
+    let keeper = Keeper::new(Arc::clone(&leases), clock.clone(), replica.clone(), duties);
+    let follower = leases.is_shared().then(|| Follower {
+        reload: known.reload,
+        changes: keeper.changes(),
+        store: Arc::clone(&store),
+        hands: Arc::clone(&hands),
+        learned: learned.clone(),
+        reloads: reloads.clone(),
+        metrics: metrics.clone(),
+        clock: clock.clone(),
     });
     let admin = Admin {
         backtests: Backtests::new(sources.clone(), file.clone(), clock.clone()),
@@ -175,6 +214,10 @@ pub async fn start(
         metrics,
         clock: clock.clone(),
         organisations,
+        overview,
+        leases,
+        replica,
+        pausing,
         upkeep,
         token: config.admin.token.clone(),
     };
@@ -184,13 +227,10 @@ pub async fn start(
         store,
         ingress,
         admin,
-        dispatchers: dispatchers
-            .into_values()
-            .map(|(dispatcher, _)| dispatcher)
-            .collect(),
-        notifier,
+        keeper,
+        follower,
+        removing,
         reloader,
-        upkeeper,
         desk,
         reloads,
         public_listener,
@@ -305,11 +345,12 @@ impl App {
         // The servers close later than the signal comes, and dispatchers later than the servers; each stage has
         // tokens of its own, and hard shutdown reaches all of them.
         let (serving, delivering) = (shutdown.stage(), shutdown.stage());
-        let mut dispatchers = JoinSet::new();
-        for dispatcher in self.dispatchers {
-            let (soft, hard) = (delivering.soft().clone(), delivering.hard().clone());
-            dispatchers.spawn(dispatcher.run(soft, hard));
-        }
+        let mut keeper = JoinSet::new();
+        keeper.spawn(self.keeper.run(
+            shutdown.soft().clone(),
+            delivering.soft().clone(),
+            delivering.hard().clone(),
+        ));
         let public = ingress::serve(
             self.public_listener,
             self.ingress.router(),
@@ -324,22 +365,17 @@ impl App {
             serving.clone(),
         );
 
-        // On its own, so that nothing of it is in anybody's way; it is dropped at the end.
-        let mut notifying = JoinSet::new();
-        if let Some(notifier) = self.notifier {
-            notifying.spawn(notifier.run());
-        }
-
         // A reload has nothing to finish: what it has not put in force is thrown away.
         let reloading = shutdown.stage();
         let reloader = async {
             let stop = reloading.soft().clone();
             stop.run_until_cancelled(self.reloader.run(self.desk)).await;
         };
-        // What it has not removed it removes after the next start.
-        let upkeep = async {
-            let stop = reloading.soft().clone();
-            stop.run_until_cancelled(self.upkeeper.run()).await;
+        let following = async {
+            if let Some(follower) = self.follower {
+                let stop = reloading.soft().clone();
+                stop.run_until_cancelled(follower.run()).await;
+            }
         };
         let recording = serving.clone();
         let recorder = async {
@@ -351,9 +387,11 @@ impl App {
             let failure = tokio::select! {
                 () = shutdown.soft().cancelled() => None,
                 failure = failed_store(&self.store, &self.clock) => Some(failure),
-                failure = failed_dispatcher(&mut dispatchers) => Some(failure),
+                failure = failed_keeper(&mut keeper) => Some(failure),
             };
             reloading.begin();
+            // What it has not removed it removes after the next start.
+            self.removing.cancel();
             self.ingress.drain();
             if failure.is_none() {
                 tokio::select! {
@@ -365,8 +403,7 @@ impl App {
             failure
         };
         let (failure, (), (), (), (), ()) =
-            tokio::join!(watch, public, operators, reloader, upkeep, recorder);
-        notifying.abort_all();
+            tokio::join!(watch, public, operators, reloader, following, recorder);
         self.ingress.finish_rejected().await;
         delivering.begin();
         tokio::select! {
@@ -374,7 +411,7 @@ impl App {
             () = shutdown.hard().cancelled() => {}
         }
         let mut failure = failure;
-        while let Some(ended) = dispatchers.join_next().await {
+        while let Some(ended) = keeper.join_next().await {
             if let Ok(Err(error)) = ended {
                 failure = failure.or(Some(error));
             }
@@ -400,15 +437,15 @@ async fn failed_store(store: &Arc<dyn Store>, clock: &Clock) -> StoreError {
     }
 }
 
-/// Ends when a dispatcher has ended by itself, which only a failed store makes it do.
-async fn failed_dispatcher(dispatchers: &mut JoinSet<Result<(), StoreError>>) -> StoreError {
+/// Ends when the keeper has ended by itself, which only a failed store makes it do.
+async fn failed_keeper(keeper: &mut JoinSet<Result<(), StoreError>>) -> StoreError {
     loop {
-        match dispatchers.join_next().await {
+        match keeper.join_next().await {
             Some(Ok(Err(error))) => return error,
             Some(Ok(Ok(()))) => {}
             Some(Err(error)) => {
                 return StoreError::Broken {
-                    what: format!("a dispatcher ended: {error}"),
+                    what: format!("the keeper ended: {error}"),
                 };
             }
             None => std::future::pending().await,

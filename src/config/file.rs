@@ -88,6 +88,7 @@ impl FileSettings {
         settings.section("directory", &["refresh"], &mut keys, out, |_, _, _| {});
         settings.section("rotation", &["warn_before"], &mut keys, out, |_, _, _| {});
         settings.section("reload", &["poll"], &mut keys, out, |_, _, _| {});
+        settings.section("replica", &["name"], &mut keys, out, |_, _, _| {});
         let notify = ["oldest_waiting"];
         settings.section("notify", &notify, &mut keys, out, Self::read_notify);
         settings.section("log", &["format", "level"], &mut keys, out, |_, _, _| {});

@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     diag::{Collector, Diagnostic, Findings, SourceText, Span},
-    event::OrganisationName,
+    event::{OrganisationName, ReplicaName},
     quentli::BaseUrl,
     telemetry::{LogFormat, LogSettings},
 };
@@ -229,6 +229,7 @@ impl Reader<'_> {
         let rotation_warn_before =
             self.duration("rotation.warn_before", Duration::from_hours(7 * 24));
         let reload_poll = self.duration("reload.poll", Duration::from_secs(5));
+        let replica = self.replica();
         let notify = self.notify();
         let log = self.log();
         let (findings, shown) = self.layers.finish();
@@ -251,6 +252,7 @@ impl Reader<'_> {
             log,
             rotation_warn_before,
             reload_poll,
+            replica,
             file: self.file,
             base: self.base,
             shown: Vec::new(),
@@ -384,6 +386,20 @@ impl Reader<'_> {
     fn mappings(&mut self) -> PathBuf {
         let flag = self.flags.mappings.clone();
         self.path("mappings", flag, "--mappings", "GATEWAY_MAPPINGS")
+    }
+
+    fn replica(&mut self) -> Option<ReplicaName> {
+        let written = self.written("replica.name", None, Some("GATEWAY_REPLICA"));
+        let read = |text: &str| {
+            let name = text.parse().map(Some);
+            name.map_err(|_| "1 to 100 letters, digits, `.`, `_` and `-`")
+        };
+        let show = |name: &Option<ReplicaName>| {
+            let of_host = || "(the host's name, and a random ending)".to_owned();
+            name.as_ref().map_or_else(of_host, ToString::to_string)
+        };
+        self.layers
+            .settle("replica.name", written, None, read, show)
     }
 
     fn public_url(&mut self) -> Option<Url> {

@@ -7,7 +7,11 @@ use url::Url;
 
 use super::{ByteCount, SecretReference, Shown};
 use crate::{
-    event::OrganisationName, network::Networks, notify, quentli::BaseUrl, telemetry::LogSettings,
+    event::{OrganisationName, ReplicaName},
+    network::Networks,
+    notify,
+    quentli::BaseUrl,
+    telemetry::LogSettings,
 };
 
 /// Flags of the command line that override everything else.
@@ -51,6 +55,8 @@ pub struct Config {
     pub rotation_warn_before: Duration,
     /// How often the source files, and the secrets and keys in files, are looked at for changes; zero is never.
     pub reload_poll: Duration,
+    /// What people call this process among several; `None`: after the host, with a random ending.
+    pub replica: Option<ReplicaName>,
     /// `gateway.yaml`, which need not be there.
     pub file: PathBuf,
     /// Where relative secret files start: the folder of `gateway.yaml`.

@@ -26,7 +26,8 @@ use crate::{
     clock::Clock,
     customer::{CustomerId, FindBy, PartKey},
     dedup::Share,
-    event::{Delivery, DeliveryPos, DeliveryState, End, OrganisationName, SourceName},
+    event::{Delivery, DeliveryPos, DeliveryState, End, LaneKey, OrganisationName, SourceName},
+    keeper::Tenure,
     quentli::{CallError, CallErrorKind, Client, KeyNumber},
     store::{AppliedPart, LeftOut, Store, StoreError},
     telemetry::Metrics,
@@ -45,6 +46,8 @@ pub(super) struct Context {
     pub(super) bindings: Mutex<Bindings>,
     pub(super) directory: SharedDirectory,
     pub(super) by_hand: ByHand,
+    /// How long this dispatcher is the only one.
+    pub(super) tenure: Tenure,
     /// The last position that could be waiting when this dispatcher began: up to here deliveries were possibly sent
     /// before, by a process that ended without writing it down.
     pub(super) possibly_sent_up_to: DeliveryPos,
@@ -111,6 +114,14 @@ impl Context {
         self.bindings().erase(customer, lines);
         if let Some(customer) = customer {
             self.directory.lock().forget(customer);
+        }
+    }
+
+    /// The same for somebody of whom only a hash is known, or not even that: with all look-ups.
+    pub(super) fn forget_noted(&self, customer: Option<LaneKey>) {
+        self.bindings().clear();
+        if let Some(hash) = customer {
+            self.directory.lock().forget_hash(hash);
         }
     }
 

@@ -188,6 +188,14 @@ impl Bindings {
         }
     }
 
+    /// Nothing is known any more.
+    pub(super) fn clear(&mut self) {
+        self.found.invalidate_all();
+        self.missed.invalidate_all();
+        self.ambiguous.invalidate_all();
+        self.lines.invalidate_all();
+    }
+
     /// We sent this change for the customer: what rests on the properties it sets is not known any more, whether it
     /// leads to this customer or, for the new values, to nobody or another.
     pub(super) fn changed(&mut self, customer: &CustomerId, patch: &Patch) {

@@ -14,7 +14,7 @@ use super::bindings::AsOf;
 use crate::{
     customer::{CustomerId, FindBy},
     event::{Delivery, DeliveryPos, LaneKey, SourceName},
-    store::LaneHead,
+    store::{ErasedCustomer, LaneHead},
 };
 
 /// Heads that wait to be taken up, and that are remembered; where there are more, all lanes are read again.
@@ -42,15 +42,21 @@ struct Changes {
     resumed_sources: HashMap<SourceName, Timestamp>,
     /// Hashes of erased customers, and the last delivery that may have been on its way when that was asked.
     erased: HashMap<LaneKey, DeliveryPos>,
+    /// Up to where deliveries are erased of customers of whom not even a hash is known.
+    erased_nameless: Option<DeliveryPos>,
     /// Not yet gone from the memory of look-ups.
     forgotten: Vec<Forgotten>,
 }
 
 /// Somebody whom nothing is to be known of any more.
 #[derive(Debug)]
-pub(super) struct Forgotten {
-    pub(super) id: Option<CustomerId>,
-    pub(super) lines: Vec<FindBy>,
+pub(super) enum Forgotten {
+    Named {
+        id: Option<CustomerId>,
+        lines: Vec<FindBy>,
+    },
+    /// Of whom another replica knows more: the hash of the identifier, where there is one.
+    Noted(Option<LaneKey>),
 }
 
 /// What was sent again and is not yet in the index of lanes.
@@ -62,6 +68,46 @@ pub(super) struct Revived {
 }
 
 impl ByHand {
+    /// A dispatcher begins, which will read everything there is and has nothing to forget.
+    pub(super) fn begin(&self) {
+        let mut changes = self.lock();
+        changes.revived = Revived::default();
+        changes.started.clear();
+        changes.forgotten.clear();
+    }
+
+    /// Something was changed that nobody tells in particular.
+    pub(super) fn changed_elsewhere(&self) {
+        let mut changes = self.lock();
+        // Any of them may have been sent again, so no look-up from before counts for those that were.
+        changes.redeliveries = changes.redeliveries.saturating_add(1);
+        changes.again.clear();
+        changes.again_at_least = changes.redeliveries;
+        changes.revived.too_many = true;
+    }
+
+    /// Customers were erased by another replica; whether one of them is news.
+    pub(super) fn note_erased(&self, erased: &[ErasedCustomer]) -> bool {
+        let mut changes = self.lock();
+        let mut is_news = false;
+        for ErasedCustomer { customer, up_to } in erased {
+            let is_known = match customer {
+                Some(hash) => changes.erased.get(hash).is_some_and(|known| known >= up_to),
+                None => changes.erased_nameless >= Some(*up_to),
+            };
+            if is_known {
+                continue;
+            }
+            is_news = true;
+            match customer {
+                Some(hash) => changes.remember_erased(*hash, *up_to),
+                None => changes.erased_nameless = Some(*up_to),
+            }
+            changes.forgotten.push(Forgotten::Noted(*customer));
+        }
+        is_news
+    }
+
     pub(super) fn revive(&self, heads: Vec<LaneHead>) {
         let mut changes = self.lock();
         let redeliveries = changes.redeliveries.saturating_add(1);
@@ -101,10 +147,20 @@ impl ByHand {
 
     pub(super) fn resume(&self, source: &SourceName, at: Timestamp) {
         let mut changes = self.lock();
-        changes.resumed_sources.insert(source.clone(), at);
-        if changes.paused.remove(source) {
+        let was_paused = changes.paused.remove(source);
+        let known = changes.resumed_sources.get(source);
+        if was_paused || known.is_none_or(|known| *known < at) {
+            changes.resumed_sources.insert(source.clone(), at);
+        }
+        if was_paused {
             changes.started.push(source.clone());
         }
+    }
+
+    /// The whole organisation was not paused any more at this time, before this process began to count.
+    pub(super) fn resumed_before(&self, at: Timestamp) {
+        let mut changes = self.lock();
+        changes.resumed = changes.resumed.max(Some(at));
     }
 
     /// The whole organisation is not paused any more.
@@ -115,14 +171,8 @@ impl ByHand {
     /// A customer is erased, with all deliveries up to this position.
     pub(super) fn erase(&self, forgotten: Forgotten, up_to: DeliveryPos) {
         let mut changes = self.lock();
-        if let Some(id) = &forgotten.id {
-            if changes.erased.len() >= MOST_ERASED {
-                let oldest = changes.erased.iter().min_by_key(|(_, pos)| **pos);
-                if let Some(oldest) = oldest.map(|(hash, _)| *hash) {
-                    changes.erased.remove(&oldest);
-                }
-            }
-            changes.erased.insert(hash_of(id), up_to);
+        if let Forgotten::Named { id: Some(id), .. } = &forgotten {
+            changes.remember_erased(hash_of(id), up_to);
         }
         changes.forgotten.push(forgotten);
     }
@@ -166,6 +216,18 @@ impl ByHand {
     }
 }
 
+impl Changes {
+    fn remember_erased(&mut self, hash: LaneKey, up_to: DeliveryPos) {
+        if self.erased.len() >= MOST_ERASED && !self.erased.contains_key(&hash) {
+            let oldest = self.erased.iter().min_by_key(|(_, pos)| **pos);
+            if let Some(oldest) = oldest.map(|(hash, _)| *hash) {
+                self.erased.remove(&oldest);
+            }
+        }
+        self.erased.insert(hash, up_to);
+    }
+}
+
 fn hash_of(customer: &CustomerId) -> LaneKey {
     LaneKey::of("id", customer.as_str())
 }
@@ -175,7 +237,7 @@ mod tests {
     use super::*;
 
     fn erase(by_hand: &ByHand, id: &str, up_to: i64) {
-        let forgotten = Forgotten {
+        let forgotten = Forgotten::Named {
             id: Some(id.parse().unwrap()),
             lines: Vec::new(),
         };

@@ -306,7 +306,11 @@ impl Directory {
 
     /// Quentli does not know the customer any more.
     pub(super) fn forget(&mut self, id: &CustomerId) {
-        let hash = person_hash(id);
+        self.forget_hash(person_hash(id));
+    }
+
+    /// The same for a customer of whom only the hash of the identifier is known.
+    pub(super) fn forget_hash(&mut self, hash: LaneKey) {
         if let Some(person) = self.people.remove(&hash) {
             for (_, value) in person.values {
                 self.holders.remove(value, hash);

@@ -36,7 +36,8 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    event::{LaneKey, OrganisationName},
+    event::{DeliveryPos, LaneKey, OrganisationName},
+    keeper::Tenure,
     quentli::{CallError, Client, KeyNumber},
     store::{Store, StoreError},
     telemetry::{ApiCall, Metrics},
@@ -49,8 +50,8 @@ const BROKEN: Duration = Duration::from_hours(1);
 /// Messages of attempts that may wait for the loop; more make their senders wait.
 const INBOX: usize = 64;
 
-/// What a dispatcher is made of.
-#[derive(Debug)]
+/// What the dispatchers of an organisation are made of.
+#[derive(Clone, Debug)]
 pub struct Parts {
     pub organisation: OrganisationName,
     pub store: Arc<dyn Store>,
@@ -59,8 +60,6 @@ pub struct Parts {
     pub clock: Clock,
     pub metrics: Metrics,
     pub settings: Settings,
-    /// For jitter.
-    pub random: StdRng,
 }
 
 /// Brings the deliveries of one organisation to Quentli. There must be no other for the same organisation.
@@ -85,6 +84,7 @@ pub struct Dispatcher {
     /// Whether there is still a handle.
     is_steered: bool,
     is_draining: bool,
+    tenure: Tenure,
 }
 
 /// What a task is for.
@@ -108,8 +108,24 @@ enum Done {
 }
 
 impl Dispatcher {
-    /// A dispatcher that has not begun, and the handle to it.
-    pub fn new(parts: Parts) -> (Self, Handle) {
+    /// A dispatcher that has not begun, the only one of its process, and the handle to it.
+    pub fn new(parts: Parts, random: StdRng) -> (Self, Handle) {
+        let newest = *parts.store.arrivals().borrow();
+        let handle = Handle::new(parts);
+        let dispatcher = handle.dispatcher(Tenure::forever(), newest, random);
+        (dispatcher, handle)
+    }
+
+    /// One of several, one after the other.
+    pub(super) fn begin(
+        parts: &Parts,
+        desk: Desk,
+        by_hand: ByHand,
+        directory: SharedDirectory,
+        tenure: Tenure,
+        possibly_sent_up_to: DeliveryPos,
+        random: StdRng,
+    ) -> Self {
         let Parts {
             organisation,
             store,
@@ -117,19 +133,14 @@ impl Dispatcher {
             clock,
             metrics,
             settings,
-            random,
-        } = parts;
+        } = parts.clone();
         let (permits, inbox) = Permits::new(INBOX);
-        let directory = SharedDirectory::new(settings.directory_limit);
-        let by_hand = ByHand::default();
-        let (handle, desk) = Handle::new(client.clone(), directory.clone(), by_hand.clone());
         let arrivals = store.arrivals();
-        let possibly_sent_up_to = *arrivals.borrow();
         let began = SignedDuration::try_from(clock.elapsed())
             .ok()
             .and_then(|elapsed| clock.now().checked_sub(elapsed).ok())
             .unwrap_or(Timestamp::UNIX_EPOCH);
-        let dispatcher = Self {
+        Self {
             random,
             intake: Intake::new(arrivals),
             lanes: Lanes::default(),
@@ -145,6 +156,7 @@ impl Dispatcher {
             wish: Wish::default(),
             is_steered: true,
             is_draining: false,
+            tenure: tenure.clone(),
             context: Arc::new(Context {
                 organisation,
                 store,
@@ -156,11 +168,11 @@ impl Dispatcher {
                 bindings: Mutex::new(Bindings::default()),
                 directory,
                 by_hand,
+                tenure,
                 possibly_sent_up_to,
                 began,
             }),
-        };
-        (dispatcher, handle)
+        }
     }
 
     /// Delivers until told to stop. `soft`: begins nothing new, finishes and writes down what is on its way, and
@@ -198,6 +210,7 @@ impl Dispatcher {
                     Err(_) => self.is_steered = false,
                 },
                 () = self.intake.notice() => {}
+                () = self.tenure.changed() => {}
                 () = self.context.clock.sleep(nap) => {}
             }
         }
@@ -218,7 +231,12 @@ impl Dispatcher {
     /// Whether a lane may be given a turn now.
     fn has_place(&self, now: Duration) -> bool {
         let places = usize::try_from(self.context.settings.concurrency.get()).unwrap_or(usize::MAX);
-        !self.is_draining && self.gate.standing(now) == Standing::Open && self.attempts() < places
+        self.may_send(now) && self.gate.standing(now) == Standing::Open && self.attempts() < places
+    }
+
+    /// Whether a request that leaves now comes back while this dispatcher is still the only one.
+    fn may_send(&self, now: Duration) -> bool {
+        !self.is_draining && self.tenure.covers(now)
     }
 
     /// Does what can be done now.
@@ -232,7 +250,7 @@ impl Dispatcher {
                 attempt.run().await.map(Done::Turn)
             });
         }
-        if self.is_draining {
+        if !self.may_send(now) {
             self.gate.refuse_all();
             return;
         }
@@ -255,8 +273,8 @@ impl Dispatcher {
     /// When there will be something to do that nobody tells of.
     fn next_work(&self) -> Duration {
         let now = self.now();
-        if self.is_draining {
-            // Only what is on its way is waited for, and it tells when it ends.
+        if !self.may_send(now) {
+            // Only what is on its way is waited for, and it tells when it ends; so does whoever renews the lease.
             return now.saturating_add(self.context.settings.poll);
         }
         let lane = self.lanes.next_due().filter(|_| self.has_place(now));
@@ -423,8 +441,11 @@ impl Dispatcher {
         for source in self.context.by_hand.take_started() {
             self.lanes.started(&source, now);
         }
-        for Forgotten { id, lines } in self.context.by_hand.take_forgotten() {
-            self.context.forget(id.as_ref(), &lines);
+        for forgotten in self.context.by_hand.take_forgotten() {
+            match forgotten {
+                Forgotten::Named { id, lines } => self.context.forget(id.as_ref(), &lines),
+                Forgotten::Noted(customer) => self.context.forget_noted(customer),
+            }
         }
     }
 
@@ -461,7 +482,7 @@ impl Dispatcher {
                 let context = &self.context;
                 context
                     .metrics
-                    .organisation_state(&context.organisation, state.kind());
+                    .organisation_state(&context.organisation, Some(state.kind()));
             }
             if known.directory != status.directory {
                 self.show_directory(status.directory);

@@ -309,6 +309,10 @@ impl Context {
             ApiCall::Update | ApiCall::Create | ApiCall::Probe => RequestKind::Change,
         };
         self.permits.request(kind).await?;
+        // As late as can be: a process may have been stopped since it got leave.
+        if !self.tenure.covers(self.clock.elapsed()) {
+            return Err(Shut);
+        }
         let at = self.clock.now();
         let started = self.clock.elapsed();
         let answer = request.await;

@@ -34,6 +34,8 @@ pub(super) struct Intake {
     seen: DeliveryPos,
     next_look: Duration,
     scan: Scan,
+    /// All lanes are to be read once more after this scan.
+    is_wanted_again: bool,
     is_loaded: bool,
 }
 
@@ -61,6 +63,7 @@ impl Intake {
                 after: None,
                 at: Duration::ZERO,
             },
+            is_wanted_again: false,
             is_loaded: false,
         }
     }
@@ -72,8 +75,10 @@ impl Intake {
 
     /// Has all lanes read again, as soon as can be.
     pub(super) fn sweep(&mut self) {
-        if let Scan::Idle { until } = &mut self.scan {
-            *until = Duration::ZERO;
+        match &mut self.scan {
+            Scan::Idle { until } => *until = Duration::ZERO,
+            // It may have passed what has changed since.
+            Scan::Running { .. } => self.is_wanted_again = true,
         }
     }
 
@@ -179,8 +184,13 @@ impl Intake {
             },
             _ => {
                 self.is_loaded = true;
+                let rest = if std::mem::take(&mut self.is_wanted_again) {
+                    Duration::ZERO
+                } else {
+                    context.settings.sweep
+                };
                 Scan::Idle {
-                    until: now.saturating_add(context.settings.sweep),
+                    until: now.saturating_add(rest),
                 }
             }
         };

@@ -1,23 +1,32 @@
 //! What an organisation's delivery tells about itself, and what a person may tell it.
 
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
 use jiff::Timestamp;
+use rand::rngs::StdRng;
 use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use super::{
+    Dispatcher, Parts,
     by_hand::{ByHand, Forgotten},
     directory::SharedDirectory,
 };
 use crate::{
     customer::{CustomerId, FindBy},
     event::{DeliveryPos, SourceName},
-    quentli::{Client, ClientError},
-    store::LaneHead,
+    keeper::Tenure,
+    quentli::ClientError,
+    store::{ErasedCustomer, LaneHead},
     telemetry::{DirectoryState, OrganisationState},
 };
 
 /// How an organisation's delivery stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
     pub state: State,
     /// Lanes with something open, as far as they are known.
@@ -36,7 +45,7 @@ pub struct Status {
 }
 
 /// How an organisation's directory of customers stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DirectoryStatus {
     pub state: DirectoryState,
     /// Keys of metadata by which customers are found.
@@ -66,7 +75,8 @@ impl DirectoryStatus {
 }
 
 /// Whether deliveries go out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum State {
     Delivering,
     /// Quentli asked to slow down.
@@ -86,7 +96,8 @@ pub enum State {
 }
 
 /// Why nothing is sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum PauseReason {
     /// Quentli does not take the key. It ends when a probe is taken, with a new key, or at a person's word.
     KeyRefused,
@@ -116,14 +127,24 @@ impl State {
     }
 }
 
-/// Shows and steers an organisation's delivery from outside. Cheap to clone.
+/// Shows and steers an organisation's delivery from outside, over all of its dispatchers. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Handle {
-    status: watch::Receiver<Status>,
+    status: watch::Sender<Status>,
     wish: watch::Sender<Wish>,
-    client: Client,
-    directory: SharedDirectory,
+    parts: Arc<Parts>,
     by_hand: ByHand,
+    current: Arc<Mutex<Current>>,
+}
+
+/// What is another one with each dispatcher.
+#[derive(Debug)]
+struct Current {
+    directory: SharedDirectory,
+    /// Until when the dispatcher is the only one; `None` where there is none.
+    tenure: Option<Tenure>,
+    /// The keys of metadata by which loaded mappings find customers.
+    keys: BTreeSet<String>,
 }
 
 /// What a person last asked for.
@@ -148,31 +169,82 @@ pub(super) struct Desk {
     pub(super) wish: watch::Receiver<Wish>,
 }
 
+impl Status {
+    /// Of a dispatcher that has not begun.
+    const BEGINNING: Self = Self {
+        state: State::Delivering,
+        lanes: 0,
+        in_flight: 0,
+        looking: 0,
+        redelivering: 0,
+        stopped: 0,
+        loading: true,
+        directory: DirectoryStatus::UNUSED,
+    };
+}
+
 impl Handle {
-    pub(super) fn new(client: Client, directory: SharedDirectory, by_hand: ByHand) -> (Self, Desk) {
-        let (status_sender, status) = watch::channel(Status {
-            state: State::Delivering,
-            lanes: 0,
-            in_flight: 0,
-            looking: 0,
-            redelivering: 0,
-            stopped: 0,
-            loading: true,
-            directory: DirectoryStatus::UNUSED,
-        });
-        let (wish, wish_receiver) = watch::channel(Wish::default());
+    /// Of an organisation that nobody delivers for yet.
+    pub fn new(parts: Parts) -> Self {
+        let directory = SharedDirectory::new(parts.settings.directory_limit);
+        Self {
+            status: watch::Sender::new(Status::BEGINNING),
+            wish: watch::Sender::new(Wish::default()),
+            parts: Arc::new(parts),
+            by_hand: ByHand::default(),
+            current: Arc::new(Mutex::new(Current {
+                directory,
+                tenure: None,
+                keys: BTreeSet::new(),
+            })),
+        }
+    }
+
+    /// A dispatcher that has not begun and knows nothing of those before it, which must be gone. It may send as long as
+    /// the tenure lasts. What waits up to `possibly_sent_up_to` may have been sent before. `random` is for jitter.
+    pub fn dispatcher(
+        &self,
+        tenure: Tenure,
+        possibly_sent_up_to: DeliveryPos,
+        random: StdRng,
+    ) -> Dispatcher {
+        self.by_hand.begin();
+        let directory = SharedDirectory::new(self.parts.settings.directory_limit);
+        {
+            let mut current = self.current();
+            directory
+                .lock()
+                .load_keys(current.keys.iter().map(String::as_str));
+            current.directory = directory.clone();
+            current.tenure = Some(tenure.clone());
+        }
+        self.status.send_replace(Status::BEGINNING);
         let desk = Desk {
-            status: status_sender,
-            wish: wish_receiver,
+            status: self.status.clone(),
+            wish: self.wish.subscribe(),
         };
-        let handle = Self {
-            status,
-            wish,
-            client,
+        Dispatcher::begin(
+            &self.parts,
+            desk,
+            self.by_hand.clone(),
             directory,
-            by_hand,
-        };
-        (handle, desk)
+            tenure,
+            possibly_sent_up_to,
+            random,
+        )
+    }
+
+    /// Whether a dispatcher of this handle is the only one now, for sure: then what it is told reaches whoever delivers.
+    pub fn delivers(&self) -> bool {
+        let now = self.parts.clock.elapsed();
+        let current = self.current();
+        let tenure = current.tenure.as_ref();
+        tenure.is_some_and(|tenure| tenure.is_held(now))
+    }
+
+    fn current(&self) -> MutexGuard<'_, Current> {
+        // Each method leaves it in order.
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The latest status.
@@ -182,13 +254,18 @@ impl Handle {
 
     /// The status, to wait for changes of.
     pub fn watch(&self) -> watch::Receiver<Status> {
-        self.status.clone()
+        self.status.subscribe()
     }
 
     /// Says by which keys of metadata loaded mappings find customers, all of them. The list of customers is read for
     /// those that are new; what is known of others is forgotten.
     pub fn find_by<'k>(&self, keys: impl IntoIterator<Item = &'k str>) {
-        self.directory.lock().load_keys(keys);
+        {
+            let mut current = self.current();
+            current.keys = keys.into_iter().map(str::to_owned).collect();
+            let keys = current.keys.iter().map(String::as_str);
+            current.directory.lock().load_keys(keys);
+        }
         self.wish
             .send_modify(|wish| wish.found_by = wish.found_by.wrapping_add(1));
     }
@@ -207,13 +284,16 @@ impl Handle {
 
     /// Goes on with a source. `at` is when a person said so: time before it counts against no delivery's patience.
     pub fn resume_source(&self, source: &SourceName, at: Timestamp) {
+        let was_paused = self.by_hand.is_paused(source);
         self.by_hand.resume(source, at);
-        self.changed_by_hand();
+        if was_paused {
+            self.changed_by_hand();
+        }
     }
 
     /// Says when a pause of the whole organisation ended, in an earlier run of the program.
     pub fn resumed_before(&self, at: Timestamp) {
-        self.by_hand.resumed(at);
+        self.by_hand.resumed_before(at);
     }
 
     /// Tells what the store put back into its lanes, so that it need not wait for the next sweep.
@@ -226,8 +306,41 @@ impl Handle {
     /// the customer, also those on their way, end as erased and leave nothing of it in the store; later ones are news.
     /// It lasts as long as the process.
     pub fn forget(&self, id: Option<CustomerId>, lines: Vec<FindBy>, up_to: DeliveryPos) {
-        self.by_hand.erase(Forgotten { id, lines }, up_to);
+        self.by_hand.erase(Forgotten::Named { id, lines }, up_to);
         self.changed_by_hand();
+    }
+
+    /// The same for those of whom only a hash is known, and no line: all look-ups are forgotten with those that are new.
+    pub fn forget_noted(&self, erased: &[ErasedCustomer]) {
+        if self.by_hand.note_erased(erased) {
+            self.changed_by_hand();
+        }
+    }
+
+    /// Another replica changed deliveries in the store: all lanes are read again.
+    pub fn changed_elsewhere(&self) {
+        self.by_hand.changed_elsewhere();
+        self.changed_by_hand();
+    }
+
+    /// Whether nothing is sent for another reason than that somebody paused it or Quentli asked to slow down.
+    pub fn is_stuck(&self) -> bool {
+        matches!(
+            self.status().state,
+            State::BreakerOpen { .. }
+                | State::Paused {
+                    reason: PauseReason::KeyRefused,
+                    ..
+                }
+        )
+    }
+
+    /// Whether a person paused the whole organisation, or the source, as far as this handle was told.
+    pub fn is_paused(&self, source: Option<&SourceName>) -> bool {
+        match source {
+            None => self.wish.borrow().paused.is_some(),
+            Some(source) => self.by_hand.is_paused(source),
+        }
     }
 
     fn changed_by_hand(&self) {
@@ -241,7 +354,7 @@ impl Handle {
     /// # Errors
     /// A key that cannot be sent; the old one stays.
     pub fn set_key(&self, key: &SecretString) -> Result<(), ClientError> {
-        self.client.set_key(key)?;
+        self.parts.client.set_key(key)?;
         self.wish
             .send_modify(|wish| wish.renewed = wish.renewed.wrapping_add(1));
         Ok(())

@@ -1,6 +1,9 @@
-//! Names that people choose: of sources and of organisations.
+//! Names that people choose: of sources, of organisations and of replicas.
 
 use std::{fmt, str::FromStr, sync::Arc};
+
+/// A replica's name has 1 to so many characters.
+const LONGEST_REPLICA_NAME: usize = 100;
 
 /// Why a text is not a name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -75,6 +78,43 @@ impl OrganisationName {
     }
 }
 
+/// What people call a process: 1 to 100 letters, digits, `.`, `_` and `-`. It need not be unique.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ReplicaName(String);
+
+/// Why a text is not the name of a replica.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a name of a replica: use 1 to 100 letters, digits, `.`, `_` and `-`")]
+pub struct InvalidReplicaName(pub String);
+
+impl ReplicaName {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for ReplicaName {
+    type Err = InvalidReplicaName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidReplicaName> {
+        let fits = (1..=LONGEST_REPLICA_NAME).contains(&text.len())
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+        if fits {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidReplicaName(text.chars().take(80).collect()))
+        }
+    }
+}
+
+impl fmt::Display for ReplicaName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,6 +138,16 @@ mod tests {
                 bad.parse::<SourceName>().is_err(),
                 "{bad:?} was taken as a name"
             );
+        }
+    }
+
+    #[test]
+    fn names_of_replicas_are_those_of_hosts_and_pods() {
+        for good in ["gateway-7d9f-x2k", "GATEWAY_1.example.mx", &"a".repeat(100)] {
+            assert_eq!(good.parse::<ReplicaName>().unwrap().as_str(), good);
+        }
+        for bad in ["", "a b", "a/b", "ñ", "a\n", &"a".repeat(101)] {
+            assert!(bad.parse::<ReplicaName>().is_err(), "{bad:?} was taken");
         }
     }
 }

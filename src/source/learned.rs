@@ -82,6 +82,11 @@ impl ChangeOfSecrets<'_> {
         });
     }
 
+    /// Puts in force what is kept, all of it, whoever changed it.
+    pub fn follow(&self, kept: impl IntoIterator<Item = (SourceName, SecretString)>) {
+        self.replace(|secrets| *secrets = kept.into_iter().collect());
+    }
+
     fn replace(&self, change: impl FnOnce(&mut BTreeMap<SourceName, SecretString>)) {
         let mut secrets = BTreeMap::clone(&self.shared.secrets.load());
         change(&mut secrets);

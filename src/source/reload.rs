@@ -30,6 +30,8 @@ pub enum Trigger {
     Start,
     /// What the files hold has changed.
     Change,
+    /// Somebody asked another replica.
+    Elsewhere,
     /// `SIGHUP`.
     Signal,
     /// `POST /api/v1/reload`.
@@ -42,6 +44,7 @@ impl Trigger {
         match self {
             Self::Start => "start",
             Self::Change => "change",
+            Self::Elsewhere => "elsewhere",
             Self::Signal => "signal",
             Self::Request => "request",
         }
@@ -291,6 +294,15 @@ impl Reloads {
     pub fn signalled(&self) {
         let ask = Ask {
             trigger: Trigger::Signal,
+            reply: None,
+        };
+        self.ask.try_send(ask).ok();
+    }
+
+    /// Somebody asked another replica. It is not waited for, as with [`Reloads::signalled`].
+    pub fn told(&self) {
+        let ask = Ask {
+            trigger: Trigger::Elsewhere,
             reply: None,
         };
         self.ask.try_send(ask).ok();

@@ -29,12 +29,12 @@ use jiff::Timestamp;
 use super::StoreError;
 use crate::event::{DeliveryPos, LaneKey, OrganisationName};
 
+pub use crate::event::ReplicaName;
+
 /// The most bytes of [`Word::status`]; longer ones are not kept.
 pub const MOST_STATUS_BYTES: usize = 16 << 10;
 /// The most erased customers that are remembered of an organisation: the latest. It is for what is on its way.
 pub const MOST_ERASED: usize = 10_000;
-/// A replica's name has 1 to so many characters.
-const LONGEST_NAME: usize = 100;
 
 /// What one process at a time does.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -66,43 +66,6 @@ impl LeaseName {
 impl fmt::Display for LeaseName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
-    }
-}
-
-/// What people call a process: 1 to 100 letters, digits, `.`, `_` and `-`. It need not be unique.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ReplicaName(String);
-
-/// Why a text is not the name of a replica.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a name of a replica: use 1 to 100 letters, digits, `.`, `_` and `-`")]
-pub struct InvalidReplicaName(pub String);
-
-impl ReplicaName {
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::str::FromStr for ReplicaName {
-    type Err = InvalidReplicaName;
-
-    fn from_str(text: &str) -> Result<Self, InvalidReplicaName> {
-        let fits = (1..=LONGEST_NAME).contains(&text.len())
-            && text
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
-        if fits {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(InvalidReplicaName(text.chars().take(80).collect()))
-        }
-    }
-}
-
-impl fmt::Display for ReplicaName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
     }
 }
 
@@ -256,15 +219,5 @@ mod tests {
             assert_eq!(LeaseName::parse(name.as_str()), Some(name));
         }
         assert_eq!(LeaseName::parse("@other"), None);
-    }
-
-    #[test]
-    fn names_of_replicas_are_those_of_hosts_and_pods() {
-        for good in ["gateway-7d9f-x2k", "GATEWAY_1.example.mx", &"a".repeat(100)] {
-            assert_eq!(good.parse::<ReplicaName>().unwrap().as_str(), good);
-        }
-        for bad in ["", "a b", "a/b", "ñ", "a\n", &"a".repeat(101)] {
-            assert!(bad.parse::<ReplicaName>().is_err(), "{bad:?} was taken");
-        }
     }
 }

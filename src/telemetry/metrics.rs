@@ -454,14 +454,19 @@ impl Metrics {
             .observe(took.as_secs_f64());
     }
 
-    pub fn organisation_state(&self, organisation: &OrganisationName, state: OrganisationState) {
+    /// The state of an organisation; `None` where another replica delivers for it and tells its state.
+    pub fn organisation_state(
+        &self,
+        organisation: &OrganisationName,
+        state: Option<OrganisationState>,
+    ) {
         for possible in OrganisationState::ALL {
             self.organisations
                 .get_or_create(&OrganisationStateLabels {
                     organisation: Word::Organisation(organisation.clone()),
                     state: Word::Fixed(possible.as_str()),
                 })
-                .set(i64::from(possible == state));
+                .set(i64::from(Some(possible) == state));
         }
     }
 
@@ -579,7 +584,7 @@ mod tests {
         metrics.buried(&source, "mapping", 1);
         metrics.attempt(&organisation, AttemptOutcome::Retry, "throttled");
         metrics.call(&organisation, ApiCall::Update, Duration::from_millis(30));
-        metrics.organisation_state(&organisation, OrganisationState::Delivering);
+        metrics.organisation_state(&organisation, Some(OrganisationState::Delivering));
         metrics.source_paused(&source, true);
         metrics.directory(&organisation, DirectoryState::Building, 5, 1, 2);
         metrics.directory_read(&organisation, 100);

@@ -138,15 +138,17 @@ impl World {
     pub(crate) fn deliver(&mut self) {
         let mut client = ClientSettings::new(self.url.parse().unwrap(), "sk_test".into());
         client.clock = self.clock.clone();
-        let (dispatcher, handle) = Dispatcher::new(Parts {
-            organisation: OrganisationName::default_name(),
-            store: (self.wrap)(Arc::clone(&self.store)),
-            client: Client::new(client).unwrap(),
-            clock: self.clock.clone(),
-            metrics: Metrics::new(),
-            settings: self.settings,
-            random: StdRng::seed_from_u64(7),
-        });
+        let (dispatcher, handle) = Dispatcher::new(
+            Parts {
+                organisation: OrganisationName::default_name(),
+                store: (self.wrap)(Arc::clone(&self.store)),
+                client: Client::new(client).unwrap(),
+                clock: self.clock.clone(),
+                metrics: Metrics::new(),
+                settings: self.settings,
+            },
+            StdRng::seed_from_u64(7),
+        );
         handle.find_by(self.find_by.iter().copied());
         let (soft, hard) = (CancellationToken::new(), CancellationToken::new());
         let mut task = JoinSet::new();

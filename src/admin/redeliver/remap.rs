@@ -123,7 +123,7 @@ impl Admin {
             let mut remapped = self.hands.remap(remapping).await?;
             counts.add(event, &remapped);
             self.count(&source, &remapped);
-            self.revived(std::mem::take(&mut remapped.heads));
+            self.revived(std::mem::take(&mut remapped.heads)).await;
         }
         answer.redelivered = counts.waits;
         if let Some(operator) = operator {

@@ -1,5 +1,7 @@
 //! The words of labels that other modules choose from.
 
+use serde::{Deserialize, Serialize};
+
 /// What became of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RequestResult {
@@ -95,7 +97,8 @@ impl ReloadPart {
 }
 
 /// How far an organisation's directory of customers is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum DirectoryState {
     /// No mapping finds customers by metadata.
     Unused,
