@@ -73,10 +73,6 @@ impl Admin {
 
     /// Has whoever delivers forget a person, and waits until that is done: no attempt on its way writes the person down
     /// again after this.
-    #[expect(
-        clippy::result_large_err,
-        reason = "the answer to a person, made once for a request and given on at once"
-    )]
     pub(super) async fn forgotten(&self, person: &Person) -> Result<(), Response> {
         let Some(handle) = self.organisations.get(&person.organisation) else {
             return Ok(());

@@ -148,9 +148,8 @@ impl Upkeeping {
 impl Work for Upkeeping {
     async fn run(&self, term: Term) -> Result<(), StoreError> {
         let notify = async {
-            match &self.notifier {
-                Some(notifier) => notifier().run().await,
-                None => {}
+            if let Some(notifier) = &self.notifier {
+                notifier().run().await;
             }
         };
         let remove = self.stop.run_until_cancelled(self.upkeeper.run());

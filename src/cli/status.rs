@@ -198,6 +198,16 @@ fn delivering(organisation: &Value, now: Option<Timestamp>) -> String {
             counted(figure("looking"), "customer")
         ));
     }
+    if let Some(held) = organisation.get("held") {
+        let here = if held.get("here") == Some(&Value::Bool(true)) {
+            ", which answers"
+        } else {
+            ""
+        };
+        let since = age(held, "since", now);
+        let since = since.map_or_else(String::new, |age| format!(" for {age}"));
+        said.push(format!("held by {}{here}{since}", text(held, "replica")));
+    }
     let mut text = said.join(", ");
     if let Some(age) = age(organisation, "oldest_waiting", now) {
         text = format!("{text}; the oldest waits for {age}");

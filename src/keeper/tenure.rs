@@ -22,7 +22,7 @@ impl Tenure {
     }
 
     /// One that ends at `end`, and whoever sets that; it ends with that, too. What is begun takes up to `reserve`.
-    pub(super) fn until(end: Duration, reserve: Duration) -> (watch::Sender<Duration>, Self) {
+    pub fn until(end: Duration, reserve: Duration) -> (watch::Sender<Duration>, Self) {
         let (sender, end) = watch::channel(end);
         let end = Some(end);
         (sender, Self { end, reserve })

@@ -23,6 +23,7 @@ mod outage;
 mod outcomes;
 mod restart;
 mod support;
+mod terms;
 mod unchanged;
 
 #[path = "../support/schema.rs"]

@@ -40,7 +40,7 @@ use tokio_util::sync::CancellationToken;
 /// How long a state is waited for, in real time.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Real time between two looks at a state.
-const GLANCE: Duration = Duration::from_millis(2);
+pub(crate) const GLANCE: Duration = Duration::from_millis(2);
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 pub(crate) const MINUTE: Duration = Duration::from_mins(1);

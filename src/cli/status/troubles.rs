@@ -147,6 +147,13 @@ fn of_organisation(
                 moment(text(organisation, "until"))
             )),
         ),
+        ("unclaimed", _) => found.push(
+            Trouble::new(format!(
+                "No replica delivers for the organisation {name}. Everything is kept."
+            ))
+            .urgent()
+            .help("After a replica has died another takes over within half a minute. If nobody does: does any replica that runs have this organisation in its settings, and does the store answer them? Their logs say."),
+        ),
         _ => found.extend(late(name, organisation, now)),
     }
     let directory = organisation.get("directory");

@@ -62,7 +62,7 @@ impl Scene {
             pairs.filter(move |(_, holder)| **holder == wanted)
         };
         let free_since: BTreeMap<LeaseName, Duration> = of(None)
-            .map(|(name, _)| (name.clone(), NOW - self.free_for))
+            .map(|(name, _)| (name.clone(), NOW.saturating_sub(self.free_for)))
             .collect();
         let resting = self.resting.iter().map(|number| (school(*number), NOW * 2));
         let steps = plan(&View {
