@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use quentli_gateway::{event::DeliveryPos, keeper::Tenure};
+use quentli_gateway::{event::DeliveryPos, keeper::Tenure, store::OpenFilter};
 use rand::{SeedableRng as _, rngs::StdRng};
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -96,7 +96,7 @@ async fn what_another_replica_put_back_is_found_by_a_sweep() {
     let handle = world.handle().clone();
     let open = world
         .hands
-        .open_deliveries(Default::default(), DeliveryPos(0), 10);
+        .open_deliveries(OpenFilter::default(), DeliveryPos(0), 10);
     let positions = open
         .await
         .unwrap()
