@@ -28,13 +28,19 @@ mod archive;
 mod audit;
 #[cfg(test)]
 mod contract;
+mod decode;
 pub mod erase;
 mod hands;
+mod health;
 mod leases;
 mod observed;
 mod refused;
 mod requests;
+mod rows;
+
+pub mod postgres;
 pub mod sqlite;
+mod tally;
 pub mod upkeep;
 
 use std::time::Duration;

@@ -1,5 +1,5 @@
 //! The contract of [`Store`] as tests, one suite for every engine: `contract_suite!(home)` makes a test of each
-//! function here, where `home()` gives an empty [`Home`].
+//! function here, where `home().await` gives an empty [`Home`], or nothing where the engine is not there to be tested.
 //!
 //! Nothing here knows an engine. What only one engine promises is tested beside it.
 
@@ -246,7 +246,8 @@ macro_rules! contract_suite {
         $(
             #[tokio::test]
             async fn $name() {
-                $crate::store::contract::$module::$name(&$home()).await;
+                let Some(home) = $home().await else { return };
+                $crate::store::contract::$module::$name(&home).await;
             }
         )+
     };

@@ -13,7 +13,6 @@ mod accept;
 mod applied;
 mod archive;
 mod audit;
-mod decode;
 mod directory;
 mod disk;
 mod ends;
@@ -21,7 +20,6 @@ mod erase;
 mod fault;
 mod group;
 mod hands;
-mod health;
 mod known;
 mod leases;
 mod left_out;
@@ -33,7 +31,6 @@ mod queue;
 mod reader;
 mod refused;
 mod requests;
-mod rows;
 mod secrets;
 mod tally;
 mod upkeep;
@@ -63,7 +60,6 @@ use self::{
     disk::DiskSpace,
     ends::{Change, What},
     fault::Fault,
-    health::Health,
     leases::Board,
     reader::Look,
     rows::EventRows,
@@ -71,7 +67,7 @@ use self::{
 };
 use super::{
     Acceptance, AppliedPart, Bury, DeliveryRecord, Finish, KnownRequest, LaneHead, Learned,
-    NewEvent, Retry, ReusedId, Store, StoreError, Totals,
+    NewEvent, Retry, ReusedId, Store, StoreError, Totals, decode, health::Health, rows,
 };
 use crate::{
     clock::Clock,

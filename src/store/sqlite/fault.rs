@@ -5,7 +5,7 @@
 
 use rusqlite::ErrorCode;
 
-use crate::store::StoreError;
+use crate::store::{StoreError, decode::Unreadable};
 
 /// Why something could not be done, split by what follows from it.
 #[derive(Clone, Debug)]
@@ -48,6 +48,12 @@ impl From<rusqlite::Error> for Fault {
 impl From<rusqlite::types::FromSqlError> for Fault {
     fn from(error: rusqlite::types::FromSqlError) -> Self {
         Self::Call(format!("a stored value of another type ({error})"))
+    }
+}
+
+impl From<Unreadable> for Fault {
+    fn from(error: Unreadable) -> Self {
+        Self::Call(error.to_string())
     }
 }
 

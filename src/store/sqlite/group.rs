@@ -1,11 +1,10 @@
 //! A transaction being filled with calls: the connection, and what the calls add up to. When the transaction is rolled
 //! back, this is thrown away with it, so memory never runs ahead of the file.
 
-use std::collections::BTreeMap;
-
 use rusqlite::{Connection, params};
 
-use super::{archive, fault::Fault, tally::Tally};
+use super::{archive, fault::Fault, tally};
+use crate::store::tally::{Tallies, Tally};
 
 /// The next numbers to give; never given twice, also after their rows are gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +35,7 @@ pub(super) struct Sum {
     pub(super) numbers: Numbers,
     /// The last delivery that was put into a lane.
     pub(super) arrived: Option<i64>,
-    tallies: BTreeMap<String, Tally>,
+    tallies: Tallies,
 }
 
 impl Sum {
@@ -44,22 +43,18 @@ impl Sum {
         Self {
             numbers,
             arrived: None,
-            tallies: BTreeMap::new(),
+            tallies: Tallies::default(),
         }
     }
 
     pub(super) fn of_source(&mut self, source: &str) -> &mut Tally {
-        // A lookup that finds, which is nearly every one, must not copy the name.
-        if !self.tallies.contains_key(source) {
-            self.tallies.insert(source.to_owned(), Tally::default());
-        }
-        self.tallies.get_mut(source).expect("it was just put there")
+        self.tallies.of_source(source)
     }
 
     /// Writes it, before the commit; `before` are the numbers that the file has.
     pub(super) fn write(&self, connection: &Connection, before: Numbers) -> Result<(), Fault> {
-        for (source, tally) in &self.tallies {
-            tally.write(connection, source)?;
+        for (source, tally) in self.tallies.changes() {
+            tally::add(connection, source, tally)?;
         }
         if self.numbers != before {
             connection

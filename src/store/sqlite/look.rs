@@ -188,5 +188,7 @@ fn record(
 }
 
 fn customer_id(text: Option<String>) -> Result<Option<CustomerId>, Fault> {
-    text.map(|text| decode::text(&text, "customer")).transpose()
+    Ok(text
+        .map(|text| decode::text(&text, "customer"))
+        .transpose()?)
 }

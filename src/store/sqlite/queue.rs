@@ -98,7 +98,7 @@ pub(super) fn oldest_waiting(
     let mut statement = connection.prepare_cached(OLDEST_WAITING)?;
     let mut rows = statement.query([organisation.as_str()])?;
     rows.next()?
-        .map(|row| decode::time(row.get(0)?))
+        .map(|row| Ok(decode::time(row.get(0)?)?))
         .transpose()
 }
 

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rusqlite::Connection;
 use tokio::sync::mpsc;
 
-use super::{fault::Fault, health::Health};
-use crate::store::StoreError;
+use super::fault::Fault;
+use crate::store::{StoreError, health::Health};
 
 /// What is asked of a reader.
 pub(super) enum Look {

@@ -75,7 +75,10 @@ fn latest(
 }
 
 fn headers(text: Option<String>) -> Result<Vec<(String, String)>, Fault> {
-    text.map_or_else(|| Ok(Vec::new()), |text| decode::json(&text, "headers"))
+    text.map_or_else(
+        || Ok(Vec::new()),
+        |text| Ok(decode::json(&text, "headers")?),
+    )
 }
 
 #[cfg(test)]

@@ -1,93 +1,17 @@
-//! Figures of one source that change together; summed up over a group of calls and written once.
+//! The counters in the file.
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, Row, params_from_iter, types::Value};
 
-use crate::{
-    event::{DeliveryState, End},
-    store::{Totals, sqlite::fault::Fault},
-};
+use crate::store::{Totals, sqlite::fault::Fault, tally::Tally};
 
-/// Changes of the counters of one source.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Tally {
-    pub(super) accepted: i64,
-    pub(super) duplicate: i64,
-    pub(super) known_groups: i64,
-    pub(super) created: i64,
-    waiting: i64,
-    looking: i64,
-    dead: i64,
-    ended: [i64; 7],
-}
-
-impl Tally {
-    /// A delivery enters a state.
-    pub(super) fn enters(&mut self, state: DeliveryState) {
-        *self.standing(state) += 1;
-    }
-
-    /// A delivery leaves a state.
-    pub(super) fn leaves(&mut self, state: DeliveryState) {
-        *self.standing(state) -= 1;
-    }
-
-    pub(super) fn ends(&mut self, end: End) {
-        for (figure, each) in self.ended.iter_mut().zip(End::ALL) {
-            if each == end {
-                *figure += 1;
-            }
-        }
-    }
-
-    /// A delivery is open again after all.
-    pub(super) fn reopens(&mut self, end: End) {
-        for (figure, each) in self.ended.iter_mut().zip(End::ALL) {
-            if each == end {
-                *figure -= 1;
-            }
-        }
-    }
-
-    fn standing(&mut self, state: DeliveryState) -> &mut i64 {
-        match state {
-            DeliveryState::Waiting => &mut self.waiting,
-            DeliveryState::Looking => &mut self.looking,
-            DeliveryState::Dead => &mut self.dead,
-        }
-    }
-
-    pub(super) fn write(&self, connection: &Connection, source: &str) -> Result<(), Fault> {
-        if *self == Self::default() {
-            return Ok(());
-        }
-        let [
-            delivered,
-            unchanged,
-            stale,
-            superseded,
-            dropped,
-            discarded,
-            erased,
-        ] = self.ended;
-        connection.prepare_cached(ADD)?.execute(params![
-            source,
-            self.accepted,
-            self.duplicate,
-            self.known_groups,
-            self.created,
-            self.waiting,
-            self.looking,
-            self.dead,
-            delivered,
-            unchanged,
-            stale,
-            superseded,
-            dropped,
-            discarded,
-            erased,
-        ])?;
-        Ok(())
-    }
+/// Adds what changed of a source.
+pub(super) fn add(connection: &Connection, source: &str, tally: &Tally) -> Result<(), Fault> {
+    let figures = tally.figures().map(Value::Integer);
+    let columns = std::iter::once(Value::Text(source.to_owned())).chain(figures);
+    connection
+        .prepare_cached(ADD)?
+        .execute(params_from_iter(columns))?;
+    Ok(())
 }
 
 const ADD: &str = "

@@ -17,7 +17,6 @@ use super::{
     fault::Fault,
     group::{Group, Numbers, Sum},
     hands::{HandsChange, HandsOutcome},
-    health::Health,
     refused::RefusedChange,
     rows::EventRows,
     secrets::{SecretChange, SecretOutcome},
@@ -25,7 +24,10 @@ use super::{
 };
 use crate::{
     event::DeliveryPos,
-    store::{Acceptance, AuditId, KnownRequest, StoreError, erase::ErasedPage, upkeep::Pruned},
+    store::{
+        Acceptance, AuditId, KnownRequest, StoreError, erase::ErasedPage, health::Health,
+        upkeep::Pruned,
+    },
 };
 
 /// What is asked of the writer.

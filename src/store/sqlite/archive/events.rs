@@ -48,7 +48,7 @@ pub(super) fn received_at(
     let at = statement
         .query_row([event.0], |row| row.get(0))
         .optional()?;
-    at.map(decode::time).transpose()
+    Ok(at.map(decode::time).transpose()?)
 }
 
 pub(super) fn page(

@@ -6,7 +6,7 @@
 use rusqlite::{CachedStatement, Connection, Params, Row, Rows, params};
 
 use crate::{
-    event::{DeliveryState, End, EventSeq},
+    event::{DeliveryState, EventSeq},
     store::{
         DeliveryPlace, Order, StandingFilter,
         sqlite::{decode, fault::Fault},
@@ -180,7 +180,7 @@ pub(super) fn standing(word: &str) -> Result<StandingFilter, Fault> {
         .find(|state| state.as_str() == word);
     match state {
         Some(state) => Ok(StandingFilter::Open(state)),
-        None => decode::end(word).map(|end: End| StandingFilter::Ended(end)),
+        None => Ok(StandingFilter::Ended(decode::end(word)?)),
     }
 }
 

@@ -18,8 +18,9 @@ use crate::{
 
 struct Directory(TempDir);
 
-fn directory() -> Directory {
-    Directory(tempfile::tempdir().unwrap())
+#[expect(clippy::unused_async, reason = "the suite awaits every engine")]
+async fn directory() -> Option<Directory> {
+    Some(Directory(tempfile::tempdir().unwrap()))
 }
 
 #[async_trait]

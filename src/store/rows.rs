@@ -1,5 +1,5 @@
-//! An event as the rows it becomes. Made by the task that calls, so that the one thread that writes has only
-//! statements to run.
+//! An event as the rows it becomes, in any engine. Made by the task that calls, so that the one that writes has only statements
+//! to run.
 
 use bytes::Bytes;
 use jiff::Timestamp;

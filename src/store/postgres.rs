@@ -1,0 +1,465 @@
+//! The store in a PostgreSQL database that several replicas share.
+//!
+//! One task of each replica accepts ([`writer`]: group commit), with a connection of its own; everything else is short
+//! transactions on a few more ([`connect`]), apart for delivery, for people and for leases, so that none waits for another kind.
+//! There is no clustering beside the database: whatever replicas must agree on is a row.
+//!
+//! - **Order over replicas.** Whoever gives new numbers holds the lock of `meta` until its transaction is committed, so numbers
+//!   are seen in their order and a reader that remembers the last one misses none.
+//! - **A stopped process holds nothing for long.** Sessions end transactions that are idle for seconds, and statements that wait.
+//! - **An unknown outcome.** Where a connection breaks while a change is being committed, the call says
+//!   [`StoreError::Unavailable`], and the change has been made or not, as a whole. Asking again is safe: accepting is protected by
+//!   its keys, ends by the delivery that they end.
+//! - **Time** is the callers', as for any store, but for leases, which go by the database's clock alone.
+
+/// Runs a read on a connection of this pool.
+macro_rules! read {
+    ($store:ident.$pool:ident, |$session:ident| $work:expr) => {{
+        let read = async {
+            let borrowed =
+                $crate::store::postgres::session::Session::new($store.pools.$pool.get().await?);
+            let $session = &borrowed;
+            $work.await
+        };
+        $store.answer_to(read).await
+    }};
+}
+
+/// Runs a change in a transaction on a connection of this pool, and commits it.
+macro_rules! change {
+    ($store:ident.$pool:ident, |$step:ident| $work:expr) => {{
+        let change = async {
+            let client = $store.pools.$pool.get().await?;
+            #[allow(unused_mut, reason = "not every change counts something")]
+            let mut $step =
+                $crate::store::postgres::session::Step::begin(client, $store.slot).await?;
+            let done = $work.await?;
+            $step.commit().await?;
+            Ok(done)
+        };
+        $store.answer_to(change).await
+    }};
+}
+
+mod accept;
+mod address;
+mod applied;
+mod connect;
+mod ends;
+mod fault;
+mod insert;
+mod left_out;
+mod look;
+mod migrations;
+mod queue;
+mod secrets;
+mod session;
+mod tally;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use deadpool_postgres::Pool;
+use jiff::Timestamp;
+use secrecy::SecretString;
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinHandle,
+};
+
+use self::{
+    connect::Pools,
+    fault::Fault,
+    session::Session,
+    writer::{Call, Job, Reply, Writer},
+};
+use super::{
+    Acceptance, AppliedPart, Bury, DeliveryRecord, Finish, KnownRequest, LaneHead, Learned,
+    NewEvent, Retry, ReusedId, Store, StoreError, Totals, decode, health::Health, rows::EventRows,
+};
+use crate::{
+    clock::Clock,
+    customer::{CustomerId, PartKey},
+    event::{Attempt, Delivery, DeliveryPos, EventSeq, LaneKey, OrganisationName, SourceName},
+};
+
+pub use self::{
+    address::{AddressError, PostgresAddress, Tls},
+    connect::{Durability, OpenError},
+};
+
+/// Requests that may wait for the writer; more are refused.
+const QUEUE: usize = 4096;
+
+/// How often it is looked whether another replica accepted something.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// Rows of counters for each source.
+const SLOTS: i16 = 16;
+
+const NEWEST: &str = "SELECT next_delivery - 1 FROM meta";
+
+/// See the module.
+pub struct PostgresStore {
+    pools: Pools,
+    writes: Mutex<Option<mpsc::Sender<Job>>>,
+    slot: i16,
+    arrivals: Arc<watch::Sender<DeliveryPos>>,
+    value_key: [u8; 32],
+    health: Arc<Health>,
+    writer: tokio::sync::Mutex<Option<JoinHandle<()>>>,
+    watcher: JoinHandle<()>,
+}
+
+impl PostgresStore {
+    /// Opens the store of a database, making its tables where they are missing.
+    ///
+    /// # Errors
+    /// The text says what to do about it. Nothing is changed in tables that are newer.
+    pub async fn open(
+        address: &PostgresAddress,
+        durability: Durability,
+        clock: Clock,
+    ) -> Result<Self, OpenError> {
+        let pools = Pools::new(address)?;
+        connect::prepare(&pools, address, durability).await?;
+        let broken = |fault: Fault| OpenError::Migration {
+            what: fault.error().to_string(),
+        };
+        let (value_key, newest) = facts(&pools.people).await.map_err(broken)?;
+        let health = Arc::new(Health::new(clock));
+        let arrivals = Arc::new(watch::Sender::new(newest));
+        // Writers of different replicas seldom share a row of counters; where they do, one waits a moment.
+        let slot = rand::random_range(0..SLOTS);
+        let (sender, jobs) = mpsc::channel(QUEUE);
+        let writer = Writer {
+            pool: pools.accepting.clone(),
+            slot,
+            arrivals: Arc::clone(&arrivals),
+            health: Arc::clone(&health),
+        };
+        let watcher = watch(
+            pools.leases.clone(),
+            Arc::clone(&arrivals),
+            Arc::clone(&health),
+        );
+        Ok(Self {
+            writer: tokio::sync::Mutex::new(Some(tokio::spawn(writer.run(jobs)))),
+            watcher: tokio::spawn(watcher),
+            pools,
+            writes: Mutex::new(Some(sender)),
+            slot,
+            arrivals,
+            value_key,
+            health,
+        })
+    }
+
+    /// Asks the writer; refused where too many wait.
+    async fn ask<I, O>(
+        &self,
+        input: I,
+        job: impl FnOnce(Call<I, O>) -> Job,
+    ) -> Result<O, StoreError> {
+        self.health.is_open()?;
+        let (call, reply) = Call::new(input);
+        let sent = match &*self.writes.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(writes) => writes.try_send(job(call)),
+            None => return Err(self.gone()),
+        };
+        match sent {
+            Ok(()) => self.answer(reply).await,
+            Err(mpsc::error::TrySendError::Full(_)) => Err(StoreError::Unavailable {
+                what: "too many writes are waiting".to_owned(),
+            }),
+            Err(mpsc::error::TrySendError::Closed(_)) => Err(self.gone()),
+        }
+    }
+
+    /// Does something with the database, while the store is open.
+    async fn answer_to<T>(
+        &self,
+        work: impl Future<Output = Result<T, Fault>>,
+    ) -> Result<T, StoreError> {
+        self.health.is_open()?;
+        work.await.map_err(Fault::error)
+    }
+
+    async fn answer<T>(&self, reply: Reply<T>) -> Result<T, StoreError> {
+        reply.await.unwrap_or_else(|_| Err(self.gone()))
+    }
+
+    /// Why nobody takes calls any more.
+    fn gone(&self) -> StoreError {
+        let closing = StoreError::Closed {
+            what: "it is being closed".to_owned(),
+        };
+        self.health.is_open().err().unwrap_or(closing)
+    }
+}
+
+/// The key for values, and the greatest position so far.
+async fn facts(pool: &Pool) -> Result<([u8; 32], DeliveryPos), Fault> {
+    let session = Session::new(pool.get().await?);
+    let sql = "SELECT value_key, next_delivery - 1 FROM meta";
+    let row = session
+        .query_opt(sql, &[])
+        .await?
+        .ok_or_else(|| Fault::Call("the row of `meta` is missing".to_owned()))?;
+    let value_key: &[u8] = row.try_get(0)?;
+    Ok((
+        decode::bytes(value_key, "value key")?,
+        DeliveryPos(row.try_get(1)?),
+    ))
+}
+
+/// Tells of what other replicas accepted, and whether the database is there, until it is dropped.
+async fn watch(pool: Pool, arrivals: Arc<watch::Sender<DeliveryPos>>, health: Arc<Health>) {
+    loop {
+        let newest = async {
+            let session = Session::new(pool.get().await?);
+            let row = session.query_opt(NEWEST, &[]).await?;
+            Ok::<Option<i64>, Fault>(row.map(|row| row.try_get(0)).transpose()?)
+        };
+        match newest.await {
+            Ok(newest) => {
+                health.recovered();
+                announce(&arrivals, newest);
+            }
+            Err(fault) => health.trouble(fault.error().to_string()),
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// A position never becomes smaller.
+fn announce(arrivals: &watch::Sender<DeliveryPos>, newest: Option<i64>) {
+    let Some(newest) = newest else { return };
+    arrivals.send_if_modified(|known| {
+        let is_newer = newest > known.0;
+        if is_newer {
+            *known = DeliveryPos(newest);
+        }
+        is_newer
+    });
+}
+
+#[async_trait]
+impl Store for PostgresStore {
+    async fn accept(&self, event: NewEvent) -> Result<Acceptance, StoreError> {
+        self.ask(EventRows::new(event)?, Job::Accept).await
+    }
+
+    async fn known(&self, request: KnownRequest) -> Result<Option<Acceptance>, StoreError> {
+        self.ask(request, Job::Known).await
+    }
+
+    async fn reused_ids(&self, limit: u32) -> Result<Vec<ReusedId>, StoreError> {
+        read!(self.people, |session| look::reused_ids(session, limit))
+    }
+
+    fn arrivals(&self) -> watch::Receiver<DeliveryPos> {
+        self.arrivals.subscribe()
+    }
+
+    async fn arrived(
+        &self,
+        organisation: &OrganisationName,
+        after: DeliveryPos,
+        limit: u32,
+    ) -> Result<Vec<LaneHead>, StoreError> {
+        read!(self.delivering, |session| queue::arrived(
+            session,
+            organisation,
+            after,
+            limit
+        ))
+    }
+
+    async fn lanes(
+        &self,
+        organisation: &OrganisationName,
+        after: Option<LaneKey>,
+        limit: u32,
+    ) -> Result<Vec<LaneHead>, StoreError> {
+        read!(self.delivering, |session| queue::lanes(
+            session,
+            organisation,
+            after,
+            limit
+        ))
+    }
+
+    async fn take(
+        &self,
+        organisation: &OrganisationName,
+        lane: LaneKey,
+        limit: u32,
+    ) -> Result<Vec<Delivery>, StoreError> {
+        read!(self.delivering, |session| queue::take(
+            session,
+            organisation,
+            lane,
+            limit
+        ))
+    }
+
+    async fn finish(
+        &self,
+        organisation: &OrganisationName,
+        finish: Finish,
+    ) -> Result<bool, StoreError> {
+        change!(self.delivering, |step| step.finish(organisation, &finish))
+    }
+
+    async fn retry(
+        &self,
+        organisation: &OrganisationName,
+        retry: Retry,
+    ) -> Result<bool, StoreError> {
+        change!(self.delivering, |step| step.retry(organisation, &retry))
+    }
+
+    async fn bury(&self, organisation: &OrganisationName, bury: Bury) -> Result<bool, StoreError> {
+        change!(self.delivering, |step| step.bury(organisation, &bury))
+    }
+
+    async fn doubt(
+        &self,
+        organisation: &OrganisationName,
+        customer: &CustomerId,
+        parts: Vec<PartKey>,
+    ) -> Result<(), StoreError> {
+        change!(self.delivering, |step| step.doubt(
+            organisation,
+            customer,
+            &parts
+        ))
+    }
+
+    async fn applied(
+        &self,
+        organisation: &OrganisationName,
+        customer: &CustomerId,
+    ) -> Result<Vec<AppliedPart>, StoreError> {
+        read!(self.delivering, |session| applied::applied(
+            session,
+            organisation,
+            customer
+        ))
+    }
+
+    fn value_key(&self) -> &[u8; 32] {
+        &self.value_key
+    }
+
+    async fn deliveries_of(&self, event: EventSeq) -> Result<Vec<DeliveryRecord>, StoreError> {
+        read!(self.people, |session| look::deliveries_of(session, event))
+    }
+
+    async fn dead(
+        &self,
+        source: Option<&SourceName>,
+        limit: u32,
+    ) -> Result<Vec<DeliveryRecord>, StoreError> {
+        read!(self.people, |session| look::dead(session, source, limit))
+    }
+
+    async fn attempts_of(
+        &self,
+        event: EventSeq,
+        item: u32,
+        number: u32,
+    ) -> Result<Vec<Attempt>, StoreError> {
+        read!(self.people, |session| look::attempts_of(
+            session, event, item, number
+        ))
+    }
+
+    async fn body_of(&self, event: EventSeq) -> Result<Option<Bytes>, StoreError> {
+        read!(self.people, |session| look::body_of(session, event))
+    }
+
+    async fn learn_secret(
+        &self,
+        source: &SourceName,
+        secret: SecretString,
+        at: Timestamp,
+    ) -> Result<Learned, StoreError> {
+        change!(self.people, |step| step.learn_secret(source, &secret, at))
+    }
+
+    async fn forget_secret(&self, source: &SourceName) -> Result<bool, StoreError> {
+        change!(self.people, |step| step.forget_secret(source))
+    }
+
+    async fn learned_secrets(&self) -> Result<Vec<(SourceName, SecretString)>, StoreError> {
+        read!(self.people, |session| secrets::all(session))
+    }
+
+    async fn totals(&self) -> Result<Totals, StoreError> {
+        let sources = self.totals_by_source().await?;
+        Ok(sources
+            .iter()
+            .fold(Totals::default(), |sum, (_source, totals)| sum.plus(totals)))
+    }
+
+    async fn totals_by_source(&self) -> Result<Vec<(SourceName, Totals)>, StoreError> {
+        read!(self.people, |session| tally::by_source(session))
+    }
+
+    async fn oldest_waiting(
+        &self,
+        organisation: &OrganisationName,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        read!(self.people, |session| queue::oldest_waiting(
+            session,
+            organisation
+        ))
+    }
+
+    fn is_writable(&self) -> Result<(), StoreError> {
+        self.health.is_writable()
+    }
+
+    async fn close(&self) {
+        let writes = self
+            .writes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        drop(writes);
+        if let Some(writer) = self.writer.lock().await.take()
+            && writer.await.is_err()
+        {
+            tracing::error!("the store's writer had panicked");
+        }
+        self.health.end("it was closed");
+        self.watcher.abort();
+        self.pools.close();
+    }
+}
+
+impl Drop for PostgresStore {
+    fn drop(&mut self) {
+        // The writer ends by itself when what was asked before is answered.
+        self.watcher.abort();
+    }
+}
+
+impl fmt::Debug for PostgresStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresStore")
+            .field("writable", &self.is_writable())
+            .finish_non_exhaustive()
+    }
+}

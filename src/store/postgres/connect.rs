@@ -1,0 +1,301 @@
+//! Makes connections: how each is set up, what keeps the gateway from trusting a server, and the errors of both, which say
+//! what to do.
+
+use std::{path::PathBuf, time::Duration};
+
+use deadpool_postgres::{
+    Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime,
+};
+use rustls::{
+    ClientConfig, RootCertStore,
+    pki_types::{CertificateDer, pem::PemObject as _},
+};
+use rustls_platform_verifier::BuilderVerifierExt as _;
+use tokio_postgres::{Client, NoTls};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::{
+    address::{PostgresAddress, Tls},
+    fault::told,
+    migrations,
+};
+
+/// Everything of ours lies in a schema of its own, so a database can be shared.
+pub(super) const SCHEMA: &str = "quentli_gateway";
+
+/// The first release with everything that is used; older ones are not maintained any more (postgresql.org/support/versioning).
+const OLDEST: i32 = 140_000;
+
+const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+
+/// Settings of each session. A process that is stopped in the middle of a transaction holds its locks for three seconds at
+/// most; a statement that waits or works for long gives up.
+const OPTIONS: &str = "-c search_path=quentli_gateway -c idle_in_transaction_session_timeout=3000 -c lock_timeout=5000 \
+                       -c statement_timeout=10000 -c client_encoding=UTF8 -c timezone=UTC -c tcp_user_timeout=10000";
+
+/// What [`OPTIONS`] must have made of a setting, to see that they arrived.
+const PROOF: (&str, &str) = ("idle_in_transaction_session_timeout", "3s");
+
+/// Why a store could not be opened. Each text says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error(
+        "cannot connect to the database {database} ({what}); check that it runs, that its URL is right and that this machine may \
+         reach it"
+    )]
+    Unreachable { database: String, what: String },
+    #[error(
+        "the database {database} refuses the user or the password; check `database` and the file or variable of its password"
+    )]
+    Password { database: String },
+    #[error(
+        "there is no database {database}; create it: CREATE DATABASE name OWNER user ENCODING 'UTF8' TEMPLATE template0"
+    )]
+    NoDatabase { database: String },
+    #[error(
+        "TLS to the database {database} failed ({what}); its certificate must be for this host name and from an authority that \
+         this machine knows or that `sslrootcert` names; on a network that nobody else is on, `sslmode=disable` goes without"
+    )]
+    Tls { database: String, what: String },
+    #[error("cannot read {path}, the certificates that `sslrootcert` names, as PEM", path = path.display())]
+    Authorities { path: PathBuf },
+    #[error(
+        "between the gateway and the database {database} stands something like PgBouncer, which does not pass on the settings of a \
+         session; connect to PostgreSQL itself (a gateway opens {connections} connections), and keep the pooler for others"
+    )]
+    Pooler {
+        database: String,
+        connections: usize,
+    },
+    #[error("the server is PostgreSQL {found}; 14 or newer is needed")]
+    Old { found: String },
+    #[error(
+        "the database {database} has the encoding {found}; UTF8 is needed: CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0"
+    )]
+    Encoding { database: String, found: String },
+    #[error(
+        "the server has `{setting}` off, so it can lose what was acknowledged; turn it on, or, if losing events is accepted here, \
+         say so with `database.accept_data_loss: true`"
+    )]
+    NotDurable { setting: &'static str },
+    #[error(
+        "the tables were written by a newer release (format {found}; this release knows up to {known}); run that release or a later \
+         one, or restore a backup made before the upgrade"
+    )]
+    Newer { found: i64, known: i64 },
+    #[error("the user may not {what} in the database {database}; the owner of the database may")]
+    Forbidden {
+        database: String,
+        what: &'static str,
+    },
+    #[error("the tables could not be brought to the newest format ({what})")]
+    Migration { what: String },
+}
+
+/// Connections for each kind of work, so that none waits for another kind.
+#[derive(Clone, Debug)]
+pub(super) struct Pools {
+    /// Accepts, one transaction at a time.
+    pub(super) accepting: Pool,
+    pub(super) delivering: Pool,
+    /// Reads and changes for people, and what is done for them in the background.
+    pub(super) people: Pool,
+    /// Leases and signs of life.
+    pub(super) leases: Pool,
+}
+
+const SIZES: [usize; 4] = [1, 4, 3, 1];
+
+impl Pools {
+    pub(super) fn new(address: &PostgresAddress) -> Result<Self, OpenError> {
+        let [accepting, delivering, people, leases] = SIZES;
+        Ok(Self {
+            accepting: pool(address, accepting)?,
+            delivering: pool(address, delivering)?,
+            people: pool(address, people)?,
+            leases: pool(address, leases)?,
+        })
+    }
+
+    pub(super) fn close(&self) {
+        for pool in [
+            &self.accepting,
+            &self.delivering,
+            &self.people,
+            &self.leases,
+        ] {
+            pool.close();
+        }
+    }
+}
+
+fn pool(address: &PostgresAddress, size: usize) -> Result<Pool, OpenError> {
+    let mut config = address.config.clone();
+    config
+        .options(OPTIONS)
+        .connect_timeout(CONNECT_WITHIN)
+        .keepalives_idle(Duration::from_secs(10))
+        .keepalives_interval(Duration::from_secs(3))
+        .keepalives_retries(3)
+        .tcp_user_timeout(Duration::from_secs(10));
+    // A connection that turned out bad is dropped by who met it, so none is tried out before it is lent.
+    let manager_config = ManagerConfig {
+        recycling_method: RecyclingMethod::Fast,
+    };
+    let manager = match &address.tls {
+        Tls::Off { .. } => Manager::from_config(config, NoTls, manager_config),
+        Tls::Verified { authorities } => {
+            let tls = MakeRustlsConnect::new(client_tls(authorities.as_ref())?);
+            Manager::from_config(config, tls, manager_config)
+        }
+    };
+    let pool = Pool::builder(manager)
+        .max_size(size)
+        .runtime(Runtime::Tokio1)
+        .wait_timeout(Some(Duration::from_secs(5)))
+        .create_timeout(Some(CONNECT_WITHIN))
+        .post_create(Hook::async_fn(|client, _| {
+            Box::pin(async move { are_set(client).await })
+        }))
+        .build();
+    pool.map_err(|error| OpenError::Migration {
+        what: error.to_string(),
+    })
+}
+
+const POOLER: &str = "the settings of the session did not arrive";
+
+/// A pooler in between may take the settings and leave them out.
+async fn are_set(client: &Client) -> Result<(), HookError> {
+    let (setting, wanted) = PROOF;
+    let row = client
+        .query_one("SELECT current_setting($1)", &[&setting])
+        .await
+        .map_err(HookError::Backend)?;
+    let found: String = row.try_get(0).map_err(HookError::Backend)?;
+    match found == wanted {
+        true => Ok(()),
+        false => Err(HookError::message(POOLER)),
+    }
+}
+
+fn client_tls(authorities: Option<&PathBuf>) -> Result<ClientConfig, OpenError> {
+    let builder = ClientConfig::builder();
+    let Some(path) = authorities else {
+        let failed = |error: rustls::Error| OpenError::Tls {
+            database: String::new(),
+            what: error.to_string(),
+        };
+        let config = builder.with_platform_verifier().map_err(failed)?;
+        return Ok(config.with_no_client_auth());
+    };
+    let unreadable = || OpenError::Authorities { path: path.clone() };
+    let mut roots = RootCertStore::empty();
+    let certificates = CertificateDer::pem_file_iter(path).map_err(|_| unreadable())?;
+    for certificate in certificates {
+        let certificate = certificate.map_err(|_| unreadable())?;
+        roots.add(certificate).map_err(|_| unreadable())?;
+    }
+    if roots.is_empty() {
+        return Err(unreadable());
+    }
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// Whether a server that loses acknowledged events in a power cut is accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    Required,
+    /// Somebody said so in words.
+    LossAccepted,
+}
+
+/// Looks at the server, and brings its tables to the newest format.
+pub(super) async fn prepare(
+    pools: &Pools,
+    address: &PostgresAddress,
+    durability: Durability,
+) -> Result<(), OpenError> {
+    let database = address.told();
+    let client = pools
+        .people
+        .get()
+        .await
+        .map_err(|error| refused(&database, &error))?;
+    is_fit(&client, &database, durability).await?;
+    migrations::run(&client, &database).await
+}
+
+async fn is_fit(client: &Object, database: &str, durability: Durability) -> Result<(), OpenError> {
+    let failed = |error: tokio_postgres::Error| OpenError::Unreachable {
+        database: database.to_owned(),
+        what: error.as_db_error().map_or_else(|| error.to_string(), told),
+    };
+    let sql =
+        "SELECT current_setting('server_version_num')::int, current_setting('server_version'),
+                      pg_encoding_to_char(encoding)::text, current_setting('fsync'),
+                      current_setting('full_page_writes'), current_setting('synchronous_commit')
+               FROM pg_database WHERE datname = current_database()";
+    let row = client.query_one(sql, &[]).await.map_err(failed)?;
+    let text = |column: usize| row.try_get::<_, String>(column).map_err(failed);
+    if row.try_get::<_, i32>(0).map_err(failed)? < OLDEST {
+        return Err(OpenError::Old { found: text(1)? });
+    }
+    let encoding = text(2)?;
+    if encoding != "UTF8" {
+        return Err(OpenError::Encoding {
+            database: database.to_owned(),
+            found: encoding,
+        });
+    }
+    if durability == Durability::LossAccepted {
+        return Ok(());
+    }
+    for (column, setting) in [
+        (3, "fsync"),
+        (4, "full_page_writes"),
+        (5, "synchronous_commit"),
+    ] {
+        if text(column)? == "off" {
+            return Err(OpenError::NotDurable { setting });
+        }
+    }
+    Ok(())
+}
+
+/// Why there is no connection.
+fn refused(database: &str, error: &PoolError) -> OpenError {
+    let database = database.to_owned();
+    let pooler = |database| OpenError::Pooler {
+        database,
+        connections: SIZES.iter().sum(),
+    };
+    let unreachable = |database, what: &str| OpenError::Unreachable {
+        database,
+        what: what.to_owned(),
+    };
+    let error = match error {
+        PoolError::Backend(error) => error,
+        PoolError::PostCreateHook(HookError::Message(message)) if message == POOLER => {
+            return pooler(database);
+        }
+        PoolError::PostCreateHook(HookError::Backend(error)) => error,
+        PoolError::Timeout(_) => return unreachable(database, "no answer in time"),
+        other => return unreachable(database, &other.to_string()),
+    };
+    let Some(refusal) = error.as_db_error() else {
+        let cause = std::error::Error::source(error).map(ToString::to_string);
+        let what = cause.unwrap_or_else(|| error.to_string());
+        return match error.to_string().contains("TLS") {
+            true => OpenError::Tls { database, what },
+            false => unreachable(database, &what),
+        };
+    };
+    match refusal.code().code() {
+        "28000" | "28P01" => OpenError::Password { database },
+        "3D000" => OpenError::NoDatabase { database },
+        // PgBouncer's words for a parameter that it does not pass on.
+        _ if refusal.message().contains("unsupported startup parameter") => pooler(database),
+        _ => unreachable(database, &told(refusal)),
+    }
+}

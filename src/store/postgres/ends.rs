@@ -1,0 +1,275 @@
+//! Writes what became of a delivery: its end, its next attempt, or that a person must look.
+
+use tokio_postgres::Row;
+
+use super::{fault::Fault, insert::text, session::Step};
+use crate::{
+    customer::{CustomerId, PartKey},
+    event::{Attempt, DeliveryState, End, OrganisationName},
+    store::{Bury, Finish, Retry, decode, rows::millis},
+};
+
+/// An open delivery, as far as it must be known to change it.
+pub(super) struct Opened {
+    pub(super) source: String,
+    pub(super) event: i64,
+    pub(super) item: i64,
+    pub(super) number: i64,
+    pub(super) state: DeliveryState,
+    pub(super) revision: u32,
+}
+
+impl Opened {
+    fn read(row: &Row) -> Result<Self, Fault> {
+        Ok(Self {
+            source: row.try_get(0)?,
+            event: row.try_get(1)?,
+            item: row.try_get(2)?,
+            number: row.try_get(3)?,
+            state: decode::state(row.try_get(4)?)?,
+            revision: decode::small(row.try_get(5)?)?,
+        })
+    }
+}
+
+// Its row is held to the end of the transaction: a person and an attempt cannot both end it.
+const FIND: &str = "
+    SELECT source, event, item, number, state, revision FROM delivery WHERE pos = $1 AND organisation = $2 FOR UPDATE";
+
+const INSERT_HISTORY: &str = r#"
+    INSERT INTO history (event, item, number, source, organisation, "end", at, attempts, customer, rule, reason, fields, warnings)
+    SELECT event, item, number, source, organisation, $2::text, $3, greatest(attempts, $4), $5, rule, $6,
+           CASE WHEN $2 <> 'erased' THEN fields END, CASE WHEN $2 <> 'erased' THEN warnings END
+    FROM delivery WHERE pos = $1"#;
+
+const UPDATE_RETRIED: &str = "
+    UPDATE delivery SET state = $2, next_attempt = $3, spent = $4, attempts = greatest(attempts, $5), trouble = $6
+    WHERE pos = $1";
+
+const UPDATE_BURIED: &str = "
+    UPDATE delivery SET state = 'dead', code = $2, trouble = $3, attempts = greatest(attempts, $4) WHERE pos = $1";
+
+// An attempt told again replaces what was told of it.
+const UPSERT_ATTEMPT: &str = "
+    INSERT INTO attempt (event, item, number, attempt, at, took, status, outcome, message, customer)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+    ON CONFLICT (event, item, number, attempt) DO UPDATE SET
+      at = excluded.at, took = excluded.took, status = excluded.status, outcome = excluded.outcome,
+      message = excluded.message, customer = excluded.customer";
+
+impl Step {
+    /// Whether there was such an open delivery; if not, nothing changes but what is in doubt.
+    pub(super) async fn finish(
+        &mut self,
+        organisation: &OrganisationName,
+        finish: &Finish,
+    ) -> Result<bool, Fault> {
+        let opened = self.find(organisation, finish.pos.0).await?;
+        let Some(opened) = opened.filter(|opened| opened.revision == finish.revision) else {
+            // A person ended or changed it meanwhile, and yet Quentli has these values now.
+            if let Some(customer) = &finish.customer {
+                let parts = finish.confirmed.iter().map(|applied| &applied.part);
+                self.doubt(organisation, customer, parts).await?;
+            }
+            return Ok(false);
+        };
+        let attempts = attempt_number(finish.attempt.as_ref());
+        let reason = finish.reason.as_deref();
+        self.write_end(finish, finish.pos.0, finish.end, reason, attempts)
+            .await?;
+        match &finish.left_out {
+            Some(left_out) => self.leave_out(&opened, finish, left_out).await?,
+            None => self.delete(finish.pos.0).await?,
+        }
+        self.write_attempt(&opened, finish.attempt.as_ref()).await?;
+        match &finish.customer {
+            Some(customer) => {
+                self.confirm(organisation, customer, &finish.confirmed)
+                    .await?;
+            }
+            None if finish.confirmed.is_empty() => {}
+            None => return Err(Fault::Call("confirmed parts of no customer".to_owned())),
+        }
+        let tally = self.of_source(&opened.source);
+        tally.leaves(opened.state);
+        tally.ends(finish.end);
+        for carried in &finish.carried {
+            let opened = self.find(organisation, carried.pos.0).await?;
+            let Some(opened) = opened.filter(|opened| opened.revision == carried.revision) else {
+                continue;
+            };
+            let reason = carried.reason.as_deref();
+            self.end(finish, carried.pos.0, carried.end, reason, 0)
+                .await?;
+            let tally = self.of_source(&opened.source);
+            tally.leaves(opened.state);
+            tally.ends(carried.end);
+        }
+        Ok(true)
+    }
+
+    /// Moves a delivery into its history.
+    pub(super) async fn end(
+        &self,
+        finish: &Finish,
+        pos: i64,
+        end: End,
+        reason: Option<&str>,
+        attempts: u32,
+    ) -> Result<(), Fault> {
+        self.write_end(finish, pos, end, reason, attempts).await?;
+        self.delete(pos).await
+    }
+
+    async fn delete(&self, pos: i64) -> Result<(), Fault> {
+        self.execute("DELETE FROM delivery WHERE pos = $1", &[&pos])
+            .await?;
+        Ok(())
+    }
+
+    async fn write_end(
+        &self,
+        finish: &Finish,
+        pos: i64,
+        end: End,
+        reason: Option<&str>,
+        attempts: u32,
+    ) -> Result<(), Fault> {
+        self.execute(
+            INSERT_HISTORY,
+            &[
+                &pos,
+                &end.as_str(),
+                &millis(finish.at),
+                &i64::from(attempts),
+                &finish.customer.as_ref().map(CustomerId::as_str),
+                &reason.map(text),
+            ],
+        )
+        .await?;
+        Ok(())
+    }
+
+    pub(super) async fn retry(
+        &mut self,
+        organisation: &OrganisationName,
+        retry: &Retry,
+    ) -> Result<bool, Fault> {
+        if retry.state == DeliveryState::Dead {
+            return Err(Fault::Call("a retry of a dead delivery".to_owned()));
+        }
+        self.note_doubt(organisation, retry.doubt.as_ref()).await?;
+        let opened = self.find_in_lane(organisation, retry.pos.0, retry.revision);
+        let Some(opened) = opened.await? else {
+            return Ok(false);
+        };
+        self.execute(
+            UPDATE_RETRIED,
+            &[
+                &retry.pos.0,
+                &retry.state.as_str(),
+                &millis(retry.next_attempt),
+                &decode::duration_millis(retry.spent),
+                &i64::from(retry.attempt.number),
+                &retry.attempt.message.as_deref().map(text),
+            ],
+        )
+        .await?;
+        self.write_attempt(&opened, Some(&retry.attempt)).await?;
+        let tally = self.of_source(&opened.source);
+        tally.leaves(opened.state);
+        tally.enters(retry.state);
+        Ok(true)
+    }
+
+    pub(super) async fn bury(
+        &mut self,
+        organisation: &OrganisationName,
+        bury: &Bury,
+    ) -> Result<bool, Fault> {
+        self.note_doubt(organisation, bury.doubt.as_ref()).await?;
+        let opened = self.find_in_lane(organisation, bury.pos.0, bury.revision);
+        let Some(opened) = opened.await? else {
+            return Ok(false);
+        };
+        self.execute(
+            UPDATE_BURIED,
+            &[
+                &bury.pos.0,
+                &bury.reason.code,
+                &text(&bury.reason.message),
+                &i64::from(attempt_number(bury.attempt.as_ref())),
+            ],
+        )
+        .await?;
+        self.write_attempt(&opened, bury.attempt.as_ref()).await?;
+        let tally = self.of_source(&opened.source);
+        tally.leaves(opened.state);
+        tally.enters(DeliveryState::Dead);
+        Ok(true)
+    }
+
+    /// Also where the delivery is not open any more: what it may have left at Quentli stays.
+    async fn note_doubt(
+        &self,
+        organisation: &OrganisationName,
+        doubt: Option<&(CustomerId, Vec<PartKey>)>,
+    ) -> Result<(), Fault> {
+        match doubt {
+            Some((customer, parts)) => self.doubt(organisation, customer, parts).await,
+            None => Ok(()),
+        }
+    }
+
+    pub(super) async fn find(
+        &self,
+        organisation: &OrganisationName,
+        pos: i64,
+    ) -> Result<Option<Opened>, Fault> {
+        let row = self
+            .query_opt(FIND, &[&pos, &organisation.as_str()])
+            .await?;
+        row.as_ref().map(Opened::read).transpose()
+    }
+
+    async fn find_in_lane(
+        &self,
+        organisation: &OrganisationName,
+        pos: i64,
+        revision: u32,
+    ) -> Result<Option<Opened>, Fault> {
+        let opened = self.find(organisation, pos).await?;
+        Ok(opened
+            .filter(|opened| opened.state != DeliveryState::Dead && opened.revision == revision))
+    }
+
+    async fn write_attempt(&self, opened: &Opened, attempt: Option<&Attempt>) -> Result<(), Fault> {
+        let Some(attempt) = attempt else {
+            return Ok(());
+        };
+        self.execute(
+            UPSERT_ATTEMPT,
+            &[
+                &opened.event,
+                &opened.item,
+                &opened.number,
+                &i64::from(attempt.number),
+                &millis(attempt.at),
+                &decode::duration_millis(attempt.took),
+                &attempt.status.map(i64::from),
+                &attempt.outcome.as_str(),
+                &attempt.message.as_deref().map(text),
+                &attempt.customer.as_ref().map(CustomerId::as_str),
+            ],
+        )
+        .await?;
+        Ok(())
+    }
+}
+
+fn attempt_number(attempt: Option<&Attempt>) -> u32 {
+    attempt.map_or(0, |attempt| attempt.number)
+}
+
+#[cfg(test)]
+pub(super) const PLANNED: [&str; 1] = [FIND];

@@ -1,0 +1,171 @@
+//! A borrowed connection to read with, and a transaction to change with.
+//!
+//! A connection on which anything went wrong is thrown away, never given back: what was open on it ends with it.
+
+use std::{
+    future::Future,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use deadpool_postgres::Object;
+use tokio_postgres::{Row, types::ToSql};
+
+use super::{fault::Fault, tally};
+use crate::store::tally::{Tallies, Tally};
+
+/// Parameters of a statement.
+pub(super) type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
+
+/// How long one statement may take before its connection counts as lost. The server gives up earlier (`connect`), so this is
+/// for networks that swallow what is sent.
+const PATIENCE: Duration = Duration::from_secs(12);
+
+/// A connection, as long as it is borrowed.
+pub(super) struct Session {
+    /// Always there but in `drop`.
+    client: Option<Object>,
+    is_broken: AtomicBool,
+}
+
+impl Session {
+    pub(super) fn new(client: Object) -> Self {
+        Self {
+            client: Some(client),
+            is_broken: AtomicBool::new(false),
+        }
+    }
+
+    pub(super) fn client(&self) -> Result<&Object, Fault> {
+        let gone = || Fault::Call("a connection was used after its end".to_owned());
+        self.client.as_ref().ok_or_else(gone)
+    }
+
+    /// Runs a statement that is prepared once for each connection.
+    pub(super) async fn query(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, Fault> {
+        let client = self.client()?;
+        self.timely(async {
+            let statement = client.prepare_cached(sql).await?;
+            Ok(client.query(&statement, params).await?)
+        })
+        .await
+    }
+
+    /// At most one row.
+    pub(super) async fn query_opt(
+        &self,
+        sql: &str,
+        params: Params<'_>,
+    ) -> Result<Option<Row>, Fault> {
+        let client = self.client()?;
+        self.timely(async {
+            let statement = client.prepare_cached(sql).await?;
+            Ok(client.query_opt(&statement, params).await?)
+        })
+        .await
+    }
+
+    /// How many rows were changed.
+    pub(super) async fn execute(&self, sql: &str, params: Params<'_>) -> Result<u64, Fault> {
+        let client = self.client()?;
+        self.timely(async {
+            let statement = client.prepare_cached(sql).await?;
+            Ok(client.execute(&statement, params).await?)
+        })
+        .await
+    }
+
+    /// Statements without parameters, one after the other.
+    pub(super) async fn run(&self, sql: &str) -> Result<(), Fault> {
+        let client = self.client()?;
+        self.timely(async { Ok(client.batch_execute(sql).await?) })
+            .await
+    }
+
+    /// Does something with [`Session::client`], within the time for one statement.
+    pub(super) async fn timely<T>(
+        &self,
+        work: impl Future<Output = Result<T, Fault>>,
+    ) -> Result<T, Fault> {
+        // A future that is dropped half way leaves the connection in a state that nobody knows.
+        self.is_broken.store(true, Ordering::Relaxed);
+        let done = tokio::time::timeout(PATIENCE, work)
+            .await
+            .unwrap_or_else(|_| Err(Fault::too_late()))?;
+        self.is_broken.store(false, Ordering::Relaxed);
+        Ok(done)
+    }
+
+    pub(super) fn mark_broken(&self) {
+        self.is_broken.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if self.is_broken.load(Ordering::Relaxed)
+            && let Some(client) = self.client.take()
+        {
+            drop(Object::take(client));
+        }
+    }
+}
+
+/// A transaction, and what its changes add up to. Dropped before [`Step::commit`], it leaves nothing behind.
+pub(super) struct Step {
+    session: Session,
+    slot: i16,
+    tallies: Tallies,
+    is_committed: bool,
+}
+
+impl Step {
+    pub(super) async fn begin(client: Object, slot: i16) -> Result<Self, Fault> {
+        let session = Session::new(client);
+        session.run("BEGIN").await?;
+        Ok(Self {
+            session,
+            slot,
+            tallies: Tallies::default(),
+            is_committed: false,
+        })
+    }
+
+    pub(super) fn of_source(&mut self, source: &str) -> &mut Tally {
+        self.tallies.of_source(source)
+    }
+
+    pub(super) async fn query(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, Fault> {
+        self.session.query(sql, params).await
+    }
+
+    pub(super) async fn query_opt(
+        &self,
+        sql: &str,
+        params: Params<'_>,
+    ) -> Result<Option<Row>, Fault> {
+        self.session.query_opt(sql, params).await
+    }
+
+    pub(super) async fn execute(&self, sql: &str, params: Params<'_>) -> Result<u64, Fault> {
+        self.session.execute(sql, params).await
+    }
+
+    /// Writes the counters, last, so that their rows are held for a moment only.
+    pub(super) async fn commit(mut self) -> Result<(), Fault> {
+        if let Some(counted) = tally::Columns::new(self.slot, &self.tallies).statement() {
+            self.session.execute(counted.sql, &counted.columns).await?;
+        }
+        self.session.run("COMMIT").await?;
+        self.is_committed = true;
+        Ok(())
+    }
+}
+
+impl Drop for Step {
+    fn drop(&mut self) {
+        if !self.is_committed {
+            self.session.mark_broken();
+        }
+    }
+}

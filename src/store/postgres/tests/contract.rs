@@ -1,0 +1,69 @@
+//! The contract suite, on databases.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::{Database, server};
+use crate::{
+    event::EventSeq,
+    store::{
+        AuditLog, Hands, ObservedUpdates, RefusedRequests, Store, StoredRequests,
+        contract::{Archived, Home, contract_suite},
+        erase::Erasure,
+        upkeep::Upkeep,
+    },
+};
+
+#[async_trait]
+impl Home for Database {
+    async fn open(&self) -> Box<dyn Store> {
+        Box::new(Self::open(self).await)
+    }
+
+    async fn open_refused(&self) -> Box<dyn RefusedRequests> {
+        todo!()
+    }
+
+    async fn open_requests(&self) -> Box<dyn StoredRequests> {
+        todo!()
+    }
+
+    async fn open_observed(&self) -> Box<dyn ObservedUpdates> {
+        todo!()
+    }
+
+    async fn open_audit(&self) -> Box<dyn AuditLog> {
+        todo!()
+    }
+
+    async fn open_erasure(&self) -> (Arc<dyn Store>, Arc<dyn Erasure>) {
+        todo!()
+    }
+
+    async fn open_upkeep(&self) -> (Arc<dyn Store>, Arc<dyn Upkeep>) {
+        todo!()
+    }
+
+    async fn open_archive(&self) -> Box<dyn Archived> {
+        todo!()
+    }
+
+    async fn open_hands(&self) -> (Arc<dyn Store>, Arc<dyn Hands>) {
+        todo!()
+    }
+
+    async fn prune(&self, event: EventSeq) {
+        let client = server::client(&self.server.url(&self.name)).await;
+        for table in [
+            "event WHERE seq",
+            "dedup WHERE event",
+            "delivery WHERE event",
+        ] {
+            let sql = format!("DELETE FROM quentli_gateway.{table} = $1");
+            client.execute(&sql, &[&event.0]).await.unwrap();
+        }
+    }
+}
+
+contract_suite!(Database::new);
