@@ -18,10 +18,6 @@ pub(super) mod remapping;
 pub(super) mod requesting;
 pub(super) mod samples;
 pub(super) mod secrets;
-#[expect(
-    dead_code,
-    reason = "for engines that several processes can open at a time"
-)]
 pub(super) mod sharing;
 pub(super) mod upkeep;
 

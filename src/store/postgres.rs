@@ -41,6 +41,18 @@ macro_rules! change {
     }};
 }
 
+/// Runs a change that only who holds the lease of the organisation may make.
+macro_rules! leased {
+    ($store:ident, $organisation:ident, |$step:ident| $work:expr) => {{
+        // As it is in the moment of the call.
+        let holding = $store.held.of($organisation);
+        change!($store.delivering, |$step| async {
+            $step.fence($store.process, &holding).await?;
+            $work.await
+        })
+    }};
+}
+
 mod accept;
 mod address;
 mod applied;
@@ -48,6 +60,7 @@ mod connect;
 mod ends;
 mod fault;
 mod insert;
+mod leases;
 mod left_out;
 mod look;
 mod migrations;
@@ -79,12 +92,14 @@ use tokio::{
 use self::{
     connect::Pools,
     fault::Fault,
+    leases::Held,
     session::Session,
     writer::{Call, Job, Reply, Writer},
 };
 use super::{
     Acceptance, AppliedPart, Bury, DeliveryRecord, Finish, KnownRequest, LaneHead, Learned,
-    NewEvent, Retry, ReusedId, Store, StoreError, Totals, decode, health::Health, rows::EventRows,
+    NewEvent, ProcessId, Retry, ReusedId, Store, StoreError, Totals, decode, health::Health,
+    rows::EventRows,
 };
 use crate::{
     clock::Clock,
@@ -111,6 +126,8 @@ const NEWEST: &str = "SELECT next_delivery - 1 FROM meta";
 /// See the module.
 pub struct PostgresStore {
     pools: Pools,
+    process: ProcessId,
+    held: Held,
     writes: Mutex<Option<mpsc::Sender<Job>>>,
     slot: i16,
     arrivals: Arc<watch::Sender<DeliveryPos>>,
@@ -156,6 +173,8 @@ impl PostgresStore {
             writer: tokio::sync::Mutex::new(Some(tokio::spawn(writer.run(jobs)))),
             watcher: tokio::spawn(watcher),
             pools,
+            process: ProcessId(rand::random()),
+            held: Held::default(),
             writes: Mutex::new(Some(sender)),
             slot,
             arrivals,
@@ -318,7 +337,8 @@ impl Store for PostgresStore {
         organisation: &OrganisationName,
         finish: Finish,
     ) -> Result<bool, StoreError> {
-        change!(self.delivering, |step| step.finish(organisation, &finish))
+        leased!(self, organisation, |step| step
+            .finish(organisation, &finish))
     }
 
     async fn retry(
@@ -326,11 +346,11 @@ impl Store for PostgresStore {
         organisation: &OrganisationName,
         retry: Retry,
     ) -> Result<bool, StoreError> {
-        change!(self.delivering, |step| step.retry(organisation, &retry))
+        leased!(self, organisation, |step| step.retry(organisation, &retry))
     }
 
     async fn bury(&self, organisation: &OrganisationName, bury: Bury) -> Result<bool, StoreError> {
-        change!(self.delivering, |step| step.bury(organisation, &bury))
+        leased!(self, organisation, |step| step.bury(organisation, &bury))
     }
 
     async fn doubt(
@@ -339,7 +359,7 @@ impl Store for PostgresStore {
         customer: &CustomerId,
         parts: Vec<PartKey>,
     ) -> Result<(), StoreError> {
-        change!(self.delivering, |step| step.doubt(
+        leased!(self, organisation, |step| step.doubt(
             organisation,
             customer,
             &parts

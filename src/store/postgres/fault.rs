@@ -8,7 +8,7 @@ use std::error::Error as _;
 use deadpool_postgres::PoolError;
 use tokio_postgres::error::{DbError, SqlState};
 
-use crate::store::{StoreError, decode::Unreadable};
+use crate::store::{LeaseName, StoreError, decode::Unreadable};
 
 /// Why something could not be done, split by what follows from it.
 #[derive(Clone, Debug)]
@@ -18,6 +18,8 @@ pub(super) enum Fault {
     /// Not now: the server is away, busy, read-only or out of room. Where the connection broke while a change was being
     /// committed, it may have been made, as a whole.
     Moment(String),
+    /// Another process's to do.
+    NotHeld(LeaseName),
 }
 
 impl Fault {
@@ -30,6 +32,7 @@ impl Fault {
         match self {
             Self::Call(what) => StoreError::Broken { what },
             Self::Moment(what) => StoreError::Unavailable { what },
+            Self::NotHeld(lease) => StoreError::NotHeld { lease },
         }
     }
 }
@@ -97,9 +100,10 @@ pub(super) fn told(error: &DbError) -> String {
 impl From<PoolError> for Fault {
     fn from(error: PoolError) -> Self {
         match error {
+            // Whatever keeps a connection from being made may pass.
             PoolError::Backend(error) => match Self::from(error) {
-                // Whatever keeps a connection from being made may pass.
-                Self::Call(what) | Self::Moment(what) => Self::Moment(what),
+                Self::Call(what) => Self::Moment(what),
+                other => other,
             },
             PoolError::Timeout(_) => {
                 Self::Moment("no connection to the database is free".to_owned())

@@ -4,6 +4,7 @@ mod contract;
 mod server;
 
 use super::*;
+use crate::store::{LeaseName, Leases as _};
 
 /// A database of its own.
 struct Database {
@@ -27,5 +28,21 @@ impl Database {
         PostgresStore::open(&self.address(), Durability::Required, Clock::system())
             .await
             .unwrap()
+    }
+
+    /// A store that may deliver for every organisation of the samples.
+    async fn holder(&self) -> PostgresStore {
+        let store = self.open().await;
+        // Of one that the same test opened before.
+        let outside = server::client(&self.server.url(&self.name)).await;
+        let sql = "DELETE FROM quentli_gateway.lease";
+        outside.batch_execute(sql).await.unwrap();
+        for name in ["default", "other", "norte"] {
+            let name = LeaseName::Organisation(name.parse().unwrap());
+            let by = "test".parse().unwrap();
+            let claimed = store.claim(&name, &by, Duration::from_secs(600)).await;
+            claimed.unwrap();
+        }
+        store
     }
 }

@@ -281,3 +281,41 @@ CREATE TABLE observed (
 );
 
 CREATE INDEX observed_pos ON observed (source, pos);
+
+-- Who delivers for an organisation, and who does the upkeep (`@upkeep`). Times are the database's own.
+CREATE TABLE lease (
+  name       text COLLATE "C" PRIMARY KEY,
+  process    bigint NOT NULL,
+  replica    text NOT NULL,
+  epoch      bigint NOT NULL,   -- grows with each claim: what was begun under an earlier one is refused
+  since      timestamptz NOT NULL,
+  renewed    timestamptz NOT NULL,
+  expires_at timestamptz NOT NULL,
+  status     text,              -- what its holder last said of itself
+  seen       bigint NOT NULL    -- the number of changes that its holder had done
+) WITH (fillfactor = 20, autovacuum_vacuum_threshold = 200);
+
+-- Processes that can take leases.
+CREATE TABLE replica (
+  process    bigint PRIMARY KEY,
+  name       text NOT NULL,
+  version    text NOT NULL,
+  since      timestamptz NOT NULL,
+  expires_at timestamptz NOT NULL
+) WITH (fillfactor = 50);
+
+-- Numbers that grow when there is something to look at: for an organisation, when people did something; `@reload`, when every
+-- process is to read its files again.
+CREATE TABLE change (
+  name   text COLLATE "C" PRIMARY KEY,
+  number bigint NOT NULL
+) WITH (fillfactor = 50);
+
+-- Customers that were erased lately, as a hash, for what is on its way.
+CREATE TABLE erased (
+  organisation text COLLATE "C" NOT NULL,
+  customer     bytea NOT NULL,  -- empty where only other identifiers were known
+  up_to        bigint NOT NULL,
+  at           timestamptz NOT NULL,
+  PRIMARY KEY (organisation, customer)
+);

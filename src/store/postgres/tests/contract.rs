@@ -8,7 +8,7 @@ use super::{Database, server};
 use crate::{
     event::EventSeq,
     store::{
-        AuditLog, Hands, ObservedUpdates, RefusedRequests, Store, StoredRequests,
+        AuditLog, Hands, Leases, ObservedUpdates, RefusedRequests, Store, StoredRequests,
         contract::{Archived, Home, contract_suite},
         erase::Erasure,
         upkeep::Upkeep,
@@ -18,7 +18,7 @@ use crate::{
 #[async_trait]
 impl Home for Database {
     async fn open(&self) -> Box<dyn Store> {
-        Box::new(Self::open(self).await)
+        Box::new(self.holder().await)
     }
 
     async fn open_refused(&self) -> Box<dyn RefusedRequests> {
@@ -45,6 +45,11 @@ impl Home for Database {
         todo!()
     }
 
+    async fn open_leases(&self) -> (Arc<dyn Store>, Arc<dyn Leases>) {
+        let store = Arc::new(Self::open(self).await);
+        (store.clone(), store)
+    }
+
     async fn open_archive(&self) -> Box<dyn Archived> {
         todo!()
     }
@@ -67,3 +72,4 @@ impl Home for Database {
 }
 
 contract_suite!(Database::new);
+contract_suite!(several: Database::new);
