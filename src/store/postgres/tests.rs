@@ -6,6 +6,9 @@ mod server;
 use super::*;
 use crate::store::{LeaseName, Leases as _};
 
+/// Databases that tests have done with.
+static FREE: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
 /// A database of its own.
 struct Database {
     server: &'static server::Server,
@@ -16,7 +19,15 @@ impl Database {
     /// `None` where there is no server.
     async fn new() -> Option<Self> {
         let server = server::shared()?;
-        let name = server.create_database().await;
+        // Making one takes longer than most tests.
+        let done_with = FREE.lock().unwrap().pop();
+        let name = match done_with {
+            Some(name) => {
+                server.clear_database(&name).await;
+                name
+            }
+            None => server.create_database().await,
+        };
         Some(Self { server, name })
     }
 
@@ -44,5 +55,11 @@ impl Database {
             claimed.unwrap();
         }
         store
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        FREE.lock().unwrap().push(std::mem::take(&mut self.name));
     }
 }

@@ -90,7 +90,7 @@ impl Server {
             .expect("its address")
             .port();
         // The shell ends the server, and takes its files away, when its input ends, which it does with this process.
-        let script = r#"folder=$1; shift; "$@" & server=$!; cat >/dev/null; kill -INT $server; wait $server; rm -rf "$folder""#;
+        let script = r#"folder=$1; shift; "$@" & server=$!; cat >/dev/null; kill -QUIT $server; wait $server; rm -rf "$folder""#;
         let mut words = vec!["sh".to_owned(), "-c".into(), script.into(), "sh".into()];
         words.push(directory.display().to_string());
         words.extend(as_user.clone());
