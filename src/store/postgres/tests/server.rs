@@ -171,6 +171,18 @@ impl Server {
         name
     }
 
+    /// Makes a database empty that a test has done with; whoever is still connected is not any more.
+    pub async fn clear_database(&self, name: &str) {
+        let client = client(&self.url(name)).await;
+        let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                   WHERE datname = current_database() AND pid <> pg_backend_pid();
+                   DROP SCHEMA IF EXISTS quentli_gateway CASCADE";
+        client
+            .batch_execute(sql)
+            .await
+            .expect("the database can be emptied");
+    }
+
     /// Runs a statement outside of the databases of tests.
     pub async fn run(&self, sql: &str) {
         let client = client(&self.url("postgres")).await;
