@@ -17,7 +17,7 @@ pub use layers::{Origin, Shown};
 pub use load::{ConfigError, DEFAULT_FILE, read_public_url};
 pub use secret::{SecretError, SecretReference, oddity};
 pub use settings::{
-    Admin, Config, Flags, Limits, Organisation, Receiving, RetentionSettings, RetrySettings,
-    ShutdownSettings,
+    Admin, Config, Database, Flags, Limits, Organisation, Receiving, RetentionSettings,
+    RetrySettings, ShutdownSettings,
 };
 pub use units::{ByteCount, parse_duration, show_duration};

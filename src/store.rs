@@ -380,6 +380,35 @@ impl Totals {
     }
 }
 
+/// Everything that the program asks of its store: one engine has it all.
+pub trait Engine:
+    Store
+    + Archive
+    + AuditLog
+    + Hands
+    + Leases
+    + ObservedUpdates
+    + RefusedRequests
+    + StoredRequests
+    + erase::Erasure
+    + upkeep::Upkeep
+{
+}
+
+impl<T> Engine for T where
+    T: Store
+        + Archive
+        + AuditLog
+        + Hands
+        + Leases
+        + ObservedUpdates
+        + RefusedRequests
+        + StoredRequests
+        + erase::Erasure
+        + upkeep::Upkeep
+{
+}
+
 /// What the rest of the program may ask of a store. See the module's contract.
 #[async_trait]
 pub trait Store: Send + Sync + std::fmt::Debug {

@@ -32,6 +32,10 @@ pub(crate) struct Settings {
     /// The folder of the database [environment: GATEWAY_DATA] [default: data]
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<std::path::PathBuf>,
+    /// A PostgreSQL database that several replicas share, such as postgres://gateway@db.example.mx/gateway; it is given its
+    /// password by GATEWAY_DATABASE_PASSWORD [environment: GATEWAY_DATABASE] [default: SQLite in the folder of --data]
+    #[arg(long, value_name = "URL")]
+    pub(crate) database: Option<String>,
 }
 
 impl From<Settings> for Flags {
@@ -42,6 +46,7 @@ impl From<Settings> for Flags {
             admin_listen: settings.admin_listen,
             mappings: settings.mappings,
             data: settings.data,
+            database: settings.database,
         }
     }
 }

@@ -21,8 +21,17 @@ const CODES: KeyCodes = KeyCodes {
 pub(super) struct FileSettings {
     values: BTreeMap<String, Written>,
     pub(super) admin_token: Option<(SecretReference, Span)>,
+    pub(super) database: DatabaseSection,
     pub(super) notify: NotifySection,
     pub(super) organisations: BTreeMap<OrganisationName, Option<(SecretReference, Span)>>,
+}
+
+/// What `database` says that is not the text of a setting.
+#[derive(Debug, Default)]
+pub(super) struct DatabaseSection {
+    /// Where the URL is not in the file.
+    pub(super) url: Option<(SecretReference, Span)>,
+    pub(super) password: Option<(SecretReference, Span)>,
 }
 
 /// What `notify` says that is not the text of a setting.
@@ -53,6 +62,7 @@ impl FileSettings {
         for key in ["listen", "public_url", "mappings", "data"] {
             settings.take(key, key, &mut keys, out);
         }
+        settings.read_database(&mut keys, out);
         settings.take_list("trusted_proxies", &mut keys, out);
         settings.section(
             "admin",
@@ -122,6 +132,37 @@ impl FileSettings {
             self.take(key, &format!("{name}.{key}"), &mut inner, out);
         }
         more(self, &mut inner, out);
+        inner.finish(out);
+    }
+
+    /// A URL, or a map with it.
+    fn read_database(&mut self, keys: &mut KeyReader<'_>, out: &mut Collector) {
+        let Some(entry) = keys.take("database") else {
+            return;
+        };
+        let (node, span) = (&entry.value, entry.value.span);
+        if let Some(text) = node.as_text().filter(|_| !node.is_null()) {
+            self.put("database.url", text.to_owned(), span, out);
+            return;
+        }
+        let Some(mut inner) = KeyReader::new(node, "database", CODES, out) else {
+            return;
+        };
+        if let Some(entry) = inner.take("url") {
+            let (node, span) = (&entry.value, entry.value.span);
+            if let Some(text) = node.as_text().filter(|_| !node.is_null()) {
+                self.put("database.url", text.to_owned(), span, out);
+            } else {
+                self.database.url = reference(node, out).map(|reference| (reference, span));
+            }
+        }
+        if let Some(entry) = inner.take("password") {
+            let span = entry.value.span;
+            self.database.password =
+                reference(&entry.value, out).map(|reference| (reference, span));
+        }
+        let key = "accept_data_loss";
+        self.take(key, "database.accept_data_loss", &mut inner, out);
         inner.finish(out);
     }
 

@@ -11,6 +11,8 @@ pub enum Origin {
     Environment(&'static str),
     /// File name and line.
     File(String, usize),
+    /// Not in the file, but where it says; file name and line.
+    Reference(String, usize),
     Default,
 }
 
@@ -19,7 +21,7 @@ impl fmt::Display for Origin {
         match self {
             Self::Flag(name) => write!(f, "{name}"),
             Self::Environment(name) => write!(f, "environment {name}"),
-            Self::File(name, line) => write!(f, "{name}:{line}"),
+            Self::File(name, line) | Self::Reference(name, line) => write!(f, "{name}:{line}"),
             Self::Default => f.write_str("default"),
         }
     }

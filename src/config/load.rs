@@ -1,5 +1,6 @@
 //! All layers to one checked configuration.
 
+mod database;
 mod limits;
 mod notify;
 mod proxies;
@@ -210,6 +211,7 @@ impl Reader<'_> {
         let trusted_proxies = self.trusted_proxies();
         let mappings = self.mappings();
         let data = self.path("data", self.flags.data.clone(), "--data", "GATEWAY_DATA");
+        let database = self.database();
         let organisations = self.organisations();
         let limits = self.limits();
         let retry = RetrySettings {
@@ -240,6 +242,7 @@ impl Reader<'_> {
             trusted_proxies,
             mappings,
             data,
+            database,
             organisations,
             limits,
             retry,
@@ -493,6 +496,9 @@ impl Reader<'_> {
             }
             (SecretReference::Environment(name), None) if name == "QUENTLI_API_KEY" => {
                 Origin::Environment("QUENTLI_API_KEY")
+            }
+            (SecretReference::Environment(name), None) if name == "GATEWAY_DATABASE_PASSWORD" => {
+                Origin::Environment("GATEWAY_DATABASE_PASSWORD")
             }
             _ => Origin::Environment("GATEWAY_ADMIN_TOKEN"),
         };

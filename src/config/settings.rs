@@ -11,6 +11,7 @@ use crate::{
     network::Networks,
     notify,
     quentli::BaseUrl,
+    store::postgres::{Durability, PostgresAddress},
     telemetry::LogSettings,
 };
 
@@ -22,6 +23,7 @@ pub struct Flags {
     pub admin_listen: Option<String>,
     pub mappings: Option<PathBuf>,
     pub data: Option<PathBuf>,
+    pub database: Option<String>,
 }
 
 /// Everything in effect.
@@ -36,6 +38,8 @@ pub struct Config {
     pub trusted_proxies: Networks,
     pub mappings: PathBuf,
     pub data: PathBuf,
+    /// Where several replicas share one store; `None`: a file in `data`, for this process alone.
+    pub database: Option<Database>,
     /// At least one.
     pub organisations: BTreeMap<OrganisationName, Organisation>,
     pub limits: Limits,
@@ -72,6 +76,14 @@ pub struct Receiving {
     pub public_url: Option<Url>,
     pub mappings: PathBuf,
     pub base: PathBuf,
+}
+
+/// A database that several replicas share.
+#[derive(Clone, Debug)]
+pub struct Database {
+    /// With the password.
+    pub address: PostgresAddress,
+    pub durability: Durability,
 }
 
 /// The operators' port.

@@ -100,6 +100,10 @@ impl PostgresAddress {
         Ok(Self { config, tls })
     }
 
+    pub fn has_password(&self) -> bool {
+        self.config.get_password().is_some()
+    }
+
     /// Signs in with this password instead of one in the URL.
     pub fn set_password(&mut self, password: &str) {
         self.config.password(password);
