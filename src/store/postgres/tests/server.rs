@@ -18,7 +18,7 @@ use std::{
 const VARIABLE: &str = "QUENTLI_GATEWAY_POSTGRES";
 
 /// A server. Stopped when it is dropped, where it is ours.
-pub struct Server {
+pub(crate) struct Server {
     /// Without a database: `postgres://user@host:port`.
     base: String,
     own: Option<Own>,
@@ -30,7 +30,7 @@ struct Own {
 }
 
 /// The server that all tests of this process share. `None` where there is none, which is said in the file of skipped tests.
-pub fn shared() -> Option<&'static Server> {
+pub(crate) fn shared() -> Option<&'static Server> {
     static SHARED: OnceLock<Option<Server>> = OnceLock::new();
     SHARED
         .get_or_init(|| {
@@ -41,20 +41,26 @@ pub fn shared() -> Option<&'static Server> {
                     own: None,
                 });
             }
-            Server::start()
+            Server::start(&[])
         })
         .as_ref()
 }
 
 impl Server {
-    /// A server of our own; `None` without PostgreSQL's programs.
-    pub fn start() -> Option<Self> {
+    /// A server of our own with these further arguments; `None` without PostgreSQL's programs.
+    pub(crate) fn start(arguments: &[&str]) -> Option<Self> {
+        Self::start_with(arguments, |_| {})
+    }
+
+    /// The same, with what is put into its folder before.
+    pub(crate) fn start_with(arguments: &[&str], prepare: impl FnOnce(&Path)) -> Option<Self> {
         let Some(programs) = programs() else {
             leave_out("PostgreSQL is not installed (Debian: postgresql)");
             return None;
         };
         let directory = env::temp_dir().join(format!("quentli-postgres-{}", unique()));
         fs::create_dir(&directory).expect("a directory for PostgreSQL");
+        prepare(&directory);
         let as_user = user(&directory);
         let run = |program: &str| {
             let mut words = as_user.clone();
@@ -113,6 +119,7 @@ impl Server {
                 "-c",
                 "shared_buffers=64MB",
             ])
+            .args(arguments)
             .current_dir(&directory)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
@@ -156,13 +163,18 @@ impl Server {
         lines[lines.len().saturating_sub(20)..].join("\n")
     }
 
+    /// Where its files are; only of one of our own.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.own.as_ref().expect("a server of our own").directory
+    }
+
     /// The URL of a database of this server.
-    pub fn url(&self, database: &str) -> String {
+    pub(crate) fn url(&self, database: &str) -> String {
         format!("{}/{database}", self.base)
     }
 
     /// Makes an empty database and gives its name.
-    pub async fn create_database(&self) -> String {
+    pub(crate) async fn create_database(&self) -> String {
         let name = format!("quentli_gateway_test_{}", unique());
         self.run(&format!(
             "CREATE DATABASE {name} ENCODING 'UTF8' TEMPLATE template0"
@@ -172,7 +184,7 @@ impl Server {
     }
 
     /// Makes a database empty that a test has done with; whoever is still connected is not any more.
-    pub async fn clear_database(&self, name: &str) {
+    pub(crate) async fn clear_database(&self, name: &str) {
         let client = client(&self.url(name)).await;
         let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
                    WHERE datname = current_database() AND pid <> pg_backend_pid();
@@ -184,14 +196,14 @@ impl Server {
     }
 
     /// Runs a statement outside of the databases of tests.
-    pub async fn run(&self, sql: &str) {
+    pub(crate) async fn run(&self, sql: &str) {
         let client = client(&self.url("postgres")).await;
         client.batch_execute(sql).await.expect("the statement runs");
     }
 }
 
 /// A connection of another program.
-pub async fn client(url: &str) -> tokio_postgres::Client {
+pub(crate) async fn client(url: &str) -> tokio_postgres::Client {
     let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls)
         .await
         .expect("the server can be reached");
@@ -236,7 +248,7 @@ fn user(directory: &Path) -> Vec<String> {
     });
     let name = name.expect("a user who is not root");
     let given = Command::new("chown")
-        .arg(name)
+        .args(["-R", name])
         .arg(directory)
         .status()
         .expect("chown runs");
