@@ -34,8 +34,8 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, body::Body, routing::any};
-use http::Response;
+use axum::{Router, body::Body, extract::State, routing::any};
+use http::{HeaderValue, Response, header};
 use tokio::sync::Semaphore;
 use tower_http::catch_panic::{CatchPanicLayer, ResponseForPanic};
 use url::Url;
@@ -189,8 +189,25 @@ impl Ingress {
             .route("/problems/{name}", any(pages::problem))
             .fallback(pages::not_found)
             .layer(CatchPanicLayer::custom(Panics(Arc::clone(self))))
+            .layer(axum::middleware::map_response_with_state(
+                Arc::clone(self),
+                last_on_its_connection,
+            ))
             .with_state(Arc::clone(self))
     }
+}
+
+/// While the gateway is about to stop, each answer is the last of its connection: a balancer that keeps connections would
+/// otherwise send the next request by one that is closed at that moment.
+async fn last_on_its_connection(
+    State(ingress): State<Arc<Ingress>>,
+    mut response: Response<Body>,
+) -> Response<Body> {
+    if !ingress.ready.load(Ordering::Relaxed) {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(header::CONNECTION, close);
+    }
+    response
 }
 
 /// Answers for a handler that panicked, which is a bug of ours; the panic itself is in the log.

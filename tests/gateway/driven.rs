@@ -63,6 +63,11 @@ pub(crate) struct Driven {
 impl Driven {
     /// Starts at noon on 2 March 2026 with the school's file. Quentli is away.
     pub(crate) async fn start(file: &str) -> Self {
+        Self::start_with(file, "").await
+    }
+
+    /// The same, with a text for `gateway.yaml`.
+    pub(crate) async fn start_with(file: &str, settings: &str) -> Self {
         let log = Log::default();
         let writer = log.clone();
         let subscriber = tracing_subscriber::fmt()
@@ -92,7 +97,7 @@ impl Driven {
             config: Some(folder.path().join("gateway.yaml")),
             ..Flags::default()
         };
-        std::fs::write(folder.path().join("gateway.yaml"), "").unwrap();
+        std::fs::write(folder.path().join("gateway.yaml"), settings).unwrap();
         let config = Config::load(&flags, &environment).unwrap();
         let clock = Clock::manual("2026-03-02T12:00:00Z".parse().unwrap());
         let app = app::start(config, &environment, Strictness::Strict, clock.clone())
@@ -169,12 +174,27 @@ impl Driven {
         String::from_utf8(body).unwrap()
     }
 
-    pub(crate) async fn stop(mut self) {
-        self.shutdown.abort();
+    /// Where webhooks arrive.
+    pub(crate) const fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// As a first signal does.
+    pub(crate) fn begin_to_stop(&self) {
         self.shutdown.begin();
+    }
+
+    /// Waits for its end in order.
+    pub(crate) async fn ended(mut self) {
         while let Some(ended) = self.running.join_next().await {
             ended.unwrap().unwrap();
         }
+    }
+
+    pub(crate) async fn stop(self) {
+        self.shutdown.abort();
+        self.shutdown.begin();
+        self.ended().await;
     }
 }
 

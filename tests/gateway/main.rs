@@ -11,6 +11,7 @@ mod admission;
 mod answers;
 mod creation;
 mod directory;
+mod drain;
 mod driven;
 mod erase;
 mod flood;
