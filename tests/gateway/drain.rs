@@ -7,7 +7,9 @@ use crate::{
     support::{school::SOURCE_FILE, until},
 };
 
-const DRAIN: Duration = Duration::from_secs(10);
+/// Nearly all of `shutdown.drain`, and the rest.
+const NEARLY: Duration = Duration::from_millis(9_999);
+const REST: Duration = Duration::from_millis(1);
 
 /// What `/ready` answers, and whether the connection is kept for the next question; nothing where the port is closed.
 async fn ready(gateway: &Driven) -> Option<(u16, bool)> {
@@ -33,7 +35,7 @@ async fn readiness_ends_first_and_the_port_closes_only_when_the_drain_time_is_ov
         other => Err(other),
     })
     .await;
-    gateway.clock.advance(DRAIN - Duration::from_millis(1));
+    gateway.clock.advance(NEARLY);
     // As long as the clock stands there, it may take as long as it likes: events are taken.
     for id in ["1", "2", "3"] {
         let taken = gateway.post(gateway.signed(id, 0)).await;
@@ -41,7 +43,7 @@ async fn readiness_ends_first_and_the_port_closes_only_when_the_drain_time_is_ov
         assert_eq!(ready(&gateway).await, Some((503, false)), "{id}");
     }
 
-    gateway.clock.advance(Duration::from_millis(1));
+    gateway.clock.advance(REST);
     until("the port to close", async || match ready(&gateway).await {
         None => Ok(()),
         other => Err(other),
