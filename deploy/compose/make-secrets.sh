@@ -19,7 +19,6 @@ make() {
 random() { od -An -N32 -tx1 /dev/urandom | tr -d ' \n'; }
 
 make database-password "$(random)"
-make database-url "postgres://gateway:$(cat "$folder/database-password")@database/gateway?sslmode=disable"
 make admin-token "$(random)"
 make school "$(random)"
 # The sandbox takes any key. Put that of your Quentli organisation in its place.

@@ -28,7 +28,7 @@ const SENDERS: u32 = 8;
 /// A gateway behind HAProxy; Quentli is away.
 fn setup(source: &str) -> Setup {
     Setup::new("http://127.0.0.1:9")
-        .settings("trusted_proxies: [127.0.0.1]\nshutdown: {drain: 5s}\n")
+        .settings("trusted_proxies: [127.0.0.1]\nshutdown: {drain: 20s}\n")
         .source("school", source)
         .variable(SECRET_VARIABLE, SECRET)
 }
