@@ -1,4 +1,4 @@
-//! Behind HAProxy: whose request it is, and that no sender notices when a gateway leaves.
+//! Behind a balancer: whose request it is, and that no sender notices when a gateway leaves.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -15,6 +15,7 @@ use url::Url;
 
 use crate::{
     haproxy::HaProxy,
+    nginx::Nginx,
     support::{
         executable::{Gateway, Setup},
         school::{SECRET, SECRET_VARIABLE, SOURCE_FILE, School},
@@ -25,7 +26,7 @@ use crate::{
 /// Senders at once, each with a connection that it keeps.
 const SENDERS: u32 = 8;
 
-/// A gateway behind HAProxy; Quentli is away.
+/// A gateway behind HAProxy, with more than enough time for it to see that one leaves; Quentli is away.
 fn setup(source: &str) -> Setup {
     Setup::new("http://127.0.0.1:9")
         .settings("trusted_proxies: [127.0.0.1]\nshutdown: {drain: 20s}\n")
@@ -88,7 +89,7 @@ async fn the_sender_is_who_calls_haproxy_and_not_who_the_sender_says_it_is() {
     );
 }
 
-/// Senders that post one event after the other through HAProxy until they are stopped.
+/// Senders that post one event after the other through a balancer until they are stopped.
 struct Senders {
     running: JoinSet<()>,
     answered: Arc<AtomicU32>,
@@ -214,4 +215,31 @@ async fn a_gateway_is_killed_and_no_request_fails() {
     // What was stored when the connection broke went to the other gateway, too; one store for both would have known it.
     let extra = taken - u64::from(sent);
     assert!(extra <= u64::from(SENDERS), "{taken} of {sent}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn behind_nginx_gateways_stop_and_die_and_no_request_fails() {
+    // It asks nobody for readiness, so a time to drain would change nothing.
+    let at_once = || setup(SOURCE_FILE).settings("trusted_proxies: [127.0.0.1]\n");
+    let setups = [at_once(), at_once(), at_once()];
+    let [stopping, dying, staying] = setups.each_ref().map(Setup::start);
+    let gateways = [stopping.listen, dying.listen, staying.listen];
+    let test = "behind_nginx_gateways_stop_and_die_and_no_request_fails";
+    let Some(proxy) = Nginx::start(test, &gateways).await else {
+        return;
+    };
+    let senders = Senders::start(&proxy.url());
+    senders.go_on(100).await;
+    assert!(has(&stopping).await > 0 && has(&dying).await > 0);
+    let ended = tokio::task::spawn_blocking(|| stopping.terminate());
+    assert!(ended.await.unwrap().success());
+    senders.go_on(100).await;
+    dying.kill();
+    senders.go_on(100).await;
+
+    let sent = senders.stop().await;
+    let [stopped, died, _] = &setups;
+    let taken = has(&stopped.start()).await + has(&died.start()).await + has(&staying).await;
+    let extra = taken - u64::from(sent);
+    assert!(extra <= u64::from(2 * SENDERS), "{taken} of {sent}");
 }

@@ -1,19 +1,13 @@
 //! A real HAProxy with the shipped configuration, before gateways of a test.
 
 use std::{
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     process::{Child, Command, Stdio},
 };
 
 use url::Url;
 
-use crate::{
-    file,
-    support::{left_out, until},
-};
-
-/// Debian has it where the search path of other users does not lead.
-const PROGRAMS: [&str; 2] = ["haproxy", "/usr/sbin/haproxy"];
+use crate::{file, free_port, program, support::until};
 
 /// A running HAProxy. Dropping it kills the process.
 pub(crate) struct HaProxy {
@@ -26,10 +20,7 @@ pub(crate) struct HaProxy {
 impl HaProxy {
     /// Starts it before gateways and waits until it calls all of them well; nothing where there is no HAProxy, which is said.
     pub(crate) async fn start(test: &str, gateways: &[SocketAddr]) -> Option<Self> {
-        let Some(program) = PROGRAMS.iter().find(|program| answers(program)) else {
-            left_out(test, "haproxy is not installed");
-            return None;
-        };
+        let program = program(test, ["haproxy", "/usr/sbin/haproxy"])?;
         let (listen, watch) = (free_port(), free_port());
         let folder = tempfile::Builder::new()
             .tempdir_in(env!("CARGO_TARGET_TMPDIR"))
@@ -96,21 +87,6 @@ impl Drop for HaProxy {
         drop(self.child.kill());
         drop(self.child.wait());
     }
-}
-
-fn answers(program: &str) -> bool {
-    let asked = Command::new(program)
-        .arg("-v")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
-    asked.is_ok_and(|status| status.success())
-}
-
-/// Taken by nobody at this moment. HAProxy does not tell which port it took of itself.
-fn free_port() -> SocketAddr {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap();
-    port.local_addr().unwrap()
 }
 
 /// The shipped file with the addresses of this test, and nothing else changed.
