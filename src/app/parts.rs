@@ -11,8 +11,9 @@ use crate::{
     quentli::{self, ClientSettings},
     source::{LearnedSecrets, LoadError, Set},
     store::{
-        Store, StoreError,
-        sqlite::{OpenError, SqliteOptions, SqliteStore},
+        Engine, Store, StoreError,
+        postgres::{self, PostgresStore},
+        sqlite::{self, SqliteOptions, SqliteStore},
     },
     telemetry::Metrics,
 };
@@ -24,7 +25,9 @@ const LONGEST_HOST: usize = 80;
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     #[error("cannot open the store")]
-    Store(#[source] OpenError),
+    Store(#[source] sqlite::OpenError),
+    #[error("cannot open the store that replicas share")]
+    Database(#[source] postgres::OpenError),
     #[error("cannot read the secrets that senders named")]
     LearnedSecrets(#[source] StoreError),
     #[error("cannot read what is paused")]
@@ -55,7 +58,19 @@ pub enum StartError {
 pub(super) async fn open_store(
     config: &Config,
     clock: &Clock,
-) -> Result<Arc<SqliteStore>, StartError> {
+) -> Result<Arc<dyn Engine>, StartError> {
+    if let Some(database) = &config.database {
+        let opened = PostgresStore::open(&database.address, database.durability, clock.clone());
+        let store = opened.await.map_err(StartError::Database)?;
+        tracing::info!(
+            database = database.address.told(),
+            "keeps events in PostgreSQL"
+        );
+        for warning in database.warnings() {
+            tracing::warn!("{warning}");
+        }
+        return Ok(Arc::new(store));
+    }
     let options = SqliteOptions {
         disk_reserve: config.limits.disk_reserve.0,
         ..SqliteOptions::default()

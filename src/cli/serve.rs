@@ -68,6 +68,7 @@ pub(super) async fn run(arguments: Arguments, environment: Environment) -> Exit 
                 | StartError::Client { .. } => Exit::Configuration,
                 StartError::Listen { .. }
                 | StartError::Store(_)
+                | StartError::Database(_)
                 | StartError::LearnedSecrets(_)
                 | StartError::Pauses(_) => Exit::Unavailable,
             };

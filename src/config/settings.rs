@@ -11,7 +11,7 @@ use crate::{
     network::Networks,
     notify,
     quentli::BaseUrl,
-    store::postgres::{Durability, PostgresAddress},
+    store::postgres::{Durability, PostgresAddress, Tls},
     telemetry::LogSettings,
 };
 
@@ -84,6 +84,25 @@ pub struct Database {
     /// With the password.
     pub address: PostgresAddress,
     pub durability: Durability,
+}
+
+impl Database {
+    /// What the operator should be told at every start; whole sentences.
+    pub fn warnings(&self) -> Vec<&'static str> {
+        let mut warnings = Vec::new();
+        if *self.address.tls() == (Tls::Off { is_local: false }) {
+            warnings.push(
+                "what goes to the database and comes from it is not protected (`sslmode=disable`): passwords and personal data \
+                 can be read and changed on the way",
+            );
+        }
+        if self.durability == Durability::LossAccepted {
+            warnings.push(
+                "`database.accept_data_loss` is set: a server without syncs may lose events that were acknowledged",
+            );
+        }
+        warnings
+    }
 }
 
 /// The operators' port.
