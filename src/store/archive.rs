@@ -7,6 +7,8 @@
 //! The contract of the store holds here too. Reads for people have a reader of their own, so they never keep a
 //! delivery waiting. What they give is personal data in part; whoever shows it decides what to hide.
 
+pub(in crate::store) mod walk;
+
 use std::fmt;
 
 use async_trait::async_trait;
@@ -151,6 +153,28 @@ pub struct DeliveryCounts {
     pub counts: Vec<(StandingFilter, u32)>,
     /// Whether there are more deliveries than were counted, [`MOST_COUNTED`].
     pub is_cut: bool,
+}
+
+impl DeliveryCounts {
+    /// Adds up how many stand where, up to [`MOST_COUNTED`], the first first.
+    pub(in crate::store) fn of(found: impl IntoIterator<Item = (StandingFilter, u32)>) -> Self {
+        let mut counted = Self::default();
+        let mut left = MOST_COUNTED;
+        let mut counts: Vec<_> = StandingFilter::all().map(|each| (each, 0)).collect();
+        for (standing, count) in found {
+            let taken = count.min(left);
+            left -= taken;
+            counted.is_cut |= taken < count;
+            for (each, sum) in &mut counts {
+                if *each == standing {
+                    *sum += taken;
+                }
+            }
+        }
+        counts.retain(|(_, count)| *count > 0);
+        counted.counts = counts;
+        counted
+    }
 }
 
 /// What an open delivery would send, or one that was only observed would have sent.

@@ -21,7 +21,7 @@ use crate::{
     },
 };
 
-pub(in crate::store) use self::remap::{Places, Plan, plan};
+pub(in crate::store) use self::remap::{GONE, Places, Plan, Remap, step};
 pub use self::remap::{RemapResult, RemapStep, Remapped, Remapping, StoredEvent};
 
 /// The most deliveries of one call.
@@ -65,6 +65,32 @@ pub struct OpenFilter {
     pub up_to: Option<DeliveryPos>,
 }
 
+impl OpenFilter {
+    /// Whether a delivery of which this is known can pass: all that is asked, but for its customer and where it stands in the
+    /// order.
+    pub(in crate::store) fn takes(
+        &self,
+        state: DeliveryState,
+        source: &SourceName,
+        organisation: &OrganisationName,
+        code: Option<&str>,
+        accepted_at: Timestamp,
+    ) -> bool {
+        (self.states.is_empty() || self.states.contains(&state))
+            && self.source.as_ref().is_none_or(|wanted| wanted == source)
+            && self
+                .organisation
+                .as_ref()
+                .is_none_or(|wanted| wanted == organisation)
+            && self
+                .code
+                .as_deref()
+                .is_none_or(|wanted| Some(wanted) == code)
+            && self.since.is_none_or(|since| since <= accepted_at)
+            && self.until.is_none_or(|until| accepted_at < until)
+    }
+}
+
 /// Some of the deliveries that were asked for, in the order of acceptance.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OpenPage {
@@ -89,6 +115,16 @@ impl fmt::Display for PauseScope {
     }
 }
 
+impl PauseScope {
+    /// As which kind and name it is stored.
+    pub(in crate::store) fn columns(&self) -> (&'static str, &str) {
+        match self {
+            Self::Organisation(name) => ("organisation", name.as_str()),
+            Self::Source(name) => ("source", name.as_str()),
+        }
+    }
+}
+
 /// That a person stopped something.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pause {
@@ -99,6 +135,16 @@ pub struct Pause {
     /// Who, as they said.
     pub by: Option<String>,
     pub reason: Option<String>,
+}
+
+/// Refuses more than [`MOST_CHANGED`].
+pub(in crate::store) fn bounded(positions: &[DeliveryPos]) -> Result<(), StoreError> {
+    if positions.len() <= MOST_CHANGED {
+        return Ok(());
+    }
+    Err(StoreError::Broken {
+        what: format!("more than {MOST_CHANGED} deliveries in one change"),
+    })
 }
 
 /// What people may do. See the module's contract.

@@ -25,6 +25,21 @@ macro_rules! read {
     }};
 }
 
+/// Runs several reads that see one state of everything, on a connection of this pool.
+macro_rules! look {
+    ($store:ident.$pool:ident, |$session:ident| $work:expr) => {{
+        let read = async {
+            let client = $store.pools.$pool.get().await?;
+            let snapshot = $crate::store::postgres::session::Snapshot::begin(client).await?;
+            let $session = snapshot.session();
+            let found = $work.await?;
+            snapshot.end().await?;
+            Ok(found)
+        };
+        $store.answer_to(read).await
+    }};
+}
+
 /// Runs a change in a transaction on a connection of this pool, and commits it.
 macro_rules! change {
     ($store:ident.$pool:ident, |$step:ident| $work:expr) => {{
@@ -56,9 +71,11 @@ macro_rules! leased {
 mod accept;
 mod address;
 mod applied;
+mod archive;
 mod connect;
 mod ends;
 mod fault;
+mod hands;
 mod insert;
 mod leases;
 mod left_out;

@@ -11,9 +11,18 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use crate::{
-    event::{EventSeq, MappingHash, OrganisationName, Redelivery, SourceName},
-    store::{LaneHead, NewGroup},
+    event::{
+        DedupKey, DeliveryPos, DeliveryState, EventSeq, MappingHash, OrganisationName, Redelivery,
+        SourceName,
+    },
+    store::{
+        LaneHead, NewEvent, NewGroup, StoreError,
+        rows::{DeliveryRow, EventRows, FateRow, GroupRows, UpdateColumns},
+    },
 };
+
+/// What a delivery ends with where the mapping gives nothing at its place any more.
+pub(in crate::store) const GONE: &str = "the mapping gives nothing here any more";
 
 /// An accepted request, as far as it is needed to map it again.
 #[derive(Clone, Debug)]
@@ -139,6 +148,100 @@ pub(in crate::store) fn plan<'n, D, E>(
     }));
     steps.sort_by_key(|step| step.place);
     Ok(steps)
+}
+
+/// What a mapping makes of a stored event, as rows.
+pub(in crate::store) struct Remap {
+    pub(in crate::store) event: i64,
+    pub(in crate::store) rows: EventRows,
+    pub(in crate::store) how: Redelivery,
+}
+
+impl Remap {
+    pub(in crate::store) fn new(remapping: Remapping) -> Result<Self, StoreError> {
+        let rows = EventRows::new(NewEvent {
+            source: remapping.source,
+            organisation: remapping.organisation,
+            received_at: remapping.received_at,
+            content_type: None,
+            headers: Vec::new(),
+            body: Bytes::new(),
+            mapping: remapping.mapping,
+            groups: remapping.groups,
+        })?;
+        Ok(Self {
+            event: remapping.event.0,
+            rows,
+            how: remapping.how,
+        })
+    }
+
+    /// As [`plan`]; `is_new` says whether nobody holds a key.
+    pub(in crate::store) fn planned<E>(
+        &self,
+        places: &Places,
+        mut is_new: impl FnMut(DedupKey) -> Result<bool, E>,
+    ) -> Result<Vec<Plan<'_, DeliveryRow>>, E> {
+        let groups: Vec<Vec<_>> = self
+            .rows
+            .groups
+            .iter()
+            .map(|group| {
+                let deliveries = group.deliveries.iter();
+                deliveries
+                    .map(|delivery| ((delivery.item, delivery.number), delivery))
+                    .collect()
+            })
+            .collect();
+        plan(places, &groups, |number| {
+            let group = self.rows.groups.get(number);
+            group.map_or(Ok(false), |group| is_new(group.key))
+        })
+    }
+
+    /// The groups of items that the event did not have.
+    pub(in crate::store) fn groups_beside(
+        &self,
+        places: &Places,
+    ) -> impl Iterator<Item = &GroupRows> {
+        let items: BTreeSet<u32> = places.keys().map(|(item, _)| *item).collect();
+        let groups = self.rows.groups.iter();
+        groups.filter(move |group| {
+            let mut deliveries = group.deliveries.iter();
+            !deliveries.any(|delivery| items.contains(&delivery.item))
+        })
+    }
+
+    /// What the dispatcher must know of a delivery that waits now.
+    pub(in crate::store) fn head(
+        &self,
+        pos: i64,
+        update: Option<&UpdateColumns>,
+    ) -> Option<LaneHead> {
+        Some(LaneHead {
+            organisation: self.rows.organisation.clone(),
+            lane: update?.lane?,
+            pos: DeliveryPos(pos),
+            state: DeliveryState::Waiting,
+            next_attempt: self.how.at,
+            redelivered: true,
+        })
+    }
+}
+
+/// What a thing to do means for people.
+pub(in crate::store) fn step(plan: &Plan<'_, DeliveryRow>) -> RemapStep {
+    RemapStep {
+        item: plan.place.0,
+        number: plan.place.1,
+        is_new: plan.pos.is_none(),
+        result: match plan.after.map(|after| &after.fate) {
+            None => RemapResult::Gone,
+            Some(FateRow::Waiting { .. }) => RemapResult::Waits,
+            Some(FateRow::Dead { .. }) => RemapResult::Dies,
+            Some(FateRow::Dropped { .. } | FateRow::Observed { .. }) => RemapResult::Drops,
+        },
+    }
 }
 
 #[cfg(test)]

@@ -158,9 +158,11 @@ impl Step {
         if retry.state == DeliveryState::Dead {
             return Err(Fault::Call("a retry of a dead delivery".to_owned()));
         }
-        self.note_doubt(organisation, retry.doubt.as_ref()).await?;
+        // Locks the delivery before the parts, as all others do.
         let opened = self.find_in_lane(organisation, retry.pos.0, retry.revision);
-        let Some(opened) = opened.await? else {
+        let opened = opened.await?;
+        self.note_doubt(organisation, retry.doubt.as_ref()).await?;
+        let Some(opened) = opened else {
             return Ok(false);
         };
         self.execute(
@@ -187,9 +189,11 @@ impl Step {
         organisation: &OrganisationName,
         bury: &Bury,
     ) -> Result<bool, Fault> {
-        self.note_doubt(organisation, bury.doubt.as_ref()).await?;
+        // Locks the delivery before the parts, as all others do.
         let opened = self.find_in_lane(organisation, bury.pos.0, bury.revision);
-        let Some(opened) = opened.await? else {
+        let opened = opened.await?;
+        self.note_doubt(organisation, bury.doubt.as_ref()).await?;
+        let Some(opened) = opened else {
             return Ok(false);
         };
         self.execute(

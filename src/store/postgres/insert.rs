@@ -40,8 +40,8 @@ const ENDED: &str = r#"
 
 const OBSERVED_UPDATES: &str = "
     INSERT INTO observed (source, event, item, number, order_by, customer, patch, pos, place)
-    SELECT *, NULL::bigint FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::text[],
-                                       $8::bigint[])";
+    SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::bigint[],
+                         $9::bigint[])";
 
 const HOURS: &str = "
     INSERT INTO event_hour (first, hour) SELECT * FROM unnest($1::bigint[], $2::bigint[])";
@@ -132,6 +132,7 @@ struct Observed<'a> {
     customer: Vec<&'a str>,
     patch: Vec<&'a str>,
     pos: Vec<i64>,
+    place: Vec<Option<i64>>,
 }
 
 /// A statement and its columns.
@@ -204,19 +205,39 @@ impl<'a> Inserts<'a> {
             }
             FateRow::Observed { update, order_by } => {
                 tally.ends(End::Dropped);
-                self.ended(seq, event, delivery, Cow::Borrowed(OBSERVED), Some(update));
-                let pos = self.position();
-                let rows = &mut self.observed;
-                rows.source.push(event.source.as_str());
-                rows.event.push(seq);
-                rows.item.push(delivery.item.into());
-                rows.number.push(delivery.number.into());
-                rows.order_by.push(*order_by);
-                rows.customer.push(&update.customer);
-                rows.patch.push(&update.patch);
-                rows.pos.push(pos);
+                self.observe(seq, event, delivery, (update, *order_by), None);
             }
         }
+    }
+
+    /// A delivery that ends at once because its source observes. It keeps a position of its own, for when it is sent
+    /// after all; `place` as [`Delivery::counts_as_of`](crate::event::Delivery::counts_as_of).
+    pub(super) fn observe(
+        &mut self,
+        seq: i64,
+        event: &'a EventRows,
+        delivery: &'a DeliveryRow,
+        (update, order_by): (&'a UpdateColumns, Option<i64>),
+        place: Option<i64>,
+    ) {
+        let reason = Cow::Borrowed(OBSERVED);
+        self.ended(seq, event, delivery, reason, Some(update));
+        let pos = self.position();
+        let rows = &mut self.observed;
+        rows.source.push(event.source.as_str());
+        rows.event.push(seq);
+        rows.item.push(delivery.item.into());
+        rows.number.push(delivery.number.into());
+        rows.order_by.push(order_by);
+        rows.customer.push(&update.customer);
+        rows.patch.push(&update.patch);
+        rows.pos.push(pos);
+        rows.place.push(place);
+    }
+
+    /// The position that the next one gets.
+    pub(super) const fn next_position(&self) -> i64 {
+        self.numbers.delivery
     }
 
     fn position(&mut self) -> i64 {
@@ -391,7 +412,7 @@ impl Ended<'_> {
 }
 
 impl Observed<'_> {
-    fn columns(&self) -> [&(dyn ToSql + Sync); 8] {
+    fn columns(&self) -> [&(dyn ToSql + Sync); 9] {
         [
             &self.source,
             &self.event,
@@ -401,6 +422,7 @@ impl Observed<'_> {
             &self.customer,
             &self.patch,
             &self.pos,
+            &self.place,
         ]
     }
 }

@@ -1,5 +1,7 @@
 //! Reads for people: what an event became, what needs them, what was tried.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use tokio_postgres::Row;
 
@@ -29,7 +31,9 @@ macro_rules! open_records {
 }
 
 const OPEN_OF: &str = open_records!("WHERE event = $1");
-const OPEN_ONE: &str = open_records!("WHERE event = $1 AND item = $2 AND number = $3");
+const OPEN_AT: &str = open_records!(
+    "WHERE (event, item, number) IN (SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]))"
+);
 const DEAD: &str = open_records!("WHERE state = 'dead' ORDER BY pos DESC LIMIT $1");
 const DEAD_OF_SOURCE: &str =
     open_records!("WHERE source = $2 AND state = 'dead' ORDER BY pos DESC LIMIT $1");
@@ -38,9 +42,9 @@ const ENDED_OF: &str = r#"
     SELECT event, item, number, source, organisation, rule, attempts, fields, warnings, "end", reason, at, customer
     FROM history WHERE event = $1"#;
 
-const ENDED_ONE: &str = r#"
+const ENDED_AT: &str = r#"
     SELECT event, item, number, source, organisation, rule, attempts, fields, warnings, "end", reason, at, customer
-    FROM history WHERE event = $1 AND item = $2 AND number = $3"#;
+    FROM history WHERE (event, item, number) IN (SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]))"#;
 
 const ATTEMPTS: &str = "
     SELECT attempt, at, took, status, outcome, message, customer FROM attempt
@@ -64,19 +68,43 @@ pub(super) async fn deliveries_of(
     Ok(records)
 }
 
-/// One delivery, which is open or has ended.
-pub(super) async fn delivery(
+/// Deliveries of which it is known where they are open and where they have ended.
+pub(super) async fn at_places(
     session: &Session,
-    place: DeliveryPlace,
-    is_open: bool,
-) -> Result<Option<DeliveryRecord>, Fault> {
-    let sql = if is_open { OPEN_ONE } else { ENDED_ONE };
-    let read = if is_open { open_record } else { ended_record };
-    let (item, number) = (i64::from(place.item), i64::from(place.number));
-    let row = session
-        .query_opt(sql, &[&place.event.0, &item, &number])
+    open: &[DeliveryPlace],
+    ended: &[DeliveryPlace],
+) -> Result<BTreeMap<DeliveryPlace, DeliveryRecord>, Fault> {
+    let columns = |places: &[DeliveryPlace]| -> [Vec<i64>; 3] {
+        [
+            places.iter().map(|place| place.event.0).collect(),
+            places.iter().map(|place| place.item.into()).collect(),
+            places.iter().map(|place| place.number.into()).collect(),
+        ]
+    };
+    let [open_events, open_items, open_numbers] = columns(open);
+    let [ended_events, ended_items, ended_numbers] = columns(ended);
+    let answers = session
+        .query_each(&[
+            (OPEN_AT, &[&open_events, &open_items, &open_numbers]),
+            (ENDED_AT, &[&ended_events, &ended_items, &ended_numbers]),
+        ])
         .await?;
-    row.as_ref().map(read).transpose()
+    let [open, ended] = answers.as_slice() else {
+        return Err(Fault::Call("a read gave no answer".to_owned()));
+    };
+    let open = open.iter().map(open_record);
+    let all = open.chain(ended.iter().map(ended_record));
+    let mut records = BTreeMap::new();
+    for record in all {
+        let record = record?;
+        let place = DeliveryPlace {
+            event: record.event,
+            item: record.item,
+            number: record.number,
+        };
+        records.insert(place, record);
+    }
+    Ok(records)
 }
 
 pub(super) async fn dead(
@@ -205,12 +233,13 @@ pub(super) fn customer_id(text: Option<String>) -> Result<Option<CustomerId>, Fa
 }
 
 #[cfg(test)]
-pub(super) const PLANNED: [&str; 7] = [
+pub(super) const PLANNED: [&str; 8] = [
     OPEN_OF,
-    OPEN_ONE,
+    OPEN_AT,
     DEAD,
     DEAD_OF_SOURCE,
     ENDED_OF,
+    ENDED_AT,
     ATTEMPTS,
     REUSED_IDS,
 ];

@@ -9,6 +9,7 @@ use std::{
 };
 
 use deadpool_postgres::Object;
+use futures_util::future;
 use tokio_postgres::{Row, types::ToSql};
 
 use super::{fault::Fault, tally};
@@ -75,6 +76,26 @@ impl Session {
         .await
     }
 
+    /// Several reads, sent at once; their rows in the same order.
+    pub(super) async fn query_each(
+        &self,
+        asked: &[(&str, Params<'_>)],
+    ) -> Result<Vec<Vec<Row>>, Fault> {
+        let client = self.client()?;
+        self.timely(async {
+            let mut flight = Vec::with_capacity(asked.len());
+            for (sql, params) in asked {
+                flight.push((client.prepare_cached(sql).await?, params));
+            }
+            let sent = flight
+                .iter()
+                .map(|(statement, params)| client.query(statement, params));
+            let answers = future::join_all(sent).await.into_iter();
+            Ok(answers.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
     /// Statements without parameters, one after the other.
     pub(super) async fn run(&self, sql: &str) -> Result<(), Fault> {
         let client = self.client()?;
@@ -111,6 +132,43 @@ impl Drop for Session {
     }
 }
 
+/// A connection whose reads all see the same, as of the first.
+pub(super) struct Snapshot {
+    session: Session,
+    is_over: bool,
+}
+
+impl Snapshot {
+    pub(super) async fn begin(client: Object) -> Result<Self, Fault> {
+        let session = Session::new(client);
+        session
+            .run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            .await?;
+        Ok(Self {
+            session,
+            is_over: false,
+        })
+    }
+
+    pub(super) const fn session(&self) -> &Session {
+        &self.session
+    }
+
+    pub(super) async fn end(mut self) -> Result<(), Fault> {
+        self.session.run("COMMIT").await?;
+        self.is_over = true;
+        Ok(())
+    }
+}
+
+impl Drop for Snapshot {
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.session.mark_broken();
+        }
+    }
+}
+
 /// A transaction, and what its changes add up to. Dropped before [`Step::commit`], it leaves nothing behind.
 pub(super) struct Step {
     session: Session,
@@ -131,8 +189,17 @@ impl Step {
         })
     }
 
+    /// To read with what a read without a transaction uses, too.
+    pub(super) const fn session(&self) -> &Session {
+        &self.session
+    }
+
     pub(super) fn of_source(&mut self, source: &str) -> &mut Tally {
         self.tallies.of_source(source)
+    }
+
+    pub(super) const fn tallies(&mut self) -> &mut Tallies {
+        &mut self.tallies
     }
 
     pub(super) async fn query(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, Fault> {

@@ -16,7 +16,8 @@ use crate::{
     event::{Delivery, DeliveryPos, EventSeq, Redelivery, SourceName},
     store::{
         Hands, LaneHead, OpenDelivery, OpenFilter, OpenPage, Pause, PauseScope, Remapped,
-        Remapping, StoreError, StoredEvent, hands::MOST_CHANGED,
+        Remapping, StoreError, StoredEvent,
+        hands::{Remap, bounded},
     },
 };
 
@@ -36,7 +37,7 @@ pub(super) enum HandsChange {
         reason: Option<String>,
         at: Timestamp,
     },
-    Remap(remap::Remap),
+    Remap(Remap),
     Pause(Pause),
     Resume(PauseScope, Timestamp),
 }
@@ -60,15 +61,6 @@ impl SqliteStore {
         }
         self.answer(reply).await
     }
-}
-
-fn bounded(positions: &[DeliveryPos]) -> Result<(), StoreError> {
-    if positions.len() <= MOST_CHANGED {
-        return Ok(());
-    }
-    Err(StoreError::Broken {
-        what: format!("more than {MOST_CHANGED} deliveries in one change"),
-    })
 }
 
 fn other_answer(outcome: &HandsOutcome) -> StoreError {
@@ -167,14 +159,14 @@ impl Hands for SqliteStore {
     }
 
     async fn would_remap(&self, remapping: Remapping) -> Result<Remapped, StoreError> {
-        let remap = remap::Remap::new(remapping)?;
-        self.read(move |connection| remap.foreseen(connection))
+        let remap = Remap::new(remapping)?;
+        self.read(move |connection| remap::foreseen(connection, &remap))
             .await
     }
 
     async fn remap(&self, remapping: Remapping) -> Result<Remapped, StoreError> {
-        let remap = remap::Remap::new(remapping)?;
-        self.disk.permit(remap.size())?;
+        let remap = Remap::new(remapping)?;
+        self.disk.permit(remap.rows.size())?;
         match self.by_hand(HandsChange::Remap(remap)).await? {
             HandsOutcome::Remapped(remapped) => Ok(remapped),
             other => Err(other_answer(&other)),

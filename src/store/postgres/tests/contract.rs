@@ -51,10 +51,15 @@ impl Home for Database {
     }
 
     async fn open_archive(&self) -> Box<dyn Archived> {
-        todo!()
+        Box::new(Self::open(self).await)
     }
 
     async fn open_hands(&self) -> (Arc<dyn Store>, Arc<dyn Hands>) {
+        let store = Arc::new(Self::open(self).await);
+        (Arc::clone(&store) as Arc<dyn Store>, store)
+    }
+
+    async fn open_leases(&self) -> (Arc<dyn Store>, Arc<dyn Leases>) {
         todo!()
     }
 

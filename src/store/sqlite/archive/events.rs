@@ -3,15 +3,13 @@
 use jiff::Timestamp;
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Row, params};
 
-use super::{
-    streams::{self, Ordered, Stretch},
-    walk,
-};
+use super::{streams::Ordered, walk};
 use crate::{
     event::{EventSeq, MappingHash, SourceName},
     store::{
         ArchiveFilter, DeliveryCounts, DeliveryPlace, EventFacts, ListedEvent, MOST_COUNTED,
-        MOST_LOOKED_AT, Order, Page, StandingFilter,
+        MOST_LOOKED_AT, Order, Page,
+        archive::walk::{Events, Stretch, is_within, standing},
         sqlite::{decode, fault::Fault},
     },
 };
@@ -73,33 +71,15 @@ fn of_deliveries(
     after: Option<DeliveryPlace>,
     limit: u32,
 ) -> Result<Page<ListedEvent>, Fault> {
-    let most = usize::try_from(limit).unwrap_or(usize::MAX);
-    let mut found: Vec<EventSeq> = Vec::new();
-    let mut has_more = false;
+    let mut events = Events::up_to(limit);
     let walked = walk::walk(connection, filter, order, after, &mut |delivery| {
-        let event = delivery.record.event;
-        if found.last() == Some(&event) {
-            return false;
-        }
-        if found.len() < most {
-            found.push(event);
-            return false;
-        }
-        has_more = true;
-        true
+        events.take(delivery.record.event)
     })?;
-    let mut entries = Vec::with_capacity(found.len());
-    for event in &found {
+    let mut entries = Vec::with_capacity(events.found.len());
+    for event in &events.found {
         entries.extend(one(connection, *event)?);
     }
-    // An event that is on this page is not on the next one, too.
-    let next = match (found.last(), walked.next) {
-        (Some(last), _) if has_more => Some(DeliveryPlace::end_of(*last, order)),
-        (Some(last), Some(next)) if *last == next.event => {
-            Some(DeliveryPlace::end_of(*last, order))
-        }
-        (_, next) => next,
-    };
+    let next = walked.next_event(&events.found, events.has_more, order);
     Ok(Page {
         entries,
         next,
@@ -127,7 +107,7 @@ fn by_number(
     let source = filter.source.as_ref().map(SourceName::as_str);
     let sql = if source.is_some() { OF_SOURCE } else { ALL };
     let mut statement: CachedStatement<'_> = connection.prepare_cached(sql.get(order))?;
-    let begin = behind(stretch, after);
+    let begin = stretch.first_listed(after);
     let mut rows = match source {
         Some(source) => statement.query(params![begin, stretch.last, source])?,
         None => statement.query([begin, stretch.last])?,
@@ -147,23 +127,12 @@ fn by_number(
         let organisation = filter.organisation.as_ref();
         let is_wanted = organisation.is_none_or(|wanted| *wanted == facts.organisation)
             && source.is_none_or(|wanted| wanted == facts.source.as_str())
-            && walk::is_within(filter, Some(facts.received_at));
+            && is_within(filter, Some(facts.received_at));
         if is_wanted {
             page.entries.push(listed(connection, facts)?);
         }
     }
     Ok(page)
-}
-
-/// The event at which a list begins: the one behind that of `after`.
-fn behind(stretch: Stretch, after: Option<DeliveryPlace>) -> i64 {
-    let first = stretch.first_event();
-    let is_seen = after.is_some_and(|after| after.event.0 == first);
-    match stretch.order {
-        _ if !is_seen => first,
-        Order::NewestFirst => first.saturating_sub(1),
-        Order::OldestFirst => first.saturating_add(1),
-    }
 }
 
 fn facts_of(connection: &Connection, seq: i64) -> Result<Option<EventFacts>, Fault> {
@@ -188,25 +157,17 @@ fn facts(row: &Row<'_>) -> Result<EventFacts, Fault> {
 }
 
 fn listed(connection: &Connection, facts: EventFacts) -> Result<ListedEvent, Fault> {
-    let most = usize::try_from(MOST_COUNTED).unwrap_or(usize::MAX);
-    let mut words: Vec<StandingFilter> = Vec::new();
+    let mut found = Vec::new();
     for sql in [OPEN_STANDINGS, ENDED_STANDINGS] {
         let mut statement = connection.prepare_cached(sql)?;
         let mut rows = statement.query(params![facts.seq.0, MOST_COUNTED + 1])?;
         while let Some(row) = rows.next()? {
-            words.push(streams::standing(row.get_ref(0)?.as_str()?)?);
+            found.push((standing(row.get_ref(0)?.as_str()?)?, 1));
         }
     }
-    let is_cut = words.len() > most;
-    words.truncate(most);
-    let counts = StandingFilter::all().map(|standing| {
-        let count = words.iter().filter(|word| **word == standing).count();
-        (standing, u32::try_from(count).unwrap_or(u32::MAX))
-    });
-    let counts = counts.filter(|(_, count)| *count > 0).collect();
     Ok(ListedEvent {
         facts,
-        deliveries: DeliveryCounts { counts, is_cut },
+        deliveries: DeliveryCounts::of(found),
     })
 }
 

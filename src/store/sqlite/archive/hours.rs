@@ -3,7 +3,10 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use crate::store::sqlite::{fault::Fault, group::Group, rows::millis};
+use crate::store::{
+    archive::walk,
+    sqlite::{fault::Fault, group::Group},
+};
 
 const HOUR: i64 = 3_600_000;
 
@@ -44,31 +47,15 @@ impl Group<'_> {
     }
 }
 
-/// The first and the last number between which every event lies that was received from `since` to before `until`, in
-/// whole hours; others may lie there too. `None` where there is no such event.
+/// As [`walk::range`].
 pub(super) fn range(
     connection: &Connection,
     since: Option<Timestamp>,
     until: Option<Timestamp>,
 ) -> Result<Option<(i64, i64)>, Fault> {
-    let first_hour = since.map_or(i64::MIN, |since| millis(since).div_euclid(HOUR));
-    let last_hour = until.map_or(i64::MAX, |until| millis(until).div_euclid(HOUR));
     let mut statement = connection.prepare_cached(ALL)?;
-    let mut rows = statement.query([])?;
-    let mut range: Option<(i64, i64)> = None;
-    // A run ends where the next one begins.
-    let mut is_within = false;
-    while let Some(row) = rows.next()? {
-        let (first, hour): (i64, i64) = (row.get(0)?, row.get(1)?);
-        if let (true, Some((_, end))) = (is_within, &mut range) {
-            *end = first - 1;
-        }
-        is_within = (first_hour..=last_hour).contains(&hour);
-        if is_within {
-            range = Some((range.map_or(first, |(begin, _)| begin), i64::MAX));
-        }
-    }
-    Ok(range)
+    let runs = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(walk::range(runs, since, until)?)
 }
 
 #[cfg(test)]

@@ -6,77 +6,13 @@
 use rusqlite::{CachedStatement, Connection, Params, Row, Rows, params};
 
 use crate::{
-    event::{DeliveryState, EventSeq},
+    event::EventSeq,
     store::{
-        DeliveryPlace, Order, StandingFilter,
-        sqlite::{decode, fault::Fault},
+        DeliveryPlace, Order,
+        archive::walk::{Candidate, Stretch, standing},
+        sqlite::fault::Fault,
     },
 };
-
-/// Where a walk begins and ends: behind `after`, up to the event `last`.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Stretch {
-    pub(super) order: Order,
-    pub(super) after: (i64, i64, i64),
-    pub(super) last: i64,
-}
-
-impl Stretch {
-    /// The part of the events from `first` to `last` that is behind `after`.
-    pub(super) fn new(
-        order: Order,
-        (first, last): (i64, i64),
-        after: Option<DeliveryPlace>,
-    ) -> Self {
-        let after = after.map(|place| {
-            (
-                place.event.0,
-                i64::from(place.item),
-                i64::from(place.number),
-            )
-        });
-        match order {
-            Order::NewestFirst => {
-                let whole = (last, i64::MAX, i64::MAX);
-                Self {
-                    order,
-                    after: after.map_or(whole, |after| after.min(whole)),
-                    last: first,
-                }
-            }
-            Order::OldestFirst => {
-                let whole = (first, -1, -1);
-                Self {
-                    order,
-                    after: after.map_or(whole, |after| after.max(whole)),
-                    last,
-                }
-            }
-        }
-    }
-
-    /// The event at which, or behind which, it begins.
-    pub(super) const fn first_event(&self) -> i64 {
-        self.after.0
-    }
-
-    /// What of it is in one event.
-    pub(super) fn within(self, event: i64) -> Self {
-        let whole = match self.order {
-            Order::NewestFirst => (event, i64::MAX, i64::MAX),
-            Order::OldestFirst => (event, -1, -1),
-        };
-        let after = match self.order {
-            Order::NewestFirst => self.after.min(whole),
-            Order::OldestFirst => self.after.max(whole),
-        };
-        Self {
-            after,
-            last: event,
-            ..self
-        }
-    }
-}
 
 /// A statement in both orders: `?1` to `?3` are the place behind which it begins, `?4` is the last event.
 #[derive(Clone, Copy)]
@@ -142,46 +78,20 @@ pub(super) const ENDED_OF_CUSTOMER: Ordered = ordered!(
      FROM history INDEXED BY history_customer WHERE organisation = ?5 AND customer = ?6 AND"
 );
 
-/// A delivery as far as conditions need it.
-#[derive(Clone, Debug)]
-pub(super) struct Candidate {
-    pub(super) place: DeliveryPlace,
-    pub(super) source: String,
-    pub(super) organisation: String,
-    pub(super) standing: StandingFilter,
-    /// The code of a dead one, the reason of an ended one.
-    pub(super) reason: Option<String>,
-    /// Of one that ended.
-    pub(super) customer: Option<String>,
-}
-
-impl Candidate {
-    fn read(row: &Row<'_>) -> Result<Self, Fault> {
-        let word = row.get_ref(5)?;
-        Ok(Self {
-            place: DeliveryPlace {
-                event: EventSeq(row.get(0)?),
-                item: row.get(1)?,
-                number: row.get(2)?,
-            },
-            source: row.get(3)?,
-            organisation: row.get(4)?,
-            standing: standing(word.as_str()?)?,
-            reason: row.get(6)?,
-            customer: row.get(7)?,
-        })
-    }
-}
-
-/// A state and an end never have the same word.
-pub(super) fn standing(word: &str) -> Result<StandingFilter, Fault> {
-    let state = DeliveryState::ALL
-        .into_iter()
-        .find(|state| state.as_str() == word);
-    match state {
-        Some(state) => Ok(StandingFilter::Open(state)),
-        None => Ok(StandingFilter::Ended(decode::end(word)?)),
-    }
+fn candidate(row: &Row<'_>) -> Result<Candidate, Fault> {
+    let word = row.get_ref(5)?;
+    Ok(Candidate {
+        place: DeliveryPlace {
+            event: EventSeq(row.get(0)?),
+            item: row.get(1)?,
+            number: row.get(2)?,
+        },
+        source: row.get(3)?,
+        organisation: row.get(4)?,
+        standing: standing(word.as_str()?)?,
+        reason: row.get(6)?,
+        customer: row.get(7)?,
+    })
 }
 
 /// Statements that are being read, each with what it needs to know.
@@ -252,7 +162,7 @@ struct Stream<'s> {
 
 impl Stream<'_> {
     fn advance(&mut self) -> Result<Option<Candidate>, Fault> {
-        let next = self.rows.next()?.map(Candidate::read).transpose()?;
+        let next = self.rows.next()?.map(candidate).transpose()?;
         Ok(std::mem::replace(&mut self.head, next))
     }
 }

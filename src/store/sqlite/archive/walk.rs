@@ -1,17 +1,17 @@
 //! A page of deliveries: candidates from the index that fits the filter best, conditions, and the end of a page.
 
-use jiff::Timestamp;
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _};
 
 use super::{
     causes, events, hours,
-    streams::{self, Candidate, Merged, Statements, Stretch},
+    streams::{self, Merged, Statements},
 };
 use crate::{
     customer::CustomerId,
-    event::{DeliveryState, EventSeq, OrganisationName, SourceName},
+    event::EventSeq,
     store::{
         ArchiveFilter, DeliveryPlace, ListedDelivery, MOST_LOOKED_AT, Order, Page, StandingFilter,
+        archive::walk::{Candidate, Drive, FETCH, Stretch, Walked, is_within},
         sqlite::{fault::Fault, look},
     },
 };
@@ -20,9 +20,6 @@ use crate::{
 pub(super) const NEXT_ORGANISATION: &str = "
     SELECT organisation FROM history INDEXED BY history_customer
     WHERE customer IS NOT NULL AND organisation > ?1 ORDER BY organisation LIMIT 1";
-
-/// What the fetching of a whole record counts as, in rows.
-const FETCH: u64 = 5;
 
 /// A page of deliveries.
 pub(super) fn page(
@@ -43,13 +40,6 @@ pub(super) fn page(
         next: walked.next,
         looked_at: walked.looked_at,
     })
-}
-
-/// How far a walk came.
-pub(super) struct Walked {
-    /// Where to go on, unless it came to the end.
-    pub(super) next: Option<DeliveryPlace>,
-    pub(super) looked_at: u64,
 }
 
 /// Gives what passes the filter to `take`, until that says it is enough, all is seen, or enough was looked at.
@@ -77,7 +67,7 @@ pub(super) fn walk(
         Drive::EventsOfSource => looking.by_events(stretch, take)?,
         drive => {
             let mut statements = Statements::new(connection, stretch);
-            drive.prepare(connection, filter, &mut statements)?;
+            prepare(drive, connection, filter, &mut statements)?;
             looking.through(&mut statements.merged()?, take)?
         }
     };
@@ -102,70 +92,39 @@ pub(super) fn numbers(
     hours::range(connection, filter.since, filter.until)
 }
 
-/// What is read to find the deliveries of a filter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Drive {
-    /// All there are.
-    All,
-    Open,
-    Looking,
-    Dead,
-    Ended,
-    /// Those that ended, of one customer; and all that are open.
-    Customer,
-    EventsOfSource,
-}
-
-impl Drive {
-    fn of(filter: &ArchiveFilter) -> Self {
-        let standing = filter.standing;
-        let is_open = matches!(standing, Some(StandingFilter::Open(_)));
-        match standing {
-            _ if filter.event.is_some() => Self::All,
-            Some(StandingFilter::Open(DeliveryState::Dead)) => Self::Dead,
-            Some(StandingFilter::Open(DeliveryState::Looking)) => Self::Looking,
-            Some(StandingFilter::Open(DeliveryState::Waiting)) => Self::Open,
-            _ if filter.customer.is_some() && !is_open => Self::Customer,
-            _ if filter.source.is_some() => Self::EventsOfSource,
-            Some(StandingFilter::Ended(_)) => Self::Ended,
-            None => Self::All,
-        }
+fn prepare(
+    drive: Drive,
+    connection: &Connection,
+    filter: &ArchiveFilter,
+    statements: &mut Statements<'_>,
+) -> Result<(), Fault> {
+    if matches!(drive, Drive::All | Drive::Open | Drive::Customer) {
+        statements.add(streams::OPEN, &[])?;
     }
-
-    fn prepare(
-        self,
-        connection: &Connection,
-        filter: &ArchiveFilter,
-        statements: &mut Statements<'_>,
-    ) -> Result<(), Fault> {
-        if matches!(self, Self::All | Self::Open | Self::Customer) {
-            statements.add(streams::OPEN, &[])?;
-        }
-        if matches!(self, Self::All | Self::Ended) {
-            statements.add(streams::ENDED, &[])?;
-        }
-        match (self, &filter.customer) {
-            (Self::Looking, _) => statements.add(streams::LOOKING, &[])?,
-            (Self::Dead, _) => {
-                for cause in causes::of(connection, filter)? {
-                    statements.add(streams::DEAD, &[&cause.source, &cause.code])?;
-                }
-            }
-            (Self::Customer, Some(customer)) => {
-                let named = filter.organisation.as_ref();
-                let organisations = match named {
-                    Some(name) => vec![name.to_string()],
-                    None => organisations(connection)?,
-                };
-                for organisation in organisations {
-                    let key = [organisation.as_str(), customer.as_str()];
-                    statements.add(streams::ENDED_OF_CUSTOMER, &key)?;
-                }
-            }
-            _ => {}
-        }
-        Ok(())
+    if matches!(drive, Drive::All | Drive::Ended) {
+        statements.add(streams::ENDED, &[])?;
     }
+    match (drive, &filter.customer) {
+        (Drive::Looking, _) => statements.add(streams::LOOKING, &[])?,
+        (Drive::Dead, _) => {
+            for cause in causes::of(connection, filter)? {
+                statements.add(streams::DEAD, &[&cause.source, &cause.code])?;
+            }
+        }
+        (Drive::Customer, Some(customer)) => {
+            let named = filter.organisation.as_ref();
+            let organisations = match named {
+                Some(name) => vec![name.to_string()],
+                None => organisations(connection)?,
+            };
+            for organisation in organisations {
+                let key = [organisation.as_str(), customer.as_str()];
+                statements.add(streams::ENDED_OF_CUSTOMER, &key)?;
+            }
+        }
+        _ => {}
+    }
+    Ok(())
 }
 
 fn organisations(connection: &Connection) -> Result<Vec<String>, Fault> {
@@ -264,36 +223,17 @@ impl Looking<'_> {
     /// The whole delivery, where it passes the filter.
     fn judged(&mut self, candidate: &Candidate) -> Result<Option<ListedDelivery>, Fault> {
         let filter = self.filter;
-        let is = |wanted: Option<&str>, found: &str| wanted.is_none_or(|wanted| wanted == found);
-        let passes = filter
-            .standing
-            .is_none_or(|wanted| wanted == candidate.standing)
-            && is(
-                filter.source.as_ref().map(SourceName::as_str),
-                &candidate.source,
-            )
-            && is(
-                filter.organisation.as_ref().map(OrganisationName::as_str),
-                &candidate.organisation,
-            )
-            && filter
-                .reason
-                .as_ref()
-                .is_none_or(|wanted| Some(wanted) == candidate.reason.as_ref());
-        if !passes {
+        if !candidate.passes(filter) {
             return Ok(None);
         }
-        let is_open = matches!(candidate.standing, StandingFilter::Open(_));
         let customer = filter.customer.as_ref().map(CustomerId::as_str);
-        if customer.is_some() && !is_open && customer != candidate.customer.as_deref() {
-            return Ok(None);
-        }
         self.looked_at += FETCH;
         let received_at = events::received_at(self.connection, candidate.place.event)?;
         if !is_within(filter, received_at) {
             return Ok(None);
         }
-        let Some(record) = look::delivery(self.connection, candidate.place, is_open)? else {
+        let Some(record) = look::delivery(self.connection, candidate.place, candidate.is_open())?
+        else {
             return Ok(None);
         };
         if customer.is_some() && record.customer.as_ref().map(CustomerId::as_str) != customer {
@@ -304,13 +244,4 @@ impl Looking<'_> {
             received_at,
         }))
     }
-}
-
-/// Whether a time of receiving passes. One that is not known any more passes only where none is asked for.
-pub(super) fn is_within(filter: &ArchiveFilter, received_at: Option<Timestamp>) -> bool {
-    let since = filter.since.is_none_or(|since| received_at >= Some(since));
-    let until = filter
-        .until
-        .is_none_or(|until| received_at.is_some_and(|at| at < until));
-    since && until
 }

@@ -120,19 +120,7 @@ fn seen(row: &Row<'_>, filter: &OpenFilter) -> Result<Option<OpenDelivery>, Faul
     let organisation: OrganisationName = decode::text(row.get_ref(3)?.as_str()?, "organisation")?;
     let code: Option<String> = row.get(4)?;
     let accepted_at = decode::time(row.get(5)?)?;
-    let is_wanted = (filter.states.is_empty() || filter.states.contains(&state))
-        && filter
-            .source
-            .as_ref()
-            .is_none_or(|wanted| *wanted == source)
-        && filter
-            .organisation
-            .as_ref()
-            .is_none_or(|wanted| *wanted == organisation)
-        && (filter.code.is_none() || filter.code == code)
-        && filter.since.is_none_or(|since| since <= accepted_at)
-        && filter.until.is_none_or(|until| accepted_at < until);
-    if !is_wanted {
+    if !filter.takes(state, &source, &organisation, code.as_deref(), accepted_at) {
         return Ok(None);
     }
     let reference: Option<String> = row.get(10)?;

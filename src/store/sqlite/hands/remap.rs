@@ -4,20 +4,17 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::read;
 use crate::{
-    event::{DeliveryPos, DeliveryState, End, LaneKey, NewerData, Redelivery},
+    event::{DeliveryPos, DeliveryState, End, LaneKey, NewerData},
     store::{
-        Finish, LaneHead, NewEvent, RemapResult, RemapStep, Remapped, Remapping, StoreError,
-        hands::{Places, Plan, plan},
+        Finish, LaneHead, Remapped,
+        hands::{GONE, Places, Plan, Remap, step},
         sqlite::{
             fault::Fault,
             group::Group,
-            rows::{DeliveryRow, EventRows, FateRow, UpdateColumns, millis},
+            rows::{DeliveryRow, FateRow, millis},
         },
     },
 };
-
-/// What a delivery ends with where the mapping gives nothing at its place any more.
-const GONE: &str = "the mapping gives nothing here any more";
 
 // What was left out of an update is of no outcome of the mapping: it stays, as if it had ended.
 pub(super) const OPEN_PLACES: &str = "
@@ -40,76 +37,28 @@ const NOTE_RULE: &str =
 const KEYS: &str = "SELECT dedup_keys FROM event WHERE seq = ?1";
 const NOTE_MAPPING: &str = "UPDATE event SET mapping = ?2, dedup_keys = ?3 WHERE seq = ?1";
 
-/// What the mapping gives, as rows.
-pub(in crate::store::sqlite) struct Remap {
-    event: i64,
-    rows: EventRows,
-    how: Redelivery,
+fn planned<'r>(
+    connection: &Connection,
+    remap: &'r Remap,
+    places: &Places,
+) -> Result<Vec<Plan<'r, DeliveryRow>>, Fault> {
+    remap.planned(places, |key| {
+        let holder = connection
+            .prepare_cached(HOLDER)?
+            .query_row([key.as_bytes()], |_row| Ok(()))
+            .optional()?;
+        Ok(holder.is_none())
+    })
 }
 
-type Groups<'r> = Vec<Vec<((u32, u32), &'r DeliveryRow)>>;
-
-impl Remap {
-    pub(super) fn new(remapping: Remapping) -> Result<Self, StoreError> {
-        let rows = EventRows::new(NewEvent {
-            source: remapping.source,
-            organisation: remapping.organisation,
-            received_at: remapping.received_at,
-            content_type: None,
-            headers: Vec::new(),
-            body: bytes::Bytes::new(),
-            mapping: remapping.mapping,
-            groups: remapping.groups,
-        })?;
-        Ok(Self {
-            event: remapping.event.0,
-            rows,
-            how: remapping.how,
-        })
-    }
-
-    pub(super) fn size(&self) -> u64 {
-        self.rows.size()
-    }
-
-    fn groups(&self) -> Groups<'_> {
-        let groups = self.rows.groups.iter();
-        groups
-            .map(|group| {
-                let deliveries = group.deliveries.iter();
-                deliveries
-                    .map(|delivery| ((delivery.item, delivery.number), delivery))
-                    .collect()
-            })
-            .collect()
-    }
-
-    fn planned(
-        &self,
-        connection: &Connection,
-        places: &Places,
-    ) -> Result<Vec<Plan<'_, DeliveryRow>>, Fault> {
-        plan(places, &self.groups(), |number| {
-            let Some(group) = self.rows.groups.get(number) else {
-                return Ok(false);
-            };
-            let holder = connection
-                .prepare_cached(HOLDER)?
-                .query_row([group.key.as_bytes()], |_row| Ok(()))
-                .optional()?;
-            Ok(holder.is_none())
-        })
-    }
-
-    /// What would be done.
-    pub(super) fn foreseen(&self, connection: &Connection) -> Result<Remapped, Fault> {
-        let places = places(connection, self.event)?;
-        let steps = self.planned(connection, &places)?;
-        Ok(Remapped {
-            steps: steps.iter().map(step).collect(),
-            heads: Vec::new(),
-        })
-    }
+/// What would be done.
+pub(super) fn foreseen(connection: &Connection, remap: &Remap) -> Result<Remapped, Fault> {
+    let places = places(connection, remap.event)?;
+    let steps = planned(connection, remap, &places)?;
+    Ok(Remapped {
+        steps: steps.iter().map(step).collect(),
+        heads: Vec::new(),
+    })
 }
 
 fn places(connection: &Connection, event: i64) -> Result<Places, Fault> {
@@ -127,24 +76,10 @@ fn places(connection: &Connection, event: i64) -> Result<Places, Fault> {
     Ok(places)
 }
 
-fn step(plan: &Plan<'_, DeliveryRow>) -> RemapStep {
-    RemapStep {
-        item: plan.place.0,
-        number: plan.place.1,
-        is_new: plan.pos.is_none(),
-        result: match plan.after.map(|after| &after.fate) {
-            None => RemapResult::Gone,
-            Some(FateRow::Waiting { .. }) => RemapResult::Waits,
-            Some(FateRow::Dead { .. }) => RemapResult::Dies,
-            Some(FateRow::Dropped { .. } | FateRow::Observed { .. }) => RemapResult::Drops,
-        },
-    }
-}
-
 impl Group<'_> {
     pub(super) fn remap(&mut self, remap: &Remap) -> Result<Remapped, Fault> {
         let places = places(self.connection, remap.event)?;
-        let steps = remap.planned(self.connection, &places)?;
+        let steps = planned(self.connection, remap, &places)?;
         let mut remapped = Remapped {
             steps: steps.iter().map(step).collect(),
             heads: Vec::new(),
@@ -180,15 +115,12 @@ impl Group<'_> {
             .connection
             .prepare_cached(KEYS)?
             .query_row([remap.event], |row| row.get(0))?;
-        for group in &remap.rows.groups {
-            let is_ours =
-                |delivery: &DeliveryRow| places.keys().any(|(item, _)| *item == delivery.item);
-            let is_new = !group.deliveries.iter().any(is_ours);
+        for group in remap.groups_beside(places) {
             let is_taken = group
                 .deliveries
                 .iter()
                 .any(|each| items.contains(&each.item));
-            if is_new && is_taken && self.take_key(group.key, remap.event)? {
+            if is_taken && self.take_key(group.key, remap.event)? {
                 keys.extend(group.key.as_bytes());
             }
         }

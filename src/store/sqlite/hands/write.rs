@@ -7,7 +7,7 @@ use super::{HandsChange, HandsOutcome, read};
 use crate::{
     event::{DeliveryPos, DeliveryState, End, LaneKey, NewerData, OrganisationName, Redelivery},
     store::{
-        Finish, LaneHead, OpenDelivery, Pause, PauseScope,
+        Finish, LaneHead, OpenDelivery, Pause,
         sqlite::{fault::Fault, group::Group, rows::millis},
     },
 };
@@ -69,7 +69,7 @@ impl Group<'_> {
             HandsChange::Remap(remap) => self.remap(remap).map(HandsOutcome::Remapped),
             HandsChange::Pause(pause) => self.pause(pause).map(HandsOutcome::Done),
             HandsChange::Resume(scope, at) => {
-                let (kind, name) = columns(scope);
+                let (kind, name) = scope.columns();
                 let ended = self.connection.prepare_cached(RESUME)?.execute(params![
                     kind,
                     name,
@@ -174,7 +174,7 @@ impl Group<'_> {
     }
 
     fn pause(&self, pause: &Pause) -> Result<bool, Fault> {
-        let (kind, name) = columns(&pause.scope);
+        let (kind, name) = pause.scope.columns();
         let written = self.connection.prepare_cached(PAUSE)?.execute(params![
             kind,
             name,
@@ -183,12 +183,5 @@ impl Group<'_> {
             pause.reason
         ])?;
         Ok(written > 0)
-    }
-}
-
-fn columns(scope: &PauseScope) -> (&'static str, &str) {
-    match scope {
-        PauseScope::Organisation(name) => ("organisation", name.as_str()),
-        PauseScope::Source(name) => ("source", name.as_str()),
     }
 }

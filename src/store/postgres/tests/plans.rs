@@ -1,0 +1,159 @@
+//! Statements stay cheap however much is stored: by the plans that the server makes of them for any values, on tables that are
+//! well filled.
+
+use tokio_postgres::{Client, SimpleQueryMessage};
+
+use super::{Database, accept, applied, archive, ends, hands, left_out, look, queue, server};
+
+/// Tables that grow with what is accepted, or with what people do.
+const GROWING: [&str; 11] = [
+    "event",
+    "dedup",
+    "delivery",
+    "history",
+    "attempt",
+    "applied",
+    "applied_version",
+    "observed",
+    "refused",
+    "refused_request",
+    "audit",
+];
+
+/// A school's year: events of three sources, of which one has next to none; most deliveries have ended.
+const FILL: &str = r#"
+    CREATE TEMP TABLE n AS
+      SELECT i, 1700000000000 + i * 1000 AS at,
+             CASE WHEN i % 5000 = 17 THEN 'sis' WHEN i % 3 = 0 THEN 'erp' ELSE 'crm' END AS source,
+             decode(md5(i::text), 'hex') AS key, 'cus_' || (i % 2000) AS customer
+      FROM generate_series(1, 40000) AS i;
+    INSERT INTO event (seq, received_at, source, organisation, mapping, dedup_keys, body_hash, body)
+      SELECT i, at, source, 'default', key, key, key, repeat('x', 200)::bytea FROM n;
+    INSERT INTO event_hour SELECT min(i), at / 3600000 FROM n GROUP BY at / 3600000;
+    INSERT INTO dedup SELECT key, i FROM n;
+    INSERT INTO history (event, item, number, source, organisation, "end", at, attempts, customer)
+      SELECT i, 0, 0, source, 'default', CASE WHEN i % 2000 = 1 THEN 'discarded' ELSE 'delivered' END, at, 1, customer
+      FROM n WHERE i % 4 > 0;
+    INSERT INTO delivery (pos, organisation, lane, state, next_attempt, event, item, number, source, accepted_at, code,
+                          customer, patch)
+      SELECT i, 'default', decode(md5(customer), 'hex'),
+             CASE i % 40 WHEN 0 THEN 'looking' WHEN 4 THEN 'dead' ELSE 'waiting' END, 0, i, 0, 0, source, at,
+             CASE WHEN i % 40 = 4 THEN CASE WHEN i % 7 = 0 THEN 'refused' WHEN i % 7 = 1 THEN 'conflict' ELSE 'mapping' END END,
+             '{}', repeat('y', 200)
+      FROM n WHERE i % 4 = 0;
+    INSERT INTO attempt (event, item, number, attempt, at, took, outcome, customer)
+      SELECT i, 0, 0, 1, at, 100, 'delivered', customer FROM n;
+    INSERT INTO applied (organisation, customer, part, value, source, at, in_doubt, pos)
+      SELECT DISTINCT ON (customer, part) 'default', customer, part, key, source, at, false, i
+      FROM n, unnest(ARRAY['email', 'phoneNumber', 'metadata.grade']) AS part ORDER BY customer, part;
+    INSERT INTO applied_version SELECT organisation, customer, part, source, 7 FROM applied;
+    INSERT INTO observed (source, event, item, number, customer, patch, pos)
+      SELECT source, i, 1, 0, '{}', '{}', 100000 + i FROM n WHERE i % 2 = 0;
+    INSERT INTO refused (source, mark, first_at, last_at, times, reason, status, kept, facts)
+      SELECT source, key, at, at, 1, CASE WHEN i % 3 = 0 THEN 'signature' ELSE 'time' END, 401, i % 2 = 0, '{}' FROM n
+      WHERE i % 4 = 0;
+    INSERT INTO refused_request (id, source, received_at, expires_at, bytes, method, target, client, by_proxy, headers, body)
+      SELECT i, source, at, at, 100, 'POST', '/', '::1', false, '[]', key FROM n WHERE i % 4 = 0;
+    INSERT INTO reused_id SELECT i, source, 1, at, at FROM n WHERE i % 10 = 0;
+    INSERT INTO audit (at, act, what, count) SELECT at, 'looked', '{}', 1 FROM n WHERE i % 4 = 0;
+    INSERT INTO upkeep_mark SELECT at, i FROM n WHERE i % 100 = 0;
+    INSERT INTO upkeep_later SELECT 'bodies', at, i FROM n WHERE i % 10 = 0;
+    DROP TABLE n;
+    ANALYZE;
+"#;
+
+/// A connection to a database that is well filled, on which plans are made for any values.
+async fn filled(database: &Database) -> Client {
+    drop(database.open().await);
+    let client = server::client(&database.server.url(&database.name)).await;
+    let settings =
+        "SET search_path = quentli_gateway, pg_temp; SET plan_cache_mode = force_generic_plan";
+    client.batch_execute(settings).await.unwrap();
+    client.batch_execute(FILL).await.unwrap();
+    client
+}
+
+/// How the server would run a statement.
+async fn plan(client: &Client, sql: &str) -> String {
+    let statement = client.prepare(sql).await.unwrap();
+    let values = vec!["NULL"; statement.params().len()].join(", ");
+    let values = if values.is_empty() {
+        values
+    } else {
+        format!("({values})")
+    };
+    let explain = format!("PREPARE planned AS {sql}; EXPLAIN EXECUTE planned{values}");
+    let answers = client.simple_query(&explain).await.unwrap();
+    client.batch_execute("DEALLOCATE planned").await.unwrap();
+    let lines = answers.iter().filter_map(|answer| match answer {
+        SimpleQueryMessage::Row(row) => row.get(0),
+        _ => None,
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn planned() -> Vec<&'static str> {
+    let mut all: Vec<&'static str> = Vec::new();
+    all.extend(accept::PLANNED);
+    all.extend(applied::PLANNED);
+    all.extend(archive::planned());
+    all.extend(ends::PLANNED);
+    all.extend(hands::planned());
+    all.extend(left_out::PLANNED);
+    all.extend(look::PLANNED);
+    all.extend(queue::PLANNED);
+    all
+}
+
+/// The growing tables that a plan reads whole.
+fn read_whole(plan: &str) -> Vec<&'static str> {
+    let scanned = plan.lines().filter_map(|line| {
+        let (_, of) = line.split_once("Seq Scan on ")?;
+        of.split_whitespace().next()
+    });
+    let scanned: Vec<&str> = scanned.collect();
+    let growing = GROWING.into_iter();
+    growing.filter(|table| scanned.contains(table)).collect()
+}
+
+#[tokio::test]
+async fn no_statement_reads_a_table_that_grows_from_end_to_end() {
+    let Some(database) = Database::new().await else {
+        return;
+    };
+    let client = filled(&database).await;
+    // It can fail.
+    let whole = plan(&client, "SELECT count(*) FROM event WHERE body IS NULL").await;
+    assert_eq!(read_whole(&whole), ["event"], "{whole}");
+    let statements = planned();
+    assert!(statements.len() > 50);
+    for sql in statements {
+        let plan = plan(&client, sql).await;
+        assert!(read_whole(&plan).is_empty(), "{sql}\n{plan}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_rare_is_found_by_its_index_and_not_by_a_walk_past_the_others() {
+    let Some(database) = Database::new().await else {
+        return;
+    };
+    let client = filled(&database).await;
+    // What a statement says, and the index that must serve it.
+    let table = [
+        ("(source, seq)", "event_source"),
+        ("customer = $7", "history_customer"),
+        ("state = 'looking' AND (event", "delivery_looking"),
+        ("source = cause.source", "delivery_dead_cause"),
+        ("observed.pos > $2", "observed_pos"),
+    ];
+    for (words, index) in table {
+        let such = planned().into_iter().filter(|sql| sql.contains(words));
+        let such: Vec<_> = such.collect();
+        assert!(!such.is_empty(), "{words}");
+        for sql in such {
+            let plan = plan(&client, sql).await;
+            assert!(plan.contains(index), "{sql}\n{plan}");
+        }
+    }
+}
