@@ -4,6 +4,10 @@
 use tokio_postgres::{Client, SimpleQueryMessage};
 
 use super::{Database, accept, applied, archive, ends, hands, left_out, look, queue, server};
+use crate::{
+    event::End,
+    store::{Archive as _, ArchiveFilter, MOST_LOOKED_AT, Order, StandingFilter},
+};
 
 /// Tables that grow with what is accepted, or with what people do.
 const GROWING: [&str; 11] = [
@@ -154,6 +158,61 @@ async fn what_is_rare_is_found_by_its_index_and_not_by_a_walk_past_the_others() 
         for sql in such {
             let plan = plan(&client, sql).await;
             assert!(plan.contains(index), "{sql}\n{plan}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_long_walk_ends_its_page_and_goes_on_in_the_next() {
+    let Some(database) = Database::new().await else {
+        return;
+    };
+    drop(filled(&database).await);
+    let store = database.open().await;
+    let ended = |end| ArchiveFilter {
+        standing: Some(StandingFilter::Ended(end)),
+        ..ArchiveFilter::default()
+    };
+    // How many there are, and on how many pages they come at least.
+    let table = [
+        (ended(End::Discarded), 20, 2),
+        (ended(End::Stale), 0, 2),
+        (
+            ArchiveFilter {
+                source: Some("erp".parse().unwrap()),
+                ..ended(End::Discarded)
+            },
+            7,
+            1,
+        ),
+        (
+            ArchiveFilter {
+                organisation: Some("north".parse().unwrap()),
+                ..ArchiveFilter::default()
+            },
+            0,
+            2,
+        ),
+    ];
+    for (filter, expected, least) in table {
+        for order in [Order::NewestFirst, Order::OldestFirst] {
+            let (mut found, mut pages, mut after) = (0, 0, None);
+            loop {
+                let page = store.deliveries(filter.clone(), order, after, 50);
+                let page = page.await.unwrap();
+                assert!(page.looked_at <= MOST_LOOKED_AT + 300, "{page:?}");
+                found += page.entries.len();
+                pages += 1;
+                after = page.next;
+                if after.is_none() {
+                    break;
+                }
+            }
+            assert_eq!(found, expected, "{filter:?}, {order:?}");
+            assert!(
+                (least..10).contains(&pages),
+                "{pages}: {filter:?}, {order:?}"
+            );
         }
     }
 }
