@@ -3,6 +3,7 @@
 
 use std::{str::FromStr, time::Duration};
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 
@@ -82,6 +83,10 @@ pub(super) fn bytes<const N: usize>(
     column: &'static str,
 ) -> Result<[u8; N], Unreadable> {
     bytes.try_into().map_err(|_| unreadable(column))
+}
+
+pub(super) fn base64(text: &str, column: &'static str) -> Result<Vec<u8>, Unreadable> {
+    BASE64_STANDARD.decode(text).map_err(|_| unreadable(column))
 }
 
 /// A name or identifier with its own rules.

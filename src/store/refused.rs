@@ -5,6 +5,8 @@
 //! little worth. They are bounded for each source, the oldest go first, and a store that has enough to do refuses them
 //! ([`StoreError::Unavailable`]) instead of letting them wait.
 
+pub(super) mod rows;
+
 use std::{fmt, net::IpAddr, str::FromStr};
 
 use async_trait::async_trait;

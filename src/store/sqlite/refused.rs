@@ -1,15 +1,13 @@
 //! The refused requests of a store: what is asked of the writer and of the readers about them.
 
 mod read;
-mod rows;
 mod write;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
-use self::rows::RefusedRow;
-pub(super) use self::rows::request;
+pub(super) use self::read::request;
 use super::{
     SqliteStore,
     rows::millis,
@@ -19,7 +17,7 @@ use crate::{
     event::{EventSeq, SourceName},
     store::{
         KeptRequest, NewRefused, RefusedFigures, RefusedFilter, RefusedId, RefusedLimits,
-        RefusedRecord, RefusedRequests, StoreError,
+        RefusedRecord, RefusedRequests, StoreError, refused::rows::RefusedRow,
     },
 };
 

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::rows;
 use crate::{
     event::{EventSeq, SourceName},
     store::{
         KeptRequest, RefusedFigures, RefusedFilter, RefusedId, RefusedRecord,
+        refused::rows,
         sqlite::{decode, fault::Fault},
     },
 };
@@ -82,7 +83,7 @@ pub(super) fn kept_request(
 ) -> Result<Option<KeptRequest>, Fault> {
     connection
         .prepare_cached(KEPT_REQUEST)?
-        .query_row([id.0], |row| Ok(rows::request(row)))
+        .query_row([id.0], |row| Ok(request(row)))
         .optional()?
         .transpose()
 }
@@ -145,5 +146,18 @@ fn record(row: &Row<'_>) -> Result<RefusedRecord, Fault> {
             .get::<_, Option<i64>>(9)?
             .map(decode::time)
             .transpose()?,
+    })
+}
+
+/// From columns with the names of the table's.
+pub(in crate::store::sqlite) fn request(row: &Row<'_>) -> Result<KeptRequest, Fault> {
+    Ok(KeptRequest {
+        received_at: decode::time(row.get("received_at")?)?,
+        method: row.get("method")?,
+        path_and_query: row.get("target")?,
+        client: decode::text(row.get_ref("client")?.as_str()?, "address")?,
+        through_trusted_proxy: row.get("by_proxy")?,
+        headers: rows::headers(row.get_ref("headers")?.as_str()?)?,
+        body: Bytes::from(row.get::<_, Vec<u8>>("body")?),
     })
 }

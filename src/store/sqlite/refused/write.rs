@@ -4,12 +4,10 @@ use std::collections::BTreeSet;
 
 use rusqlite::{OptionalExtension as _, params};
 
-use super::{
-    RefusedChange,
-    rows::{RefusedRow, RequestRow},
-};
+use super::RefusedChange;
 use crate::store::{
     RefusedId, RefusedLimits,
+    refused::rows::{RefusedRow, RequestRow},
     sqlite::{fault::Fault, group::Group},
 };
 
