@@ -26,15 +26,15 @@ impl Home for Database {
     }
 
     async fn open_requests(&self) -> Box<dyn StoredRequests> {
-        todo!()
+        Box::new(Self::open(self).await)
     }
 
     async fn open_observed(&self) -> Box<dyn ObservedUpdates> {
-        todo!()
+        Box::new(Self::open(self).await)
     }
 
     async fn open_audit(&self) -> Box<dyn AuditLog> {
-        todo!()
+        Box::new(Self::open(self).await)
     }
 
     async fn open_erasure(&self) -> (Arc<dyn Store>, Arc<dyn Erasure>) {
