@@ -84,6 +84,7 @@ mod look;
 mod migrations;
 mod observed;
 mod queue;
+mod refused;
 mod requests;
 mod secrets;
 mod session;
@@ -231,6 +232,20 @@ impl PostgresStore {
     ) -> Result<T, StoreError> {
         self.health.is_open()?;
         work.await.map_err(Fault::error)
+    }
+
+    /// Refuses what can wait while requests do: what is accepted comes first.
+    fn has_time(&self) -> Result<(), StoreError> {
+        self.health.is_writable()?;
+        match &*self.writes.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(writes) if writes.capacity() < writes.max_capacity() / 2 => {
+                Err(StoreError::Unavailable {
+                    what: "too many writes are waiting".to_owned(),
+                })
+            }
+            Some(_) => Ok(()),
+            None => Err(self.gone()),
+        }
     }
 
     async fn answer<T>(&self, reply: Reply<T>) -> Result<T, StoreError> {

@@ -22,7 +22,7 @@ impl Home for Database {
     }
 
     async fn open_refused(&self) -> Box<dyn RefusedRequests> {
-        todo!()
+        Box::new(Self::open(self).await)
     }
 
     async fn open_requests(&self) -> Box<dyn StoredRequests> {
