@@ -212,6 +212,7 @@ macro_rules! contract_suite {
             an_event_goes_when_nothing_is_left_of_it_in_whatever_order,
             no_time_of_an_event_moves_anything_only_the_date_does,
             marks_that_no_date_needs_any_more_are_dropped_and_nothing_else_changes,
+            history_of_many_deliveries_goes_in_pieces,
         );
         $crate::store::contract::contract_suite!(
             $home: leasing:

@@ -89,6 +89,7 @@ mod requests;
 mod secrets;
 mod session;
 mod tally;
+mod upkeep;
 mod writer;
 
 #[cfg(test)]

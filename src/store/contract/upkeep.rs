@@ -266,3 +266,35 @@ pub(in crate::store) async fn marks_that_no_date_needs_any_more_are_dropped_and_
     // Accepted on day n, after its mark: old enough from the mark of day n + 1 on.
     assert_eq!(kept, BTreeSet::from([true]));
 }
+
+pub(in crate::store) async fn history_of_many_deliveries_goes_in_pieces(home: &dyn Home) {
+    let (store, upkeep) = home.open_upkeep().await;
+    let store = &*store;
+    on(&*upkeep, 0).await;
+    for (key, count) in [(1, 40), (2, 3), (3, 1)] {
+        let many = (0..count).map(|item| dropped(item, 0)).collect();
+        accept(store, event(vec![group(key, many)])).await;
+    }
+    delivered(store, 4, date(0)).await;
+    let mut many: Vec<_> = (0..20).map(|item| dropped(item, 0)).collect();
+    many.push(waiting(20, 0, "u5"));
+    let open = accept(store, event(vec![group(5, many)])).await;
+    on(&*upkeep, 1).await;
+    on(&*upkeep, 31).await;
+    let kind = Retained::History;
+    let pruned = prune(&*upkeep, kind, 31, 30 * DAY, 7).await;
+    assert_eq!((pruned.history, pruned.attempts), (45, 1));
+    assert_eq!(upkeep.overdue(kind, date(31), 30 * DAY).await.unwrap(), 0);
+    for number in 1..=4 {
+        let left = store.deliveries_of(EventSeq(number)).await.unwrap();
+        assert_eq!(left, [], "{number}");
+    }
+    let records = store.deliveries_of(open).await.unwrap();
+    let mut ended = finish(pos_of(&records[20]), End::Delivered);
+    ended.at = date(0);
+    assert!(store.finish(&organisation(), ended).await.unwrap());
+    on(&*upkeep, 33).await;
+    let pruned = prune(&*upkeep, kind, 33, 30 * DAY, 7).await;
+    assert_eq!(pruned.history, 21);
+    assert_eq!(store.deliveries_of(open).await.unwrap(), []);
+}

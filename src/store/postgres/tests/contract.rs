@@ -42,7 +42,8 @@ impl Home for Database {
     }
 
     async fn open_upkeep(&self) -> (Arc<dyn Store>, Arc<dyn Upkeep>) {
-        todo!()
+        let store = Arc::new(self.holder().await);
+        (store.clone(), store)
     }
 
     async fn open_leases(&self) -> (Arc<dyn Store>, Arc<dyn Leases>) {
