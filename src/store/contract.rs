@@ -202,6 +202,7 @@ macro_rules! contract_suite {
             a_person_of_another_organisation_is_another_person,
             an_attempt_on_its_way_ends_without_a_delivery,
             many_events_are_searched_page_by_page,
+            large_bodies_are_searched_page_by_page,
         );
         $crate::store::contract::contract_suite!(
             $home: upkeep:

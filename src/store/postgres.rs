@@ -75,6 +75,7 @@ mod archive;
 mod audit;
 mod connect;
 mod ends;
+mod erase;
 mod fault;
 mod hands;
 mod insert;

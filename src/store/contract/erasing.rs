@@ -192,3 +192,23 @@ pub(in crate::store) async fn many_events_are_searched_page_by_page(home: &dyn H
         "{person}"
     );
 }
+
+pub(in crate::store) async fn large_bodies_are_searched_page_by_page(home: &dyn Home) {
+    let (store, erasure) = home.open_erasure().await;
+    let large = " ".repeat(1_500_000);
+    for number in 1..=8 {
+        let about = if number % 2 == 0 { "ana-1" } else { "luis" };
+        let body = format!("{large}{about}");
+        accept_with(&*store, number, &body, lonely("luis")).await;
+    }
+    let page = ErasePage {
+        person: ana(),
+        after: EventSeq(0),
+        dry_run: true,
+        at: time(100),
+    };
+    let first = erasure.erase(page).await.unwrap();
+    assert_eq!(first.next, Some(EventSeq(3)));
+    let erased = erase(&*erasure, &ana(), false).await;
+    assert_eq!((erased.events, erased.deliveries, erased.bodies), (4, 0, 4));
+}

@@ -174,7 +174,7 @@ pub(super) struct Step {
     session: Session,
     slot: i16,
     tallies: Tallies,
-    is_committed: bool,
+    is_over: bool,
 }
 
 impl Step {
@@ -185,7 +185,7 @@ impl Step {
             session,
             slot,
             tallies: Tallies::default(),
-            is_committed: false,
+            is_over: false,
         })
     }
 
@@ -224,14 +224,21 @@ impl Step {
             self.session.execute(counted.sql, &counted.columns).await?;
         }
         self.session.run("COMMIT").await?;
-        self.is_committed = true;
+        self.is_over = true;
+        Ok(())
+    }
+
+    /// Takes everything back, and keeps the connection.
+    pub(super) async fn undo(mut self) -> Result<(), Fault> {
+        self.session.run("ROLLBACK").await?;
+        self.is_over = true;
         Ok(())
     }
 }
 
 impl Drop for Step {
     fn drop(&mut self) {
-        if !self.is_committed {
+        if !self.is_over {
             self.session.mark_broken();
         }
     }

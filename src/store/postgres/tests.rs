@@ -3,6 +3,7 @@
 mod contract;
 mod opening;
 mod plans;
+mod removing;
 mod server;
 
 use super::*;

@@ -38,7 +38,8 @@ impl Home for Database {
     }
 
     async fn open_erasure(&self) -> (Arc<dyn Store>, Arc<dyn Erasure>) {
-        todo!()
+        let store = Arc::new(self.holder().await);
+        (store.clone(), store)
     }
 
     async fn open_upkeep(&self) -> (Arc<dyn Store>, Arc<dyn Upkeep>) {
