@@ -45,11 +45,13 @@ macro_rules! change {
     ($store:ident.$pool:ident, |$step:ident| $work:expr) => {{
         let change = async {
             let client = $store.pools.$pool.get().await?;
-            #[allow(unused_mut, reason = "not every change counts something")]
-            let mut $step =
+            let mut begun =
                 $crate::store::postgres::session::Step::begin(client, $store.slot).await?;
-            let done = $work.await?;
-            $step.commit().await?;
+            let done = {
+                let $step = &mut begun;
+                $work.await?
+            };
+            begun.commit().await?;
             Ok(done)
         };
         $store.answer_to(change).await

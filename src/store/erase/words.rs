@@ -17,6 +17,7 @@ use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
 use percent_encoding::percent_decode;
 
 use super::Person;
+use crate::store::KeptRequest;
 
 const SHORTEST_TEXT: usize = 4;
 /// Characters of base64 that the shortest text needs.
@@ -48,6 +49,19 @@ impl Words {
             return false;
         }
         readings(bytes, content_type).any(|text| self.stand_in_text(&text))
+    }
+
+    /// Whether one of them stands in a request that was kept whole.
+    pub(in crate::store) fn stand_in_request(&self, request: &KeptRequest) -> bool {
+        let content_type = request
+            .headers
+            .iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case("content-type"))
+            .and_then(|(_, value)| std::str::from_utf8(value).ok());
+        let mut headers = request.headers.iter();
+        self.stand_in(&request.body, content_type)
+            || self.stand_in(request.path_and_query.as_bytes(), None)
+            || headers.any(|(_, value)| self.stand_in(value, None))
     }
 
     fn stand_in_text(&self, text: &str) -> bool {

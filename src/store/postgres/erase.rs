@@ -29,6 +29,8 @@ use crate::{
 struct Erasing {
     page: ErasePage,
     events: Vec<search::Found>,
+    /// Refused requests that were kept whole.
+    refused: Vec<i64>,
     next: Option<EventSeq>,
 }
 
@@ -106,6 +108,9 @@ impl Step {
             ..ErasedPage::default()
         };
         self.erase_events(work, &work.events, &mut done).await?;
+        if !work.refused.is_empty() {
+            done.erased.refused = self.forget_requests(&work.refused).await?;
+        }
         if work.next.is_none()
             && let Some(id) = &work.page.person.id
         {

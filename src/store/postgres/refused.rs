@@ -9,6 +9,7 @@ mod write;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+pub(super) use self::read::request;
 use self::write::{MOST_EXPIRED, Merged};
 use super::PostgresStore;
 use crate::{

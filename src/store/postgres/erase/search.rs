@@ -1,4 +1,5 @@
-//! Finds the events in which a person stands: by the references of their deliveries, and by the texts of their bodies.
+//! Finds the events in which a person stands: by the references of their deliveries, and by [words](Words) in their bodies.
+//! And, once the last of them is read, the refused requests that were kept whole and tell of the person.
 
 use std::collections::HashSet;
 
@@ -8,11 +9,8 @@ use crate::{
     event::EventSeq,
     store::{
         decode,
-        erase::{
-            Person,
-            mentions::{mentions, wanted},
-        },
-        postgres::{fault::Fault, session::Session},
+        erase::{Person, Words},
+        postgres::{fault::Fault, refused, session::Session},
     },
 };
 
@@ -29,12 +27,19 @@ pub(super) struct Found {
 
 // Lengths are known without reading the bodies, and only those of the page and of the organisation are read.
 pub(super) const PAGE: &str = "
-    SELECT seq, bytes, is_of, CASE WHEN is_of THEN headers END, CASE WHEN is_of THEN body END FROM
+    SELECT seq, bytes, is_of, CASE WHEN is_of THEN headers END, CASE WHEN is_of THEN body END, content_type FROM
       (SELECT *, sum(bytes) OVER (ORDER BY seq) - bytes AS before FROM
-         (SELECT seq, headers, body, organisation = $2 AS is_of,
+         (SELECT seq, headers, body, content_type, organisation = $2 AS is_of,
                  CASE WHEN organisation = $2 THEN coalesce(length(body), 0) ELSE 0 END::bigint AS bytes
           FROM event WHERE seq > $1 ORDER BY seq LIMIT $3) AS first) AS page
     WHERE before < $4::bigint ORDER BY seq";
+
+// A few at a time, since they are whole requests.
+pub(super) const KEPT: &str = "
+    SELECT id, received_at, method, target, client, by_proxy, headers, body FROM refused_request
+    WHERE id > $2
+      AND coalesce((SELECT organisation FROM event WHERE event.source = refused_request.source ORDER BY seq DESC LIMIT 1), $1) = $1
+    ORDER BY id LIMIT 4";
 
 pub(super) const IN_HISTORY: &str = "
     SELECT event FROM history WHERE organisation = $3 AND customer = $2 AND event = ANY($1)
@@ -55,7 +60,7 @@ pub(super) const DELIVERIES: &str = "
 /// Reads a page and finds in it what is to be erased.
 pub(super) async fn page(session: &Session, page: ErasePage) -> Result<Erasing, Fault> {
     let person = &page.person;
-    let wanted = wanted(person);
+    let words = Words::of(person);
     let organisation = person.organisation.as_str();
     let rows = session
         .query(PAGE, &[&page.after.0, &organisation, &EVENTS, &BYTES])
@@ -71,8 +76,9 @@ pub(super) async fn page(session: &Session, page: ErasePage) -> Result<Erasing, 
         }
         let headers: Option<&str> = row.try_get(3)?;
         let body: Option<&[u8]> = row.try_get(4)?;
-        let is_told = mentions(body.unwrap_or_default(), &wanted)
-            || mentions(headers.unwrap_or_default().as_bytes(), &wanted);
+        let content_type: Option<&str> = row.try_get(5)?;
+        let is_told = words.stand_in(body.unwrap_or_default(), content_type)
+            || words.stand_in(headers.unwrap_or_default().as_bytes(), None);
         if is_told {
             told.push(event);
         } else {
@@ -97,7 +103,42 @@ pub(super) async fn page(session: &Session, page: ErasePage) -> Result<Erasing, 
         });
     }
     events.sort_unstable_by_key(|found| found.event);
-    Ok(Erasing { page, events, next })
+    let refused = match next {
+        Some(_) => Vec::new(),
+        None => refused_ones(session, person, &words).await?,
+    };
+    Ok(Erasing {
+        page,
+        events,
+        refused,
+        next,
+    })
+}
+
+/// The refused requests that tell of the person. Which organisation a source belongs to is told by its latest event; where
+/// there is none, nobody else's request can be meant.
+async fn refused_ones(
+    session: &Session,
+    person: &Person,
+    words: &Words,
+) -> Result<Vec<i64>, Fault> {
+    let mut found = Vec::new();
+    let mut after = 0_i64;
+    loop {
+        let rows = session
+            .query(KEPT, &[&person.organisation.as_str(), &after])
+            .await?;
+        let Some(last) = rows.last() else {
+            return Ok(found);
+        };
+        after = last.try_get("id")?;
+        for row in &rows {
+            let request = refused::request(row)?;
+            if words.stand_in_request(&request) {
+                found.push(row.try_get("id")?);
+            }
+        }
+    }
 }
 
 async fn single(session: &Session, events: &[i64]) -> Result<HashSet<i64>, Fault> {

@@ -40,6 +40,11 @@ const HOLD: &str =
     observed!("AND observed.pos = ANY($2) ORDER BY observed.pos FOR UPDATE OF observed");
 
 // Its history may be gone already, where that is kept for a shorter time than bodies.
+/// Against upkeep and erasing, in their order.
+const HOLD_EVENTS: &str = "
+    SELECT event.seq FROM observed JOIN event ON event.seq = observed.event
+    WHERE observed.source = $1 AND observed.pos = ANY($2) ORDER BY event.seq FOR UPDATE OF event";
+
 const INSERT_DELIVERIES: &str = "
     INSERT INTO delivery (pos, organisation, lane, state, next_attempt, event, item, number, source, accepted_at, order_by,
                           rule, warnings, fields, customer, patch, redelivered_at, overwrites, place)
@@ -110,6 +115,7 @@ impl Step {
     ) -> Result<Vec<LaneHead>, Fault> {
         let name = source.as_str();
         let asked: Vec<i64> = positions.iter().map(|pos| pos.0).collect();
+        self.query(HOLD_EVENTS, &[&name, &asked]).await?;
         let rows = self.query(HOLD, &[&name, &asked]).await?;
         let found = rows.iter().map(|row| delivery(row, source));
         let found: Vec<Delivery> = found.collect::<Result<_, Fault>>()?;
@@ -133,7 +139,7 @@ impl Step {
             heads.insert(observed.pos, head);
         }
         let heads = positions.iter().filter_map(|pos| heads.remove(pos));
-        Ok(heads.collect())
+        self.sent_again(heads.collect()).await
     }
 
     /// Turns what was observed into open deliveries.
@@ -179,8 +185,9 @@ impl Step {
 }
 
 #[cfg(test)]
-pub(super) const PLANNED: [&str; 5] = [
+pub(super) const PLANNED: [&str; 6] = [
     PAGE,
+    HOLD_EVENTS,
     HOLD,
     INSERT_DELIVERIES,
     DELETE_HISTORY,

@@ -307,7 +307,7 @@ impl Step {
             )
             .await?;
         }
-        Ok(heads)
+        self.sent_again(heads).await
     }
 }
 

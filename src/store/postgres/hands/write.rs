@@ -9,25 +9,26 @@ use crate::{
     customer::CustomerId,
     event::{DeliveryPos, DeliveryState, End, NewerData, Redelivery},
     store::{
-        LaneHead, OpenDelivery, Pause, PauseScope, decode,
-        postgres::{fault::Fault, insert::text, queue::lane, session::Step},
+        LaneHead, OpenDelivery, Pause, PauseScope,
+        postgres::{fault::Fault, insert::text, session::Step},
         rows::millis,
     },
 };
 
 const LOCK: &str = "SELECT 1 FROM delivery WHERE pos = ANY($1) ORDER BY pos FOR UPDATE";
 
-// What has no lane, customer or patch cannot be sent, however often.
+// What has no lane, customer or patch cannot be sent, however often; it is not among these.
 const REVIVE: &str = "
-    WITH asked AS (
-      SELECT pos FROM delivery
-      WHERE pos = ANY($1) AND state = 'dead' AND lane IS NOT NULL AND customer IS NOT NULL AND patch IS NOT NULL
-      ORDER BY pos FOR UPDATE
-    )
     UPDATE delivery SET state = 'waiting', next_attempt = $2, spent = 0, earlier_attempts = attempts, code = NULL,
                         trouble = NULL, redelivered_at = $2, overwrites = $3, revision = revision + 1
-    FROM asked WHERE delivery.pos = asked.pos
-    RETURNING delivery.pos, source, organisation, lane";
+    WHERE pos = ANY($1)";
+
+/// Whether nothing new waits at the end of lanes.
+const LAST_IS_REDELIVERED: &str = "
+    SELECT coalesce((SELECT redelivered_at IS NOT NULL FROM delivery
+                     WHERE delivery.organisation = given.organisation AND delivery.lane = given.lane AND state <> 'dead'
+                     ORDER BY pos DESC LIMIT 1), false)
+    FROM unnest($1::text[], $2::bytea[]) WITH ORDINALITY AS given (organisation, lane, place) ORDER BY place";
 
 const INSERT_HISTORY: &str = r#"
     INSERT INTO history (event, item, number, source, organisation, "end", at, attempts, customer, rule, reason, fields, warnings)
@@ -63,28 +64,59 @@ impl Step {
         how: Redelivery,
     ) -> Result<Vec<LaneHead>, Fault> {
         let asked: Vec<i64> = positions.iter().map(|pos| pos.0).collect();
+        self.query(LOCK, &[&asked]).await?;
+        let mut open = read::opened(self.session(), &asked).await?;
+        open.retain(|open| open.delivery.is_some());
+        self.doubt_of_open(&open).await?;
+        let found: Vec<i64> = open.iter().map(|open| open.pos.0).collect();
         let overwrites = how.newer == NewerData::Overwritten;
-        let rows = self
-            .query(REVIVE, &[&asked, &millis(how.at), &overwrites])
+        self.execute(REVIVE, &[&found, &millis(how.at), &overwrites])
             .await?;
         let mut revived = BTreeMap::new();
-        for row in &rows {
-            let tally = self.of_source(row.try_get(1)?);
-            tally.leaves(DeliveryState::Dead);
+        for open in open {
+            let tally = self.of_source(open.source.as_str());
+            tally.leaves(open.state);
             tally.enters(DeliveryState::Waiting);
-            let pos = DeliveryPos(row.try_get(0)?);
+            let Some(delivery) = open.delivery else {
+                continue;
+            };
             let head = LaneHead {
-                organisation: decode::text(row.try_get(2)?, "organisation")?,
-                lane: lane(row.try_get(3)?)?,
-                pos,
+                organisation: open.organisation,
+                lane: delivery.lane,
+                pos: open.pos,
                 state: DeliveryState::Waiting,
                 next_attempt: how.at,
-                redelivered: true,
+                redelivered: false,
             };
-            revived.insert(pos, head);
+            revived.insert(open.pos, head);
         }
         let heads = positions.iter().filter_map(|pos| revived.remove(pos));
-        Ok(heads.collect())
+        self.sent_again(heads.collect()).await
+    }
+
+    /// What a person had sent again, as the dispatcher must know it.
+    pub(super) async fn sent_again(
+        &self,
+        mut heads: Vec<LaneHead>,
+    ) -> Result<Vec<LaneHead>, Fault> {
+        if heads.is_empty() {
+            return Ok(heads);
+        }
+        let organisations: Vec<&str> = heads
+            .iter()
+            .map(|head| head.organisation.as_str())
+            .collect();
+        let lanes: Vec<&[u8]> = heads
+            .iter()
+            .map(|head| head.lane.as_bytes().as_slice())
+            .collect();
+        let rows = self
+            .query(LAST_IS_REDELIVERED, &[&organisations, &lanes])
+            .await?;
+        for (head, row) in heads.iter_mut().zip(&rows) {
+            head.redelivered = row.try_get(0)?;
+        }
+        Ok(heads)
     }
 
     /// Gives those that ended in the order in which they were asked for.
@@ -170,4 +202,11 @@ impl Step {
 }
 
 #[cfg(test)]
-pub(super) const PLANNED: [&str; 5] = [LOCK, REVIVE, INSERT_HISTORY, DELETE, DOUBT];
+pub(super) const PLANNED: [&str; 6] = [
+    LOCK,
+    REVIVE,
+    LAST_IS_REDELIVERED,
+    INSERT_HISTORY,
+    DELETE,
+    DOUBT,
+];

@@ -129,15 +129,16 @@ fn record(row: &Row) -> Result<RefusedRecord, Fault> {
     })
 }
 
-fn request(row: &Row) -> Result<KeptRequest, Fault> {
-    let body: Vec<u8> = row.try_get(6)?;
+/// From columns with the names of the table's.
+pub(in crate::store::postgres) fn request(row: &Row) -> Result<KeptRequest, Fault> {
+    let body: Vec<u8> = row.try_get("body")?;
     Ok(KeptRequest {
-        received_at: decode::time(row.try_get(0)?)?,
-        method: row.try_get(1)?,
-        path_and_query: row.try_get(2)?,
-        client: decode::text(row.try_get(3)?, "address")?,
-        through_trusted_proxy: row.try_get(4)?,
-        headers: rows::headers(row.try_get(5)?)?,
+        received_at: decode::time(row.try_get("received_at")?)?,
+        method: row.try_get("method")?,
+        path_and_query: row.try_get("target")?,
+        client: decode::text(row.try_get("client")?, "address")?,
+        through_trusted_proxy: row.try_get("by_proxy")?,
+        headers: rows::headers(row.try_get("headers")?)?,
         body: Bytes::from(body),
     })
 }

@@ -70,6 +70,10 @@ const ACCEPTED: &str = "
     WITH gone AS (DELETE FROM refused_request WHERE id = $1 RETURNING id)
     UPDATE refused SET kept = false, accepted = $2 FROM gone WHERE refused.id = gone.id";
 
+const FORGET: &str = "
+    WITH gone AS (DELETE FROM refused_request WHERE id = ANY($1) RETURNING id)
+    UPDATE refused SET kept = false FROM gone WHERE refused.id = gone.id";
+
 const AGAIN: &str = "
     UPDATE refused SET reason = $2, status = $3
     WHERE id = $1 AND EXISTS (SELECT 1 FROM refused_request WHERE refused_request.id = $1)";
@@ -164,6 +168,15 @@ impl Step {
         self.query_opt(ONE_AT_A_TIME, &[]).await?;
         let most = i64::try_from(MOST_EXPIRED).unwrap_or(i64::MAX);
         self.execute(EXPIRED, &[&now, &most]).await
+    }
+
+    /// Drops whole requests; what may be shown of them stays. How many there were.
+    pub(in crate::store::postgres) async fn forget_requests(
+        &self,
+        ids: &[i64],
+    ) -> Result<u64, Fault> {
+        self.query_opt(ONE_AT_A_TIME, &[]).await?;
+        self.execute(FORGET, &[&ids]).await
     }
 
     pub(super) async fn accepted_later(

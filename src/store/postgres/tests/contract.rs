@@ -53,16 +53,12 @@ impl Home for Database {
     }
 
     async fn open_archive(&self) -> Box<dyn Archived> {
-        Box::new(Self::open(self).await)
+        Box::new(self.holder().await)
     }
 
     async fn open_hands(&self) -> (Arc<dyn Store>, Arc<dyn Hands>) {
-        let store = Arc::new(Self::open(self).await);
+        let store = Arc::new(self.holder().await);
         (Arc::clone(&store) as Arc<dyn Store>, store)
-    }
-
-    async fn open_leases(&self) -> (Arc<dyn Store>, Arc<dyn Leases>) {
-        todo!()
     }
 
     async fn prune(&self, event: EventSeq) {

@@ -97,16 +97,7 @@ fn refused_ones(
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         let request = refused::request(row)?;
-        let content_type = request
-            .headers
-            .iter()
-            .find(|(name, _)| name.eq_ignore_ascii_case("content-type"))
-            .and_then(|(_, value)| std::str::from_utf8(value).ok());
-        let mut headers = request.headers.iter();
-        if words.stand_in(&request.body, content_type)
-            || words.stand_in(request.path_and_query.as_bytes(), None)
-            || headers.any(|(_, value)| words.stand_in(value, None))
-        {
+        if words.stand_in_request(&request) {
             found.push(row.get("id")?);
         }
     }

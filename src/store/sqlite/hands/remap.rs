@@ -11,7 +11,7 @@ use crate::{
         sqlite::{
             fault::Fault,
             group::Group,
-            rows::{DeliveryRow, FateRow, millis},
+            rows::{DeliveryRow, FateRow, UpdateColumns, millis},
         },
     },
 };
