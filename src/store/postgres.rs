@@ -111,8 +111,9 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 use tokio::{
     sync::{mpsc, watch},
-    task::JoinHandle,
+    task::JoinSet,
 };
+use tokio_util::task::TaskTracker;
 
 use self::{
     connect::Pools,
@@ -158,8 +159,10 @@ pub struct PostgresStore {
     arrivals: Arc<watch::Sender<DeliveryPos>>,
     value_key: [u8; 32],
     health: Arc<Health>,
-    writer: tokio::sync::Mutex<Option<JoinHandle<()>>>,
-    watcher: JoinHandle<()>,
+    /// The writer, which ends when nobody can ask it any more.
+    writing: TaskTracker,
+    /// The watcher, which ends with the store.
+    _watching: JoinSet<()>,
 }
 
 impl PostgresStore {
@@ -194,9 +197,14 @@ impl PostgresStore {
             Arc::clone(&arrivals),
             Arc::clone(&health),
         );
+        let writing = TaskTracker::new();
+        writing.spawn(writer.run(jobs));
+        writing.close();
+        let mut watching = JoinSet::new();
+        watching.spawn(watcher);
         Ok(Self {
-            writer: tokio::sync::Mutex::new(Some(tokio::spawn(writer.run(jobs)))),
-            watcher: tokio::spawn(watcher),
+            writing,
+            _watching: watching,
             pools,
             process: ProcessId(rand::random()),
             held: Held::default(),
@@ -497,21 +505,9 @@ impl Store for PostgresStore {
             .unwrap_or_else(PoisonError::into_inner)
             .take();
         drop(writes);
-        if let Some(writer) = self.writer.lock().await.take()
-            && writer.await.is_err()
-        {
-            tracing::error!("the store's writer had panicked");
-        }
+        self.writing.wait().await;
         self.health.end("it was closed");
-        self.watcher.abort();
         self.pools.close();
-    }
-}
-
-impl Drop for PostgresStore {
-    fn drop(&mut self) {
-        // The writer ends by itself when what was asked before is answered.
-        self.watcher.abort();
     }
 }
 

@@ -115,12 +115,11 @@ impl Reader<'_> {
             diagnostic = diagnostic.help(help.to_owned());
         }
         let span: Option<Span> = written.span;
-        match span {
-            Some(span) => self.layers.file.add(diagnostic.at(span, "").unshown()),
-            None => {
-                let place = written.origin.to_string();
-                self.layers.report_missing(diagnostic, &place, None);
-            }
+        if let Some(span) = span {
+            self.layers.file.add(diagnostic.at(span, "").unshown());
+        } else {
+            let place = written.origin.to_string();
+            self.layers.report_missing(diagnostic, &place, None);
         }
     }
 }

@@ -158,7 +158,7 @@ impl Group {
         let numbers = client.prepare_cached(NUMBERS).await?;
         let take = client.prepare_cached(TAKE_KEYS).await?;
         let holders = client.prepare_cached(HOLDERS).await?;
-        let begin = client.batch_execute("BEGIN");
+        let opening = client.batch_execute("BEGIN");
         let numbers_asked: [&(dyn ToSql + Sync); 2] = [&self.events, &self.deliveries];
         let numbers = client.query_one(&numbers, &numbers_asked);
         let take_asked: [&(dyn ToSql + Sync); 3] = [&keys, &events, &self.events];
@@ -166,7 +166,7 @@ impl Group {
         let holders_asked: [&(dyn ToSql + Sync); 1] = [&all_keys];
         let holders = client.query(&holders, &holders_asked);
         // Sent in this order, since each is polled in it for the first time.
-        let (begun, numbers, taken, holders) = future::join4(begin, numbers, take, holders).await;
+        let (begun, numbers, taken, holders) = future::join4(opening, numbers, take, holders).await;
         begun?;
         let numbers = numbers?;
         taken?;

@@ -69,9 +69,10 @@ impl PostgresAddress {
                 _ => others.push(pair),
             }
         }
-        let url = match others.is_empty() {
-            true => base.to_owned(),
-            false => format!("{base}?{}", others.join("&")),
+        let url = if others.is_empty() {
+            base.to_owned()
+        } else {
+            format!("{base}?{}", others.join("&"))
         };
         let mut config =
             Config::from_str(&url).map_err(|error| AddressError::Syntax(cause(&error)))?;

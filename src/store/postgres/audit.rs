@@ -24,13 +24,10 @@ const TIDIED: i64 = 100;
 const INSERT: &str =
     "INSERT INTO audit (at, act, by, what, count) VALUES ($1, $2, $3, $4, $5) RETURNING id";
 
-// Of the first so many, since a clock that was wrong may have put anything between them. What another one is about to remove
-// is left to it.
+// Of the first so many, since a clock that was wrong may have put anything between them.
 const TIDY: &str = "
-    WITH oldest AS (SELECT id, at FROM audit ORDER BY id LIMIT $3),
-         old AS (SELECT audit.id FROM oldest JOIN audit USING (id) WHERE audit.id <= $1 OR audit.at < $2
-                 FOR UPDATE OF audit SKIP LOCKED)
-    DELETE FROM audit USING old WHERE audit.id = old.id";
+    DELETE FROM audit WHERE id = ANY (ARRAY(
+      SELECT id FROM (SELECT id, at FROM audit ORDER BY id LIMIT $3) AS oldest WHERE id <= $1 OR at < $2))";
 
 // The log is bounded, so looking for one kind of act walks it.
 const ACTS: &str = "

@@ -173,9 +173,10 @@ async fn are_set(client: &Client) -> Result<(), HookError> {
         .await
         .map_err(HookError::Backend)?;
     let found: String = row.try_get(0).map_err(HookError::Backend)?;
-    match found == wanted {
-        true => Ok(()),
-        false => Err(HookError::message(POOLER)),
+    if found == wanted {
+        Ok(())
+    } else {
+        Err(HookError::message(POOLER))
     }
 }
 
@@ -275,20 +276,20 @@ fn refused(database: &str, error: &PoolError) -> OpenError {
         what: what.to_owned(),
     };
     let error = match error {
-        PoolError::Backend(error) => error,
+        PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)) => error,
         PoolError::PostCreateHook(HookError::Message(message)) if message == POOLER => {
             return pooler(database);
         }
-        PoolError::PostCreateHook(HookError::Backend(error)) => error,
         PoolError::Timeout(_) => return unreachable(database, "no answer in time"),
         other => return unreachable(database, &other.to_string()),
     };
     let Some(refusal) = error.as_db_error() else {
         let cause = std::error::Error::source(error).map(ToString::to_string);
         let what = cause.unwrap_or_else(|| error.to_string());
-        return match error.to_string().contains("TLS") {
-            true => OpenError::Tls { database, what },
-            false => unreachable(database, &what),
+        return if error.to_string().contains("TLS") {
+            OpenError::Tls { database, what }
+        } else {
+            unreachable(database, &what)
         };
     };
     match refusal.code().code() {

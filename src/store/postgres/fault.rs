@@ -91,7 +91,10 @@ pub(super) fn told(error: &DbError) -> String {
     ];
     for (kind, name) in names {
         if let Some(name) = name {
-            text.push_str(&format!(", {kind} {name}"));
+            text.push_str(", ");
+            text.push_str(kind);
+            text.push(' ');
+            text.push_str(name);
         }
     }
     text

@@ -51,10 +51,10 @@ impl Database {
         let outside = server::client(&self.server.url(&self.name)).await;
         let sql = "DELETE FROM quentli_gateway.lease";
         outside.batch_execute(sql).await.unwrap();
-        for name in ["default", "other", "norte"] {
+        for name in ["default", "other", "norte", "north"] {
             let name = LeaseName::Organisation(name.parse().unwrap());
             let by = "test".parse().unwrap();
-            let claimed = store.claim(&name, &by, Duration::from_secs(600)).await;
+            let claimed = store.claim(&name, &by, Duration::from_mins(10)).await;
             claimed.unwrap();
         }
         store

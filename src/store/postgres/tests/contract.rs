@@ -58,7 +58,7 @@ impl Home for Database {
 
     async fn open_hands(&self) -> (Arc<dyn Store>, Arc<dyn Hands>) {
         let store = Arc::new(self.holder().await);
-        (Arc::clone(&store) as Arc<dyn Store>, store)
+        (store.clone(), store)
     }
 
     async fn prune(&self, event: EventSeq) {

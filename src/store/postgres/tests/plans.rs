@@ -3,7 +3,10 @@
 
 use tokio_postgres::{Client, SimpleQueryMessage};
 
-use super::{Database, accept, applied, archive, ends, hands, left_out, look, queue, server};
+use super::{
+    Database, accept, applied, archive, audit, ends, erase, hands, left_out, look, observed, queue,
+    refused, requests, server, upkeep,
+};
 use crate::{
     event::End,
     store::{Archive as _, ArchiveFilter, MOST_LOOKED_AT, Order, StandingFilter},
@@ -101,11 +104,17 @@ fn planned() -> Vec<&'static str> {
     all.extend(accept::PLANNED);
     all.extend(applied::PLANNED);
     all.extend(archive::planned());
+    all.extend(audit::PLANNED);
     all.extend(ends::PLANNED);
+    all.extend(erase::PLANNED);
     all.extend(hands::planned());
     all.extend(left_out::PLANNED);
     all.extend(look::PLANNED);
+    all.extend(observed::PLANNED);
     all.extend(queue::PLANNED);
+    all.extend(refused::PLANNED);
+    all.extend(requests::PLANNED);
+    all.extend(upkeep::PLANNED);
     all
 }
 

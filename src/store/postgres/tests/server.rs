@@ -1,6 +1,11 @@
 //! A PostgreSQL server for tests: the one that `QUENTLI_GATEWAY_POSTGRES` names, or one of our own from Debian's packages, which
 //! ends with the process. Each test has a database of its own.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a server is named in the environment, and a connection of a test ends with its client"
+)]
+
 use std::{
     env, fs,
     io::{BufRead as _, BufReader},
@@ -135,7 +140,7 @@ impl Server {
     }
 
     fn wait(&self, programs: &Path, port: u16) {
-        let give_up = Instant::now() + Duration::from_secs(60);
+        let give_up = Instant::now() + Duration::from_mins(1);
         loop {
             let ready = Command::new(programs.join("pg_isready"))
                 .args(["-q", "-h", "127.0.0.1", "-p", &port.to_string()])
