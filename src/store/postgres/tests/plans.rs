@@ -12,8 +12,8 @@ use crate::{
     store::{Archive as _, ArchiveFilter, MOST_LOOKED_AT, Order, StandingFilter},
 };
 
-/// Tables that grow with what is accepted, or with what people do.
-const GROWING: [&str; 11] = [
+/// Tables that grow with what is accepted, or with what people do. Refused requests are bounded for each source.
+const GROWING: [&str; 9] = [
     "event",
     "dedup",
     "delivery",
@@ -22,8 +22,6 @@ const GROWING: [&str; 11] = [
     "applied",
     "applied_version",
     "observed",
-    "refused",
-    "refused_request",
     "audit",
 ];
 
@@ -140,10 +138,14 @@ async fn no_statement_reads_a_table_that_grows_from_end_to_end() {
     assert_eq!(read_whole(&whole), ["event"], "{whole}");
     let statements = planned();
     assert!(statements.len() > 50);
+    let mut found = Vec::new();
     for sql in statements {
         let plan = plan(&client, sql).await;
-        assert!(read_whole(&plan).is_empty(), "{sql}\n{plan}");
+        if !read_whole(&plan).is_empty() {
+            found.push(format!("{sql}\n{plan}"));
+        }
     }
+    assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
 #[tokio::test]
