@@ -170,3 +170,87 @@ async fn tls_checks_the_authority_and_the_name() {
     let said = refusal(&other_name).await;
     assert!(said.starts_with("TLS to the database"), "{said}");
 }
+
+/// A PgBouncer in front of a server; it ends with this.
+struct Pooler {
+    child: std::process::Child,
+    port: u16,
+}
+
+impl Pooler {
+    /// `None` where it is not installed, which is said.
+    fn start(server: &Server, database: &str, settings: &str) -> Option<Self> {
+        let path = ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer"]
+            .into_iter()
+            .find(|path| Path::new(path).exists());
+        let Some(path) = path else {
+            server::leave_out("PgBouncer is not installed (Debian: pgbouncer)");
+            return None;
+        };
+        let folder = tempfile::tempdir().unwrap().keep();
+        let port = server::free_port();
+        let (_, behind) = server
+            .url("x")
+            .rsplit_once(':')
+            .map(|(a, b)| (a.to_owned(), b.to_owned()))
+            .unwrap();
+        let behind = behind.trim_end_matches("/x").to_owned();
+        let ini = format!(
+            "[databases]\n{database} = host=127.0.0.1 port={behind} dbname={database}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n\
+             listen_port = {port}\nunix_socket_dir =\nauth_type = any\npool_mode = transaction\n{settings}\n"
+        );
+        let ini = ini.replace(
+            &format!("dbname={database}"),
+            &format!("dbname={database} user=gateway"),
+        );
+        std::fs::write(folder.join("pgbouncer.ini"), ini).unwrap();
+        let mut words = server::user(&folder);
+        words.push(path.to_owned());
+        let child = Command::new(&words[0])
+            .args(&words[1..])
+            .arg(folder.join("pgbouncer.ini"))
+            .stderr(std::process::Stdio::null())
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        Some(Self { child, port })
+    }
+
+    async fn ready(&self) {
+        while tokio::net::TcpStream::connect(("127.0.0.1", self.port))
+            .await
+            .is_err()
+        {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    }
+}
+
+impl Drop for Pooler {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+#[tokio::test]
+async fn a_pooler_that_keeps_no_sessions_is_refused_whether_it_says_so_or_not() {
+    let Some(database) = Database::new().await else {
+        return;
+    };
+    for settings in ["", "ignore_startup_parameters = options,extra_float_digits"] {
+        let Some(pooler) = Pooler::start(database.server, &database.name, settings) else {
+            return;
+        };
+        pooler.ready().await;
+        let url = format!(
+            "postgres://gateway@127.0.0.1:{}/{}",
+            pooler.port, database.name
+        );
+        let said = refusal(&url).await;
+        assert!(
+            said.contains("PgBouncer") && said.contains("connect to PostgreSQL itself"),
+            "{settings}: {said}"
+        );
+    }
+}

@@ -95,11 +95,7 @@ impl Server {
             "{}",
             String::from_utf8_lossy(&made.stderr)
         );
-        let port = TcpListener::bind("127.0.0.1:0")
-            .expect("a port")
-            .local_addr()
-            .expect("its address")
-            .port();
+        let port = free_port();
         // The shell ends the server, and takes its files away, when its input ends, which it does with this process.
         let script = r#"folder=$1; shift; "$@" & server=$!; cat >/dev/null; kill -QUIT $server; wait $server; rm -rf "$folder""#;
         let mut words = vec!["sh".to_owned(), "-c".into(), script.into(), "sh".into()];
@@ -226,6 +222,12 @@ impl Drop for Server {
     }
 }
 
+/// A port that nobody listens on now.
+pub(crate) fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("its address").port()
+}
+
 /// Where `initdb` and `postgres` are: Debian keeps them out of the path.
 fn programs() -> Option<PathBuf> {
     let mut versions: Vec<PathBuf> = fs::read_dir("/usr/lib/postgresql")
@@ -242,7 +244,7 @@ fn programs() -> Option<PathBuf> {
 }
 
 /// What to put before a program so that it runs as somebody who is not root, which PostgreSQL refuses; the directory is theirs.
-fn user(directory: &Path) -> Vec<String> {
+pub(crate) fn user(directory: &Path) -> Vec<String> {
     let id = Command::new("id").arg("-u").output().expect("id runs");
     if id.stdout.trim_ascii() != b"0" {
         return Vec::new();
@@ -280,7 +282,7 @@ fn unique() -> String {
 }
 
 /// Says that tests were left out, in the file that `./test` reads.
-fn leave_out(reason: &str) {
+pub(crate) fn leave_out(reason: &str) {
     use std::io::Write as _;
     let Some(file) = env::var_os("QUENTLI_GATEWAY_SKIPPED") else {
         return;
