@@ -327,3 +327,59 @@ fn two_gateways_cannot_share_a_data_folder() {
         text(&second.stderr)
     );
 }
+
+#[test]
+fn a_database_is_shown_without_its_user_and_password() {
+    let url = "postgres://maria:hunter2@db.example.mx/school?sslmode=disable";
+    let output = setup().variable("GATEWAY_DATABASE", url).run(&["config"]);
+    let shown = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let line = shown.lines().find(|line| line.starts_with("database "));
+    let words: Vec<&str> = line.unwrap().split_whitespace().collect();
+    assert_eq!(words[..2], ["database", "db.example.mx:5432/school"]);
+    assert!(
+        !shown.contains("hunter2") && !shown.contains("maria"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn a_password_of_the_database_stands_where_nobody_reads_it() {
+    let url = "postgres://maria:hunter2@db.example.mx/school";
+    let in_file = setup()
+        .settings(&format!("database: \"{url}\"\n"))
+        .run(&["config"]);
+    let in_flag = setup().run(&["config", "--database", url]);
+    for output in [in_file, in_flag] {
+        assert_eq!(output.status.code(), Some(78));
+        let shown = text(&output.stderr);
+        assert!(
+            shown.contains("holds a password where others can read it"),
+            "{shown}"
+        );
+        assert!(shown.contains("GATEWAY_DATABASE_PASSWORD"), "{shown}");
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+    let by_file = setup()
+        .settings("database: {url: \"postgres://maria@db.example.mx/school\", password: {env: DB_PASSWORD}}\n")
+        .variable("DB_PASSWORD", "hunter2")
+        .run(&["config"]);
+    let shown = text(&by_file.stdout);
+    assert!(
+        shown.contains("(env:DB_PASSWORD)") && !shown.contains("hunter2"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn a_database_that_cannot_be_reached_ends_the_start_with_what_to_do() {
+    let output = setup()
+        .variable("GATEWAY_DATABASE", "postgres://gateway@127.0.0.1:1/gateway")
+        .run(&["serve"]);
+    let shown = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(69), "{shown}");
+    assert!(
+        shown.contains("cannot connect to the database 127.0.0.1:1/gateway"),
+        "{shown}"
+    );
+}
