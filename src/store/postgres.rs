@@ -290,6 +290,7 @@ async fn facts(pool: &Pool) -> Result<([u8; 32], DeliveryPos), Fault> {
 
 /// Tells of what other replicas accepted, and whether the database is there, until it is dropped.
 async fn watch(pool: Pool, arrivals: Arc<watch::Sender<DeliveryPos>>, health: Arc<Health>) {
+    let mut is_away = false;
     loop {
         let newest = async {
             let session = Session::new(pool.get().await?);
@@ -298,10 +299,25 @@ async fn watch(pool: Pool, arrivals: Arc<watch::Sender<DeliveryPos>>, health: Ar
         };
         match newest.await {
             Ok(newest) => {
-                health.recovered();
+                // Only of what was seen here: writing may still be impossible.
+                if is_away {
+                    tracing::info!("the database is back");
+                    health.recovered();
+                }
+                is_away = false;
                 announce(&arrivals, newest);
             }
-            Err(fault) => health.trouble(fault.error().to_string()),
+            Err(fault) => {
+                let error = fault.error();
+                if !is_away {
+                    tracing::error!(
+                        cause = %error,
+                        "the database is away: webhooks are answered 503 and nothing is delivered until it is back"
+                    );
+                }
+                is_away = true;
+                health.trouble(error.to_string());
+            }
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
