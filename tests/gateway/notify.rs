@@ -123,7 +123,7 @@ async fn an_address_that_others_can_read_along_is_refused() {
     for (notify, expected) in [
         (
             "{url: 'http://hooks.example.com/x'}",
-            "must begin with `https://`",
+            "`http://` is only for this machine",
         ),
         (
             "{url: 'https://user:pass@hooks.example.com/x'}",
