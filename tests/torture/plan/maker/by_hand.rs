@@ -81,6 +81,8 @@ impl Maker {
         }
         if self.random.random_ratio(1, 2) {
             while self.go_live() {}
+            // What is on its way may meet Quentli before or after it takes everything, and nobody could say which.
+            self.rest();
             self.sent_again_at_rest();
         }
     }
