@@ -204,7 +204,7 @@ pub struct LaneHead {
     pub redelivered: bool,
 }
 
-/// The end of a delivery.
+/// The end of a delivery. Of one that ends as erased neither attempts nor fields nor warnings are kept.
 #[derive(Clone, Debug)]
 pub struct Finish {
     pub pos: DeliveryPos,

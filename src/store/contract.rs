@@ -201,6 +201,8 @@ macro_rules! contract_suite {
             a_late_repetition_does_not_bring_a_person_back,
             a_person_of_another_organisation_is_another_person,
             an_attempt_on_its_way_ends_without_a_delivery,
+            what_ends_as_erased_leaves_no_attempt,
+            what_was_tried_and_then_given_up_goes_too,
             many_events_are_searched_page_by_page,
             large_bodies_are_searched_page_by_page,
         );

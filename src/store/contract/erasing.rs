@@ -5,7 +5,7 @@ use crate::{
     customer::{CustomerReference, FindBy, OnConflict, OnMissing},
     event::{AttemptOutcome, DeliveryState, End, EventSeq},
     store::{
-        Acceptance, Fate, NewDelivery, Standing, Store,
+        Acceptance, Carried, Fate, NewDelivery, Standing, Store,
         erase::{ErasePage, Erased, Erasure, Person},
     },
 };
@@ -176,6 +176,59 @@ pub(in crate::store) async fn an_attempt_on_its_way_ends_without_a_delivery(home
     assert!(!store.finish(&organisation(), late).await.unwrap());
     let totals = store.totals().await.unwrap();
     assert_eq!((totals.ended[0], totals.ended[6]), (0, 1));
+}
+
+/// Those of an attempt that was on its way when its customer was erased end before the search comes to their event.
+pub(in crate::store) async fn what_ends_as_erased_leaves_no_attempt(home: &dyn Home) {
+    let (store, erasure) = home.open_erasure().await;
+    let mut batch = event(vec![
+        group(1, vec![lonely("ana-1")]),
+        group(2, vec![waiting(1, 0, "ana-1")]),
+    ]);
+    batch.body = "nothing".into();
+    let event = accept(&*store, batch).await;
+    let tried = store.deliveries_of(event).await.unwrap();
+    let [first, second] = [0, 1].map(|place: usize| pos_of(&tried[place]));
+    for pos in [first, second] {
+        let waits = retry(pos, DeliveryState::Waiting);
+        assert!(store.retry(&organisation(), waits).await.unwrap());
+    }
+    let mut end = finish(first, End::Erased);
+    end.customer = None;
+    end.carried = vec![Carried {
+        pos: second,
+        revision: 0,
+        end: End::Erased,
+        reason: None,
+    }];
+    assert!(store.finish(&organisation(), end).await.unwrap());
+    for item in [0, 1] {
+        let attempts = store.attempts_of(event, item, 0).await.unwrap();
+        assert_eq!(attempts, [], "{item}");
+    }
+    assert_eq!(erase(&*erasure, &ana(), true).await, Erased::default());
+}
+
+pub(in crate::store) async fn what_was_tried_and_then_given_up_goes_too(home: &dyn Home) {
+    let (store, hands) = home.open_hands().await;
+    let mut batch = event(vec![
+        group(1, vec![lonely("other-name")]),
+        group(2, vec![waiting(1, 0, "luis")]),
+    ]);
+    batch.body = "nothing".into();
+    let event = accept(&*store, batch).await;
+    let tried = pos_of(&store.deliveries_of(event).await.unwrap()[0]);
+    let waits = retry(tried, DeliveryState::Waiting);
+    assert!(store.retry(&organisation(), waits).await.unwrap());
+    let discarded = hands.discard(vec![tried], None, time(50)).await;
+    assert_eq!(discarded.unwrap(), [tried]);
+    drop((store, hands));
+
+    let (store, erasure) = home.open_erasure().await;
+    let erased = erase(&*erasure, &ana(), false).await;
+    assert_eq!((erased.history, erased.attempts), (1, 1));
+    assert_eq!(store.attempts_of(event, 0, 0).await.unwrap(), []);
+    assert_eq!(erase(&*erasure, &ana(), true).await, Erased::default());
 }
 
 pub(in crate::store) async fn many_events_are_searched_page_by_page(home: &dyn Home) {

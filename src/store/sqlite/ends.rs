@@ -101,6 +101,7 @@ impl Group<'_> {
             None => self.delete(finish.pos.0)?,
         }
         self.write_attempt(&opened, finish.attempt.as_ref())?;
+        self.forget_attempts(&opened, finish.end)?;
         match &finish.customer {
             Some(customer) => self.confirm(organisation, customer, &finish.confirmed)?,
             None if finish.confirmed.is_empty() => {}
@@ -116,11 +117,20 @@ impl Group<'_> {
             };
             let reason = carried.reason.as_deref();
             self.end(finish, carried.pos.0, carried.end, reason, 0)?;
+            self.forget_attempts(&opened, carried.end)?;
             let tally = self.sum.of_source(&opened.source);
             tally.leaves(opened.state);
             tally.ends(carried.end);
         }
         Ok(true)
+    }
+
+    /// Those of whoever is erased go with the delivery: whoever searches for the person later finds it ended.
+    fn forget_attempts(&self, opened: &Opened, end: End) -> Result<(), Fault> {
+        if end == End::Erased {
+            self.delete_attempts(opened.event, opened.item, opened.number)?;
+        }
+        Ok(())
     }
 
     /// Moves a delivery into its history.

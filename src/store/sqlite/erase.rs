@@ -41,8 +41,14 @@ const ENDED: &str = "
     SELECT event, item, number, source, organisation, ?2, ?3, 0 FROM delivery WHERE pos = ?1";
 const DELETE_OPEN: &str = "DELETE FROM delivery WHERE pos = ?1";
 const DELETE_ATTEMPTS: &str = "DELETE FROM attempt WHERE event = ?1 AND item = ?2 AND number = ?3";
-const ENDED_OF: &str =
-    "SELECT item, number FROM history WHERE event = ?1 AND organisation = ?2 AND customer = ?3";
+// What a person gave up has no customer, and may have been tried.
+const ENDED_OF: &str = "
+    SELECT item, number FROM history
+    WHERE event = ?1 AND organisation = ?2
+      AND (customer = ?3
+           OR (customer IS NULL
+               AND EXISTS (SELECT 1 FROM attempt WHERE attempt.event = history.event AND attempt.item = history.item
+                             AND attempt.number = history.number AND attempt.customer = ?3)))";
 /// Ended without a customer: of an event that tells of nobody else it is the person's, also where nobody was found.
 const ENDED_OF_NOBODY: &str = "
     SELECT item, number FROM history WHERE event = ?1 AND organisation = ?2 AND customer IS NULL AND \"end\" <> 'erased'";
@@ -228,10 +234,12 @@ impl Group<'_> {
                 places.push(found?);
             }
         }
+        places.sort_unstable();
+        places.dedup();
         Ok(places)
     }
 
-    fn delete_attempts(&self, event: i64, item: i64, number: i64) -> Result<u64, Fault> {
+    pub(super) fn delete_attempts(&self, event: i64, item: i64, number: i64) -> Result<u64, Fault> {
         let gone = self
             .connection
             .prepare_cached(DELETE_ATTEMPTS)?
