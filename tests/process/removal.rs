@@ -1,6 +1,9 @@
 //! `SIGKILL` in the middle of removing: what is gone is gone, the counts add up, and the next run does the rest. And Ctrl-C.
 
-use std::{process::Stdio, time::Duration};
+use std::{
+    process::Stdio,
+    time::{Duration, Instant},
+};
 
 use axum::{Json, Router, extract::State, routing::post};
 use jiff::SignedDuration;
@@ -23,6 +26,8 @@ use crate::support::{
 const EVENTS: u64 = 1500;
 /// Of these, about the first customer.
 const TO_ERASE: u64 = EVENTS * 2 / 3;
+/// How long it takes until one gives up waiting for the first page.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn setup(quentli: &str) -> Setup {
     Setup::new(quentli)
@@ -64,9 +69,36 @@ async fn totals(gateway: &Gateway) -> Value {
     totals
 }
 
+/// The database file, to look into it and to stop whoever else writes.
+fn open_file(setup: &Setup) -> Connection {
+    let mut file = Connection::open(setup.data().join("gateway.db")).unwrap();
+    file.busy_handler(Some(|_| {
+        std::thread::yield_now();
+        true
+    }))
+    .unwrap();
+    file
+}
+
+fn erased(file: &Connection) -> u64 {
+    let sql = "SELECT count(*) FROM history WHERE \"end\" = 'erased'";
+    let count: i64 = file.query_row(sql, [], |row| row.get(0)).unwrap();
+    count.try_into().unwrap()
+}
+
+/// Waits until more than `before` are erased, or all, and lets nobody write from then on. Gives how many are.
+fn stop_behind_a_page(file: &Connection, before: u64) -> u64 {
+    let began = Instant::now();
+    while erased(file) == before && before < TO_ERASE {
+        assert!(began.elapsed() < PATIENCE, "nothing is erased");
+        std::thread::yield_now();
+    }
+    file.execute_batch("BEGIN IMMEDIATE").unwrap();
+    erased(file)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_while_erasing_the_counts_add_up_and_the_next_run_does_the_rest() {
-    let mut random = StdRng::seed_from_u64(seed("KILL_SEED"));
     let sandbox = Sandbox::new(Settings::default());
     sandbox.fault(Fault::always(Action::CutBefore)).unwrap();
     let quentli = sandbox.start("127.0.0.1:0".parse().unwrap()).await.unwrap();
@@ -74,59 +106,50 @@ async fn killed_while_erasing_the_counts_add_up_and_the_next_run_does_the_rest()
     let gateway = setup.start();
     send(&gateway, ["cus_erased", "cus_other"]).await;
     gateway.kill();
-    let mut erased = Vec::new();
-    for _ in 0..number("REMOVAL_KILLS", 6) {
+    let erase = ["erase", "--customer", "cus_erased", "--admin-listen"];
+    let file = open_file(&setup);
+    let mut counts = vec![0];
+    for turn in 0..number("REMOVAL_KILLS", 6) {
         let gateway = setup.start();
         let admin = gateway.admin_listen.to_string();
-        let arguments = [
-            "erase",
-            "--customer",
-            "cus_erased",
-            "--yes",
-            "--admin-listen",
-            &admin,
-        ];
-        let mut command = setup.command(&arguments);
-        let mut command = command
+        let mut command = setup
+            .command(&[&erase[..], &[&admin, "--yes"]].concat())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let before = erased.last().copied().unwrap_or(0);
-        until("another page to be erased", async || {
-            let now = totals(&gateway).await["ended"]["erased"].as_u64().unwrap();
-            if now > before || now == TO_ERASE {
-                Ok(())
-            } else {
-                Err(now)
-            }
-        })
-        .await;
-        tokio::time::sleep(Duration::from_millis(random.random_range(0..5))).await;
+        let stopped_at = stop_behind_a_page(&file, counts[counts.len() - 1]);
+        // Between two pages, or at once behind one, when the next may be half written.
+        let is_between = turn % 2 == 0;
+        if !is_between {
+            file.execute_batch("ROLLBACK").unwrap();
+        }
         gateway.kill();
+        if is_between {
+            file.execute_batch("ROLLBACK").unwrap();
+        }
         command.wait().unwrap();
+        let count = erased(&file);
+        if is_between {
+            assert_eq!(count, stopped_at);
+        }
         let gateway = setup.start();
         let totals = totals(&gateway).await;
-        erased.push(totals["ended"]["erased"].as_u64().unwrap());
+        assert_eq!(totals["ended"]["erased"], count, "{totals}");
+        counts.push(count);
         gateway.kill();
     }
-    assert!(erased.is_sorted(), "{erased:?}");
-    // On a quick machine all kills may come after the end; then the rest holds all the same.
-    eprintln!("erased after each kill: {erased:?}");
+    assert!(counts.is_sorted(), "{counts:?}");
+    assert!(
+        counts.iter().any(|count| (1..TO_ERASE).contains(count)),
+        "no kill came in the middle: {counts:?}"
+    );
 
     let gateway = setup.start();
     let admin = gateway.admin_listen.to_string();
     let ask = |more: &[&str]| {
-        let arguments = [
-            "erase",
-            "--customer",
-            "cus_erased",
-            "--admin-listen",
-            &admin,
-            "--format",
-            "json",
-        ];
-        let output = setup.run(&[&arguments[..], more].concat());
+        let arguments = [&erase[..], &[&admin, "--format", "json"], more].concat();
+        let output = setup.run(&arguments);
         assert!(output.status.success(), "{output:?}");
         serde_json::from_slice::<Value>(&output.stdout).unwrap()["removed"].clone()
     };
