@@ -21,7 +21,7 @@ mod written;
 
 pub use crate::mapping::{UnreadableSamples, content_type_of};
 pub use file::{ArmError, CheckedSource, LEARNED, Source, SourceFile, kept_headers};
-pub use folder::find_files;
+pub use folder::{find_files, names_in, unknown_silence};
 pub use learned::{ChangeOfSecrets, LearnedSecrets};
 pub use mode::Mode;
 pub use set::{LoadError, Lookup, Set, Sources, Trouble};

@@ -9,7 +9,7 @@ use crate::{
     event::{OrganisationName, ReplicaName},
     notify::{self, Notifications, Poster},
     quentli::{self, ClientSettings},
-    source::{LearnedSecrets, LoadError, Set},
+    source::{LearnedSecrets, LoadError},
     store::{
         Engine, Store, StoreError,
         postgres::{self, PostgresStore},
@@ -95,18 +95,6 @@ pub(super) fn notifications(
     let poster = config.notify.clone().map(Poster::new).transpose();
     let poster = poster.map_err(StartError::Notifications)?;
     Ok(poster.map(|poster| Notifications::new(poster, clock.clone())))
-}
-
-/// Nobody would be told of the silence of a source whose name is a slip.
-pub(super) fn warn_of_unknown_silence(config: &Config, set: &Set) {
-    let watched = config.notify.iter().flat_map(|notify| notify.silent.keys());
-    for name in watched {
-        if let Some(help) = set.unknown(name) {
-            tracing::warn!(
-                "`notify.silent` names `{name}`, and there is no such source, so nobody is told of its silence; {help}"
-            );
-        }
-    }
 }
 
 /// The secrets that senders named before, from the store.

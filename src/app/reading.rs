@@ -10,7 +10,7 @@ use secrecy::SecretString;
 use crate::{
     clock::Clock,
     config::{Config, Environment, SecretError, SecretReference},
-    event::OrganisationName,
+    event::{OrganisationName, SourceName},
     source::{LoadError, Seen, Set, Source},
 };
 
@@ -27,6 +27,8 @@ pub(super) struct Reading {
     organisations: BTreeSet<OrganisationName>,
     has_public_url: bool,
     has_trusted_proxies: bool,
+    /// Sources whose silence somebody is to be told of.
+    watched: BTreeSet<SourceName>,
 }
 
 /// What was read.
@@ -54,6 +56,11 @@ impl Reading {
             organisations: config.organisations.keys().cloned().collect(),
             has_public_url: config.public_url.is_some(),
             has_trusted_proxies: !config.trusted_proxies.is_empty(),
+            watched: config
+                .notify
+                .iter()
+                .flat_map(|notify| notify.silent.keys().cloned())
+                .collect(),
         }
     }
 
@@ -68,6 +75,7 @@ impl Reading {
         for (name, reason) in misfits {
             set.break_source(&name, reason);
         }
+        set.warn_of_silence(&self.watched);
         Ok(set)
     }
 

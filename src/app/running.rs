@@ -84,7 +84,6 @@ pub async fn start(
     let (set, mut seen) = read_set(&reading).await?;
     reading.keep_start(&config, &mut seen);
     say(&set, strictness)?;
-    parts::warn_of_unknown_silence(&config, &set);
     metrics.sources(set.sources(), clock.now());
     metrics.observing(set.observing());
     metrics.secret_ends(set.secret_ends());

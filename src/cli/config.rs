@@ -6,7 +6,10 @@
 )]
 
 use super::{Exit, output};
-use crate::config::{Config, Environment, Flags};
+use crate::{
+    config::{Config, Environment, Flags},
+    source::{names_in, unknown_silence},
+};
 
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct Arguments {
@@ -66,7 +69,18 @@ pub(super) fn run(arguments: &Arguments, environment: &Environment) -> Exit {
             shown.key, shown.value, shown.origin
         ));
     }
+    warn_of_silence(&config);
     Exit::Fine
+}
+
+/// A folder that cannot be read is no matter of the settings; `serve` says so.
+fn warn_of_silence(config: &Config) {
+    let watched = config.notify.iter().flat_map(|notify| notify.silent.keys());
+    if let Ok(known) = names_in(&config.mappings) {
+        for line in unknown_silence(watched, &known) {
+            output::note(&format!("warning: {line}"));
+        }
+    }
 }
 
 /// The configuration, or all its mistakes on the screen.

@@ -12,13 +12,13 @@ use jiff::Timestamp;
 
 use super::{
     file::{ArmError, CheckedSource, Source, SourceFile},
-    folder::is_source_file,
+    folder::{name_of, unknown_silence},
     mode::Mode,
     watch::Seen,
 };
 use crate::{
     config::{Environment, oddity},
-    diag::{Diagnostic, Findings, did_you_mean, render_lines},
+    diag::{Diagnostic, Findings, render_lines},
     event::{MappingHash, OrganisationName, SourceName},
     mapping::UnreadableSamples,
 };
@@ -34,7 +34,7 @@ pub struct Set {
     at: Timestamp,
     sources: BTreeMap<SourceName, Entry>,
     files: BTreeMap<PathBuf, SetFile>,
-    /// What was found in files that receive all the same, one line each.
+    /// What was found in files that receive all the same, and of what is said about them elsewhere; one line each.
     warnings: Vec<String>,
 }
 
@@ -211,12 +211,8 @@ impl Set {
     }
 
     fn put(&mut self, path: PathBuf, seen: Seen, entry: Entry) {
-        let stem = path.file_stem().and_then(|stem| stem.to_str());
         // Of `x.yaml` and `x.yml` only the first has an address; the other is reported.
-        let name = stem
-            .and_then(|stem| stem.parse().ok())
-            .filter(|_| is_source_file(&path));
-        let address = match (name, entry) {
+        let address = match (name_of(&path), entry) {
             (Some(name), entry) => {
                 self.sources.insert(SourceName::clone(&name), entry);
                 Address::Of(name)
@@ -274,14 +270,10 @@ impl Set {
         })
     }
 
-    /// What is perhaps meant by a name that no source has, whether it receives or not.
-    pub fn unknown(&self, name: &SourceName) -> Option<String> {
-        let known: BTreeSet<&SourceName> = self.sources.keys().collect();
-        let help = || {
-            did_you_mean(name.as_str(), known.iter().map(|name| name.as_str()))
-                .unwrap_or_else(|| "it takes the names of source files".to_owned())
-        };
-        (!known.contains(name)).then(help)
+    /// Warns of those of these that no source is, whether it receives or not.
+    pub fn warn_of_silence(&mut self, watched: &BTreeSet<SourceName>) {
+        let known = self.sources.keys().cloned().collect();
+        self.warnings.extend(unknown_silence(watched, &known));
     }
 
     /// The sources that receive and send nothing.

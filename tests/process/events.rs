@@ -357,15 +357,27 @@ async fn what_can_only_be_a_slip_is_no_empty_list() {
 }
 
 #[test]
-fn a_watch_over_the_silence_of_nobody_is_warned_of_at_the_start() {
-    let gateway = Setup::new("http://127.0.0.1:9")
+fn a_watch_over_the_silence_of_nobody_is_warned_of_wherever_it_is_read() {
+    let setup = Setup::new("http://127.0.0.1:9")
         .source("school", SOURCE_FILE)
         .variable(SECRET_VARIABLE, SECRET)
-        .settings("notify: {url: 'https://hooks.example.com/x', silent: {schol: 24h}}\n")
-        .start();
-    let log = gateway.log().join("\n");
-    assert!(
-        log.contains("`notify.silent` names `schol`") && log.contains("did you mean `school`?"),
-        "{log}"
-    );
+        .settings(
+            "notify: {url: 'https://hooks.example.com/x', silent: {schol: 24h, school: 24h}}\n",
+        );
+    let gateway = setup.start();
+    let admin = gateway.admin_listen.to_string();
+    let said = |arguments: &[&str]| {
+        let output = setup.run(arguments);
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    for (place, said) in [
+        ("config", said(&["config"])),
+        ("start", gateway.log().join("\n")),
+        ("reload", said(&["reload", "--admin-listen", &admin])),
+    ] {
+        let warning = "`notify.silent` names `schol`";
+        assert_eq!(said.matches(warning).count(), 1, "{place}: {said}");
+        assert!(said.contains("did you mean `school`?"), "{place}: {said}");
+    }
 }

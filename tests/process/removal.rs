@@ -27,7 +27,7 @@ const EVENTS: u64 = 1500;
 /// Of these, about the first customer.
 const TO_ERASE: u64 = EVENTS * 2 / 3;
 /// How long it takes until one gives up waiting for the first page.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 fn setup(quentli: &str) -> Setup {
     Setup::new(quentli)
