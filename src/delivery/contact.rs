@@ -24,20 +24,27 @@ pub(super) fn may_be_conflict(delivery: &Delivery, refusal: &CallError) -> bool 
         && refusal.status == Some(400)
 }
 
-/// What a person finds of the fields that were left out.
-pub(super) fn left_out(patch: Patch, refusal: &CallError) -> LeftOut {
+/// What a person finds of the fields that were left out. Nothing is sent of the rest where Quentli has it already.
+pub(super) fn left_out(patch: Patch, refusal: &CallError, is_rest_sent: bool) -> LeftOut {
     let fields: Vec<&str> = patch.fields().map(|(field, _)| field.as_str()).collect();
     let fields = fields.join(", ");
+    let (message, warning) = if is_rest_sent {
+        (
+            format!("Quentli took the update without {fields} only; with them it said: {refusal}"),
+            format!("sent without {fields}, which Quentli did not take; they wait for a person"),
+        )
+    } else {
+        (
+            format!("Quentli has all of the update but {fields}; of them it said: {refusal}"),
+            format!("Quentli did not take {fields}; they wait for a person"),
+        )
+    };
     LeftOut {
         reason: DeadReason {
             code: "conflict",
-            message: format!(
-                "Quentli took the update without {fields} only; with them it said: {refusal}"
-            ),
+            message,
         },
-        warning: format!(
-            "sent without {fields}, which Quentli did not take; they wait for a person"
-        ),
+        warning,
         patch,
     }
 }
@@ -85,7 +92,7 @@ impl Attempt {
             is_sent,
             shares: std::mem::take(&mut selection.shares),
             confirmed: selection.confirmed(self.context.clock.now()),
-            left_out: Some(left_out(taken, &refusal)),
+            left_out: Some(left_out(taken, &refusal, is_sent)),
         })
     }
 }

@@ -50,6 +50,24 @@ impl Account<'_> {
             .saturating_add(self.delivery.attempts)
             .saturating_add(1)
     }
+
+    fn attempt(&self, outcome: AttemptOutcome, message: Option<String>) -> Attempt {
+        Attempt {
+            number: self.number(),
+            at: self.at,
+            took: self.took,
+            status: self.error.and_then(|error| error.status),
+            outcome,
+            message,
+            customer: self.customer.clone(),
+        }
+    }
+
+    /// What Quentli said of the fields that it did not take.
+    fn of_left_out(&self) -> Option<String> {
+        let left_out = self.left_out.as_ref();
+        left_out.map(|left_out| left_out.reason.message.clone())
+    }
 }
 
 /// What follows for the lane.
@@ -98,15 +116,7 @@ impl Context {
         }
         let delivery = account.delivery;
         let kind = account.error.map(|error| error.kind);
-        let attempt = |outcome, message| Attempt {
-            number: account.number(),
-            at: account.at,
-            took: account.took,
-            status: account.error.and_then(|error| error.status),
-            outcome,
-            message,
-            customer: account.customer.clone(),
-        };
+        let attempt = |outcome, message| account.attempt(outcome, message);
         let trouble = account.error.map(|error| match account.refused_with {
             0 => error.to_string(),
             others => format!(
@@ -115,13 +125,7 @@ impl Context {
         });
         match decision {
             Decision::Deliver => {
-                let attempt = Some(attempt(
-                    AttemptOutcome::Delivered,
-                    account
-                        .left_out
-                        .as_ref()
-                        .map(|left| left.reason.message.clone()),
-                ));
+                let attempt = Some(attempt(AttemptOutcome::Delivered, account.of_left_out()));
                 let was_open = self.finish(&account, End::Delivered, None, attempt).await?;
                 self.count(AttemptOutcome::Delivered, kind);
                 self.say(&account, End::Delivered.as_str());
@@ -184,7 +188,7 @@ impl Context {
         }
     }
 
-    /// Ends a delivery for which nothing was sent.
+    /// Ends a delivery by which nothing was changed. Where fields of it were sent and not taken, that was an attempt.
     pub(super) async fn end(
         &self,
         account: Account<'_>,
@@ -202,7 +206,13 @@ impl Context {
             outcome = end.as_str(),
             "delivery ended without a change"
         );
-        let was_open = self.finish(&account, end, reason, None).await?;
+        let refused = account.of_left_out();
+        let attempt = refused.map(|said| account.attempt(AttemptOutcome::Dead, Some(said)));
+        let was_attempt = attempt.is_some();
+        let was_open = self.finish(&account, end, reason, attempt).await?;
+        if was_attempt {
+            self.count(AttemptOutcome::Dead, Some(CallErrorKind::Refused));
+        }
         Ok(ended(was_open))
     }
 

@@ -125,7 +125,7 @@ impl Attempt {
             if taken.is_empty() {
                 return Ok(Err(refusal.clone()));
             }
-            left = Some(left_out(taken, refusal));
+            left = Some(left_out(taken, refusal, true));
         }
         let creation = Creation::of(&newcomer);
         let lane = self.turn.lane;

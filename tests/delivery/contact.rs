@@ -3,8 +3,8 @@
 use quentli_gateway::{
     customer::{CustomerReference, FindBy, OnConflict, OnMissing, Patch},
     event::{
-        DedupKey, DeliveryPos, End, EventSeq, MappingHash, NewerData, OrganisationName, Redelivery,
-        SourceName,
+        AttemptOutcome, DedupKey, DeliveryPos, End, EventSeq, MappingHash, NewerData,
+        OrganisationName, Redelivery, SourceName,
     },
     sandbox::{Action, Fault},
     store::{DeliveryRecord, Fate, Finish, NewDelivery, NewGroup, OpenFilter, Remapping, Standing},
@@ -98,6 +98,28 @@ async fn a_system_that_sends_whole_records_leaves_one_for_a_person() {
     let totals = world.totals().await;
     assert_eq!(totals.dead, 1);
     assert_eq!(totals.created, 1 + totals.ended.iter().sum::<u64>());
+}
+
+/// Quentli was asked, and said no: a person must find that, also where there was no rest to send.
+#[tokio::test]
+async fn the_refusal_is_written_down_where_quentli_has_the_rest_already() {
+    let mut world = World::with_customers(&["ana", "eva"]).await;
+    let first = world.accept(sibling(&json!({"name": "Ana"}))).await;
+    world.wait_for(first, "delivered").await;
+    let event = world.accept(sibling(&json!({"name": "Ana"}))).await;
+    world.wait_for(event, "unchanged").await;
+    let attempts = world.attempts(event).await;
+    assert_eq!(attempts.len(), 1, "{attempts:?}");
+    assert_eq!(attempts[0].outcome, AttemptOutcome::Dead);
+    assert_eq!(attempts[0].customer, Some("cus-ana".parse().unwrap()));
+    let message = attempts[0].message.as_ref().unwrap();
+    assert!(message.contains("all of the update but email"), "{message}");
+    let record = &records(&world, event).await[0];
+    assert_eq!(record.attempts, 1);
+    assert!(
+        record.warnings[0].contains("did not take email"),
+        "{record:?}"
+    );
 }
 
 #[tokio::test]
