@@ -57,6 +57,8 @@ const UPSERT_ATTEMPT: &str = "
       at = excluded.at, took = excluded.took, status = excluded.status, outcome = excluded.outcome,
       message = excluded.message, customer = excluded.customer";
 
+const FORGET_ATTEMPTS: &str = "DELETE FROM attempt WHERE event = $1 AND item = $2 AND number = $3";
+
 impl Step {
     /// Whether there was such an open delivery; if not, nothing changes but what is in doubt.
     pub(super) async fn finish(
@@ -82,6 +84,7 @@ impl Step {
             None => self.delete(finish.pos.0).await?,
         }
         self.write_attempt(&opened, finish.attempt.as_ref()).await?;
+        self.forget_attempts(&opened, finish.end).await?;
         match &finish.customer {
             Some(customer) => {
                 self.confirm(organisation, customer, &finish.confirmed)
@@ -101,11 +104,24 @@ impl Step {
             let reason = carried.reason.as_deref();
             self.end(finish, carried.pos.0, carried.end, reason, 0)
                 .await?;
+            self.forget_attempts(&opened, carried.end).await?;
             let tally = self.of_source(&opened.source);
             tally.leaves(opened.state);
             tally.ends(carried.end);
         }
         Ok(true)
+    }
+
+    /// Those of whoever is erased go with the delivery: whoever searches for the person later finds it ended.
+    async fn forget_attempts(&self, opened: &Opened, end: End) -> Result<(), Fault> {
+        if end == End::Erased {
+            self.execute(
+                FORGET_ATTEMPTS,
+                &[&opened.event, &opened.item, &opened.number],
+            )
+            .await?;
+        }
+        Ok(())
     }
 
     /// Moves a delivery into its history.

@@ -55,11 +55,16 @@ const END_OPEN: &str = r#"
       SELECT event, item, number, source, organisation, $2::text, $3::bigint, 0 FROM gone)
     SELECT event, item, number, source, state FROM gone"#;
 
-// Ended without a customer: of an event that tells of nobody else it is the person's, also where nobody was found.
+// Ended without a customer: of an event that tells of nobody else it is the person's, also where nobody was found. What a
+// person gave up has no customer, and may have been tried.
 const DELETE_ENDED: &str = r#"
     DELETE FROM history USING unnest($1::bigint[], $2::boolean[]) AS given (event, is_single)
     WHERE history.event = given.event AND organisation = $3
-      AND (customer = $4 OR (given.is_single AND customer IS NULL AND "end" <> 'erased'))
+      AND (customer = $4
+           OR (customer IS NULL AND "end" <> 'erased'
+               AND (given.is_single
+                    OR EXISTS (SELECT 1 FROM attempt WHERE attempt.event = history.event AND attempt.item = history.item
+                                 AND attempt.number = history.number AND attempt.customer = $4))))
     RETURNING history.event, item, number"#;
 
 const DELETE_ATTEMPTS: &str = "
