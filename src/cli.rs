@@ -15,6 +15,7 @@ mod explain;
 mod forget_secret;
 mod functions;
 mod healthcheck;
+mod migrate_store;
 mod new;
 mod newest;
 mod notify;
@@ -147,6 +148,8 @@ enum Command {
     Sandbox(sandbox::Arguments),
     /// Show the whole way of an event: sandbox, gateway and signed events from four systems
     Demo(crate::demo::Arguments),
+    /// Move the store of the data directory into a PostgreSQL database that several gateways share
+    MigrateStore(migrate_store::Arguments),
     /// Ask a running gateway whether it is ready; for container health checks
     Healthcheck(healthcheck::Arguments),
 }
@@ -196,6 +199,7 @@ pub fn main() -> ExitCode {
         Command::Send(arguments) => block_on(send::run(*arguments, environment)),
         Command::Sandbox(arguments) => block_on(sandbox::run(arguments)),
         Command::Demo(arguments) => block_on(crate::demo::run(arguments)),
+        Command::MigrateStore(arguments) => block_on(migrate_store::run(arguments, environment)),
         Command::Healthcheck(arguments) => block_on(healthcheck::run(arguments, environment)),
     };
     ExitCode::from(exit.code())

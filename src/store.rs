@@ -33,6 +33,7 @@ pub mod erase;
 mod hands;
 mod health;
 mod leases;
+pub mod moving;
 mod observed;
 mod refused;
 mod requests;

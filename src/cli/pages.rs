@@ -50,16 +50,26 @@ impl Interrupts {
         part: &str,
     ) -> Result<Option<Value>, Exit> {
         let post = operators.post(path, wish, part);
-        tokio::pin!(post);
+        match self.during(post).await {
+            Some(answer) => answer.map(Some),
+            None => {
+                output::note("stopped; what became of the last page is not known");
+                Ok(None)
+            }
+        }
+    }
+
+    /// Does a page of work; `None` when it was interrupted at once, and what became of it is not known.
+    pub(super) async fn during<T>(&mut self, page: impl Future<Output = T>) -> Option<T> {
+        tokio::pin!(page);
         loop {
-            // Both are cancel-safe: the request goes on until it is dropped.
+            // Both are cancel-safe: the work goes on until it is dropped.
             tokio::select! {
-                answer = &mut post => return answer.map(Some),
+                done = &mut page => return Some(done),
                 heard = &mut self.pressed => {
                     self.pressed = Box::pin(tokio::signal::ctrl_c());
                     if heard.is_err() || self.is_stopping {
-                        output::note("stopped; what became of the last page is not known");
-                        return Ok(None);
+                        return None;
                     }
                     self.is_stopping = true;
                     output::note("stopping after this page; press Ctrl-C again to stop at once");

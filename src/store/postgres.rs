@@ -92,6 +92,7 @@ mod requests;
 mod secrets;
 mod session;
 mod tally;
+pub(super) mod target;
 mod upkeep;
 mod writer;
 

@@ -27,6 +27,7 @@ mod look;
 mod migrations;
 mod observed;
 mod open;
+pub(super) mod origin;
 mod queue;
 mod reader;
 mod refused;

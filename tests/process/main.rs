@@ -15,6 +15,7 @@ mod events;
 mod explain;
 mod first_load;
 mod kill;
+mod migrate_store;
 mod new;
 mod presets;
 mod privacy;
@@ -26,6 +27,9 @@ mod send;
 mod stop;
 mod verify;
 
+#[path = "../../src/store/postgres/tests/server.rs"]
+#[expect(dead_code, reason = "other tests use the rest")]
+mod postgres;
 #[path = "../support/schema.rs"]
 mod schema;
 #[path = "../support/support.rs"]

@@ -7,6 +7,8 @@ use std::{fmt, net::IpAddr, path::PathBuf, str::FromStr as _};
 
 use tokio_postgres::config::{Config, Host, SslMode, TargetSessionAttrs};
 
+use super::connect::APPLICATION;
+
 /// How the way to the server is protected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Tls {
@@ -97,7 +99,7 @@ impl PostgresAddress {
             })
             // Of several hosts, the one that can be written to: after a failover that is another one.
             .target_session_attrs(TargetSessionAttrs::ReadWrite)
-            .application_name("quentli-gateway");
+            .application_name(APPLICATION);
         Ok(Self { config, tls })
     }
 

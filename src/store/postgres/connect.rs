@@ -17,11 +17,14 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::{
     address::{PostgresAddress, Tls},
     fault::told,
-    migrations,
+    migrations, target,
 };
 
 /// Everything of ours lies in a schema of its own, so a database can be shared.
 pub(super) const SCHEMA: &str = "quentli_gateway";
+
+/// What a gateway calls itself where the server lists its sessions.
+pub(super) const APPLICATION: &str = "quentli-gateway";
 
 /// The first release with everything that is used; older ones are not maintained any more (postgresql.org/support/versioning).
 const OLDEST: i32 = 140_000;
@@ -88,6 +91,10 @@ pub enum OpenError {
         database: String,
         what: &'static str,
     },
+    #[error(
+        "a store is on its way to the database {database}; run `quentli-gateway migrate-store` where that store is until it is through"
+    )]
+    Moving { database: String },
     #[error("the tables could not be brought to the newest format ({what})")]
     Migration { what: String },
 }
@@ -224,7 +231,23 @@ pub(super) async fn prepare(
         .await
         .map_err(|error| refused(&database, &error))?;
     is_fit(&client, &database, durability).await?;
-    migrations::run(&client, &database).await
+    migrations::run(&client, &database).await?;
+    // Under the same session from which a move that begins later sees that somebody is here.
+    target::is_whole(&client, &database).await
+}
+
+/// One connection at a time to a server that is fit. Nothing is changed there.
+pub(super) async fn fit(
+    address: &PostgresAddress,
+    durability: Durability,
+) -> Result<Pool, OpenError> {
+    let database = address.told();
+    let pool = pool(address, 1)?;
+    let client = pool.get().await;
+    let client = client.map_err(|error| refused(&database, &error))?;
+    is_fit(&client, &database, durability).await?;
+    drop(client);
+    Ok(pool)
 }
 
 async fn is_fit(client: &Object, database: &str, durability: Durability) -> Result<(), OpenError> {
@@ -265,7 +288,7 @@ async fn is_fit(client: &Object, database: &str, durability: Durability) -> Resu
 }
 
 /// Why there is no connection.
-fn refused(database: &str, error: &PoolError) -> OpenError {
+pub(super) fn refused(database: &str, error: &PoolError) -> OpenError {
     let database = database.to_owned();
     let pooler = |database| OpenError::Pooler {
         database,

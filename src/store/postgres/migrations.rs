@@ -23,7 +23,7 @@ const STEPS: [Format; 1] = [Format {
 }];
 
 /// Of the lock that lets one replica at a time migrate: "QGAT".
-const LOCK: i64 = 0x5147_4154;
+pub(super) const LOCK: i64 = 0x5147_4154;
 
 /// The format that this release reads and writes.
 pub(super) fn newest() -> i64 {
@@ -117,7 +117,7 @@ async fn steps(client: &Object) -> Result<(), Trouble> {
     Ok(())
 }
 
-fn refused(error: &tokio_postgres::Error, database: &str) -> OpenError {
+pub(super) fn refused(error: &tokio_postgres::Error, database: &str) -> OpenError {
     let Some(refusal) = error.as_db_error() else {
         return OpenError::Unreachable {
             database: database.to_owned(),

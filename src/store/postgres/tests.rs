@@ -5,6 +5,7 @@ mod opening;
 mod plans;
 mod removing;
 mod server;
+mod target;
 
 use super::*;
 use crate::store::{LeaseName, Leases as _};

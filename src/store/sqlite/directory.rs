@@ -11,7 +11,7 @@ use rustix::fs::FlockOperation;
 
 use super::open::OpenError;
 
-const DATABASE: &str = "gateway.db";
+pub(super) const DATABASE: &str = "gateway.db";
 const LOCK: &str = "gateway.lock";
 
 /// A data directory that this process holds alone, until it is dropped.

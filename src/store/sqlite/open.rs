@@ -8,7 +8,7 @@ use std::{
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::migrations;
+use super::{migrations, origin};
 use crate::clock::Clock;
 
 /// The first release without the fault in resetting the write-ahead log (sqlite.org/wal.html#walresetbug).
@@ -72,6 +72,20 @@ pub enum OpenError {
         path: PathBuf,
         source: rusqlite::Error,
     },
+    #[error(
+        "the store of {path} was moved to the database {to}; start the gateway with that database (`database`), or, to go back to \
+         this file on purpose, read \"From one machine to several\" in docs/OPERATIONS.md first",
+        path = path.display()
+    )]
+    Moved { path: PathBuf, to: String },
+    #[error(
+        "the store of {path} is on its way to the database {to}; run `quentli-gateway migrate-store` again, which does the rest, or \
+         `quentli-gateway migrate-store --undo` to stay with this file",
+        path = path.display()
+    )]
+    Moving { path: PathBuf, to: String },
+    #[error("there is no store in {path}; name the gateway's data directory with `--data`", path = path.display())]
+    Missing { path: PathBuf },
     #[error("could not start the thread {name} of the store")]
     Thread {
         name: &'static str,
@@ -80,7 +94,7 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    fn sqlite(what: &'static str, path: &Path) -> impl FnOnce(rusqlite::Error) -> Self {
+    pub(super) fn sqlite(what: &'static str, path: &Path) -> impl FnOnce(rusqlite::Error) -> Self {
         let path = path.to_owned();
         move |source| match source.sqlite_error_code() {
             Some(ErrorCode::NotADatabase) => Self::NotOurs { path },
@@ -94,8 +108,20 @@ impl OpenError {
     }
 }
 
-/// The connection that writes, on a sound file of the newest format.
+/// The connection that writes, on a sound file of the newest format whose store did not go elsewhere.
 pub(super) fn writer(path: &Path, busy: Duration, clock: &Clock) -> Result<Connection, OpenError> {
+    let connection = newest(path, busy, clock)?;
+    let mark = origin::mark(&connection).map_err(OpenError::sqlite("read", path))?;
+    let path = path.to_owned();
+    match mark {
+        None => Ok(connection),
+        Some(mark) if mark.has_ended => Err(OpenError::Moved { path, to: mark.to }),
+        Some(mark) => Err(OpenError::Moving { path, to: mark.to }),
+    }
+}
+
+/// The same, wherever the store went.
+pub(super) fn newest(path: &Path, busy: Duration, clock: &Clock) -> Result<Connection, OpenError> {
     if rusqlite::version_number() < OLDEST_SQLITE {
         return Err(OpenError::OldSqlite {
             found: rusqlite::version(),
@@ -132,6 +158,13 @@ pub(super) fn reader(path: &Path, busy: Duration) -> Result<Connection, OpenErro
         Ok(connection)
     };
     open().map_err(OpenError::sqlite("open for reading", path))
+}
+
+/// A connection that reads whatever format of ours the file has.
+pub(super) fn looker(path: &Path, busy: Duration) -> Result<Connection, OpenError> {
+    let connection = reader(path, busy)?;
+    identify(&connection, path)?;
+    Ok(connection)
 }
 
 /// Refuses files of other programs and of newer releases, before anything is changed in them.

@@ -319,3 +319,16 @@ CREATE TABLE erased (
   at           timestamptz NOT NULL,
   PRIMARY KEY (organisation, customer)
 );
+
+-- A store that is being moved here, or was. One row at most; no gateway works with the tables while `finished_at` is NULL.
+CREATE TABLE moving (
+  id          smallint PRIMARY KEY CHECK (id = 1),
+  store       bytea NOT NULL,       -- which store it is, over all moves
+  token       bytea NOT NULL,       -- of this one move
+  release     text NOT NULL,
+  part        text NOT NULL,        -- the table it is at; empty after the last
+  after       text,                 -- the key of the last row of it that is here
+  rows        bigint NOT NULL,
+  began_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
+  finished_at timestamptz
+);
