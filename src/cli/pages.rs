@@ -50,13 +50,11 @@ impl Interrupts {
         part: &str,
     ) -> Result<Option<Value>, Exit> {
         let post = operators.post(path, wish, part);
-        match self.during(post).await {
-            Some(answer) => answer.map(Some),
-            None => {
-                output::note("stopped; what became of the last page is not known");
-                Ok(None)
-            }
-        }
+        let Some(answer) = self.during(post).await else {
+            output::note("stopped; what became of the last page is not known");
+            return Ok(None);
+        };
+        answer.map(Some)
     }
 
     /// Does a page of work; `None` when it was interrupted at once, and what became of it is not known.

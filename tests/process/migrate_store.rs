@@ -299,6 +299,21 @@ async fn killed_at_any_page_a_move_goes_on_and_all_of_the_store_is_there() {
     assert_eq!(code, Some(0), "{messages}");
     assert!(messages.contains("already"), "{messages}");
 
+    // Killed between closing the file and opening the database, and before both.
+    let sql = "UPDATE quentli_gateway.moving SET finished_at = NULL";
+    for has_ended in [true, false] {
+        place.database().await.batch_execute(sql).await.unwrap();
+        if !has_ended {
+            let file = place.file();
+            file.execute("UPDATE moved SET ended_at = NULL", [])
+                .unwrap();
+        }
+        assert!(place.open().await.unwrap_err().contains("is on its way"));
+        let (code, messages) = place.run(&[]);
+        assert_eq!(code, Some(0), "{messages}");
+        assert!(refusal(&place.setup).contains("was moved to the database"));
+    }
+
     let store = place.open().await.unwrap();
     let there = store.totals().await.unwrap();
     assert_eq!(there.waiting, WAITING);

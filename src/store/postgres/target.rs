@@ -186,9 +186,11 @@ impl Target {
         }
         if page.rows > 0 {
             let columns: Vec<Array<'_>> = page.columns.iter().map(array).collect();
-            let columns: Vec<&(dyn ToSql + Sync)> =
-                columns.iter().map(|column| &**column as _).collect();
-            step.execute(&insert_sql(page.table), &columns).await?;
+            let mut given: Vec<&(dyn ToSql + Sync)> = Vec::with_capacity(columns.len());
+            for column in &columns {
+                given.push(&**column);
+            }
+            step.execute(&insert_sql(page.table), &given).await?;
         }
         step.commit().await?;
         Ok(())

@@ -5,6 +5,7 @@ mod archive;
 mod contract;
 mod erase;
 mod file;
+mod origin;
 mod trouble;
 
 use std::{path::Path, time::Duration};

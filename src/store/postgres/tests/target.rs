@@ -15,18 +15,13 @@ async fn the_list_of_a_move_names_every_table_and_column() {
     let client = server::client(&database.server.url(&database.name)).await;
     let sql = "SELECT table_name::text, column_name::text, data_type::text FROM information_schema.columns
                WHERE table_schema = 'quentli_gateway' ORDER BY 1, 2";
-    let found: Vec<(String, String, String)> = client
-        .query(sql, &[])
-        .await
-        .unwrap()
-        .iter()
-        .map(|row| (row.get(0), row.get(1), row.get(2)))
-        .filter(|(table, ..)| {
-            let table = table.as_str();
-            !OF_REPLICAS.contains(&table) && !OF_THE_DATABASE.contains(&table)
-        })
-        .map(|(table, column, sql)| (table, column, sql.replace("smallint", "bigint")))
-        .collect();
+    let mut found: Vec<[String; 3]> = Vec::new();
+    for row in client.query(sql, &[]).await.unwrap() {
+        let [table, column, sql]: [String; 3] = [0, 1, 2].map(|at| row.get(at));
+        if !OF_REPLICAS.contains(&&*table) && !OF_THE_DATABASE.contains(&&*table) {
+            found.push([table, column, sql.replace("smallint", "bigint")]);
+        }
+    }
     let mut listed = Vec::new();
     for table in &TABLES {
         for (column, kind) in table.columns {
@@ -36,14 +31,10 @@ async fn the_list_of_a_move_names_every_table_and_column() {
                 Kind::Bytes => "bytea",
                 Kind::Flag => "boolean",
             };
-            listed.push((table.name.to_owned(), (*column).to_owned(), sql.to_owned()));
+            listed.push([table.name, column, sql].map(str::to_owned));
         }
         if let Some((column, _)) = table.added {
-            listed.push((
-                table.name.to_owned(),
-                column.to_owned(),
-                "bigint".to_owned(),
-            ));
+            listed.push([table.name, column, "bigint"].map(str::to_owned));
         }
     }
     listed.sort();
