@@ -109,6 +109,9 @@ impl Target {
     }
 
     /// How the database stands to a move of this store. Nothing is changed.
+    ///
+    /// # Errors
+    /// As of [`Target::begin`].
     pub(in crate::store) async fn standing(
         &self,
         store: &[u8; 32],
@@ -122,7 +125,6 @@ impl Target {
         if has_tables != Some(true) {
             return Ok(Standing::Empty);
         }
-        in_use(&session).await?;
         standing(&session, store).await
     }
 
@@ -138,7 +140,6 @@ impl Target {
         let step = self.patient_step().await?;
         let lock = format!("SELECT pg_advisory_xact_lock({})", migrations::LOCK);
         step.session().run(&lock).await?;
-        in_use(step.session()).await?;
         let standing = standing(step.session(), &identity.store).await?;
         match &standing {
             Standing::Begun { token, .. } if *token == identity.token => return Ok(standing),
@@ -284,10 +285,18 @@ async fn standing(session: &Session, store: &[u8; 32]) -> Result<Standing, Targe
     let sql =
         "SELECT store, token, release, part, after, rows, finished_at IS NOT NULL FROM moving";
     let Some(row) = session.query_opt(sql, &[]).await? else {
+        is_unused(session).await?;
         is_empty(session).await?;
         return Ok(Standing::Empty);
     };
-    let (is_finished, is_same) = (row.try_get(6)?, row.try_get::<_, &[u8]>(0)? == store);
+    let (is_finished, is_same) = (
+        row.try_get::<_, bool>(6)?,
+        row.try_get::<_, &[u8]>(0)? == store,
+    );
+    // Once it is through, gateways are meant to.
+    if !is_finished {
+        is_unused(session).await?;
+    }
     let token = <[u8; 16]>::try_from(row.try_get::<_, &[u8]>(1)?).ok();
     match (is_finished, is_same, token) {
         (true, true, Some(token)) => Ok(Standing::Finished { token }),
@@ -323,7 +332,7 @@ async fn is_empty(session: &Session) -> Result<(), TargetError> {
 }
 
 /// Refuses a database that gateways work with, or will again when they reach it.
-async fn in_use(session: &Session) -> Result<(), TargetError> {
+async fn is_unused(session: &Session) -> Result<(), TargetError> {
     let sql = "
         SELECT greatest(
           (SELECT count(*) FROM replica WHERE expires_at > clock_timestamp()),

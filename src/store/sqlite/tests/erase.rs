@@ -38,7 +38,7 @@ enum Does {
 }
 
 /// Every table. A new one needs a word here, and perhaps some work in `erase`.
-const TABLES: [(&str, Does); 20] = [
+const TABLES: [(&str, Does); 21] = [
     ("applied", Does::Removes),
     ("applied_version", Does::Removes),
     ("attempt", Does::Removes),
@@ -54,6 +54,7 @@ const TABLES: [(&str, Does); 20] = [
     ("history", Does::Removes),
     ("learned_secret", Does::Nothing("of senders")),
     ("meta", Does::Nothing("numbers and a key")),
+    ("moved", Does::Nothing("where the store went")),
     ("observed", Does::Removes),
     ("pause", Does::Nothing("what operators stopped, and why")),
     (
