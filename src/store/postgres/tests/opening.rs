@@ -171,7 +171,7 @@ async fn tls_checks_the_authority_and_the_name() {
     assert!(said.starts_with("TLS to the database"), "{said}");
 }
 
-/// A PgBouncer in front of a server; it ends with this.
+/// A `PgBouncer` in front of a server; it ends with this.
 struct Pooler {
     child: std::process::Child,
     port: u16,
