@@ -154,12 +154,14 @@ async fn a_customer_who_was_missing_is_looked_for_as_long_as_the_first_time() {
         .await;
     world.until_attempts(event, 1).await;
     world.clock.advance(missing_for);
-    world.wait_for(event, "dead customer-not-found").await;
+    world
+        .drive_for(event, "dead customer-not-found", MINUTE)
+        .await;
     world.redeliver(&[event], NewerData::Kept).await;
     world.wait_for(event, "looking").await;
     world.add_customer("ana");
     world.clock.advance(missing_for / 2);
-    world.wait_for(event, "delivered").await;
+    world.drive_for(event, "delivered", MINUTE).await;
 }
 
 #[tokio::test]
@@ -419,7 +421,9 @@ async fn time_paused_counts_against_no_patience() {
             })
             .await;
         world.clock.advance(missing_for * 2);
-        world.wait_for(event, "dead customer-not-found").await;
+        world
+            .drive_for(event, "dead customer-not-found", MINUTE)
+            .await;
     }
 }
 

@@ -80,7 +80,11 @@ async fn whatever_goes_wrong(merge_most: u32, seed: u64) -> World {
 
     let totals = world.totals().await;
     assert_eq!(totals.created, 300);
-    let through = ended(&totals, End::Delivered) + ended(&totals, End::Superseded);
+    // Of a batch that met trouble the last goes by itself first, and what it set overtakes the others.
+    let through: u64 = [End::Delivered, End::Superseded, End::Stale]
+        .map(|end| ended(&totals, end))
+        .iter()
+        .sum();
     assert_eq!(through, 300, "{totals:?}");
     let mut applied: HashMap<String, Vec<u64>> = HashMap::new();
     for change in world.changes().iter().filter(|change| change.applied) {
@@ -92,9 +96,7 @@ async fn whatever_goes_wrong(merge_most: u32, seed: u64) -> World {
     }
     for (username, number) in last {
         let numbers = &applied[&id_of(username)];
-        // A batch that met trouble again and again is sent once more from its beginning.
-        let is_sorted = merge_most > 1 || numbers.is_sorted();
-        assert!(is_sorted, "{username}: {numbers:?}");
+        assert!(numbers.is_sorted(), "{username}: {numbers:?}");
         assert_eq!(numbers.last(), Some(&number), "{username}");
     }
     world

@@ -295,6 +295,24 @@ impl World {
         assert!(reached.is_ok(), "waited for `{standing}`, it is `{last}`");
     }
 
+    /// The same while time passes in steps: an attempt may be written down before its lane's next turn is set, so one step
+    /// of the clock may come too early.
+    pub(crate) async fn drive_for(&self, event: EventSeq, standing: &str, step: Duration) {
+        let mut last = String::new();
+        let reached = tokio::time::timeout(PATIENCE, async {
+            loop {
+                last = self.standing(event).await;
+                if last.starts_with(standing) {
+                    return;
+                }
+                self.clock.advance(step);
+                tokio::time::sleep(GLANCE).await;
+            }
+        });
+        let reached = reached.await;
+        assert!(reached.is_ok(), "drove on for `{standing}`, it is `{last}`");
+    }
+
     /// Waits until a delivery has so many attempts written down.
     pub(crate) async fn until_attempts(&self, event: EventSeq, attempts: usize) {
         let reached = tokio::time::timeout(PATIENCE, async {
@@ -305,8 +323,7 @@ impl World {
         assert!(reached.await.is_ok(), "waited for {attempts} attempts");
     }
 
-    /// The same while time passes: an attempt may be written down before its lane's next turn is set, so one step of the
-    /// clock may come too early.
+    /// The same while time passes, as [`World::drive_for`].
     pub(crate) async fn drive_until_attempts(&self, event: EventSeq, attempts: usize) {
         let reached = tokio::time::timeout(PATIENCE, async {
             while self.attempts(event).await.len() < attempts {
