@@ -1,4 +1,4 @@
-//! What a gateway that has ended left on disk: what it accepted, in which order, and what became of it.
+//! What gateways left in their store: what it accepted, in which order, and what became of it.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -6,7 +6,7 @@ use quentli_gateway::{
     clock::Clock,
     event::{End, EventSeq},
     store::{
-        Standing, Store as _, Totals,
+        Standing, Store, Totals,
         sqlite::{SqliteOptions, SqliteStore},
     },
 };
@@ -46,6 +46,13 @@ impl Accepted {
 impl Account {
     pub(crate) async fn read(data: &Path, clock: &Clock) -> Self {
         let store = SqliteStore::open(data, SqliteOptions::default(), clock.clone()).unwrap();
+        let account = Self::of(&store).await;
+        store.close().await;
+        account
+    }
+
+    /// What a store has, to which nothing comes any more.
+    pub(crate) async fn of(store: &dyn Store) -> Self {
         let totals = store.totals().await.unwrap();
         let mut account = Self {
             accepted: Vec::new(),
@@ -85,7 +92,6 @@ impl Account {
                 });
             }
         }
-        store.close().await;
         account.add_up();
         account
     }

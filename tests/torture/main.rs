@@ -24,6 +24,7 @@
 )]
 
 mod account;
+mod item;
 mod judge;
 mod model;
 mod people;

@@ -3,18 +3,17 @@
 mod maker;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     time::Duration,
 };
 
 use jiff::SignedDuration;
 use quentli_gateway::sandbox::Fault;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use crate::{
-    people::{Key, Part, Person},
-    sources::SOURCES,
-};
+use crate::people::Person;
+
+pub(crate) use crate::item::Item;
 
 /// How a run is played, which decides what may happen in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,17 +40,6 @@ pub(crate) struct Plan {
 pub(crate) struct Request {
     pub(crate) source: usize,
     pub(crate) items: Vec<usize>,
-}
-
-/// A change of one person, or a note that changes nobody.
-#[derive(Clone, Debug)]
-pub(crate) struct Item {
-    pub(crate) source: usize,
-    pub(crate) person: usize,
-    pub(crate) key: Key,
-    pub(crate) version: Option<i64>,
-    /// `None` clears. Empty in a note.
-    pub(crate) change: BTreeMap<Part, Option<String>>,
 }
 
 #[derive(Clone, Debug)]
@@ -125,53 +113,16 @@ pub(crate) enum Mark {
     Unanswered,
 }
 
-impl Item {
-    pub(crate) fn is_note(&self) -> bool {
-        self.change.is_empty()
-    }
-
-    pub(crate) fn creates(&self) -> bool {
-        SOURCES[self.source].creates
-    }
-}
-
 impl Plan {
     /// The body of a request.
     pub(crate) fn body(&self, number: usize) -> String {
         let request = &self.requests[number];
-        let events: Vec<Value> = request.items.iter().map(|item| self.event(*item)).collect();
+        let events = request.items.iter().map(|number| {
+            let item = &self.items[*number];
+            item.event(*number, &self.people[item.person])
+        });
+        let events: Vec<Value> = events.collect();
         json!({"request": number, "events": events}).to_string()
-    }
-
-    fn event(&self, number: usize) -> Value {
-        let item = &self.items[number];
-        let id = format!("i{number}");
-        if item.is_note() {
-            return json!({"id": id, "kind": "note"});
-        }
-        let person = &self.people[item.person];
-        let set: Map<String, Value> = item
-            .change
-            .iter()
-            .map(|(part, value)| {
-                let value = match (part, value) {
-                    (Part::Tags, Some(tags)) => tags.split(',').collect(),
-                    (_, value) => json!(value),
-                };
-                (part.key().to_owned(), value)
-            })
-            .collect();
-        let mut event = json!({"id": id, "kind": "change", "by": person.by(item.key), "set": set});
-        if let Some(version) = item.version {
-            event["version"] = json!(version);
-        }
-        if item.creates() {
-            event["newcomer"] = json!({
-                "name": person.first_name(), "username": person.username(), "email": person.email(),
-                "matricula": person.matricula(),
-            });
-        }
-        event
     }
 
     pub(crate) fn from_seed(seed: u64, form: Form) -> Self {

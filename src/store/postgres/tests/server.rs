@@ -97,7 +97,9 @@ impl Server {
         );
         let port = free_port();
         // The shell ends the server, and takes its files away, when its input ends, which it does with this process.
-        let script = r#"folder=$1; shift; "$@" & server=$!; cat >/dev/null; kill -QUIT $server; wait $server; rm -rf "$folder""#;
+        // Which process it is then is in a file of its own, since a test may have started it again.
+        let script = r#"folder=$1; shift; "$@" & cat >/dev/null; pid="$folder/data/postmaster.pid"
+            kill -QUIT "$(head -n 1 "$pid")"; for _ in 1 2 3 4 5 6 7 8 9 10; do [ -e "$pid" ] && sleep 0.2; done; rm -rf "$folder""#;
         let mut words = vec!["sh".to_owned(), "-c".into(), script.into(), "sh".into()];
         words.push(directory.display().to_string());
         words.extend(as_user.clone());
@@ -229,7 +231,7 @@ pub(crate) fn free_port() -> u16 {
 }
 
 /// Where `initdb` and `postgres` are: Debian keeps them out of the path.
-fn programs() -> Option<PathBuf> {
+pub(crate) fn programs() -> Option<PathBuf> {
     let mut versions: Vec<PathBuf> = fs::read_dir("/usr/lib/postgresql")
         .into_iter()
         .flatten()

@@ -1,0 +1,129 @@
+//! What befalls replicas and their database, at random.
+
+use std::time::{Duration, Instant};
+
+use quentli_gateway::sandbox::{Action, Fault, RetryAfter};
+use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
+
+use crate::{
+    cluster::{Cluster, LEASE},
+    people::ORGANISATIONS,
+};
+
+/// What happened, for people who read of a failure.
+pub(crate) type Diary = Vec<String>;
+
+/// Where a replica stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    Up,
+    /// `SIGSTOP`, until then.
+    Frozen(Instant),
+    /// Until then.
+    Gone(Instant),
+}
+
+/// Lets things happen until `end`; then everybody is well again.
+pub(crate) async fn reign(cluster: &mut Cluster, seed: u64, end: Instant) -> Diary {
+    let mut random = StdRng::seed_from_u64(seed);
+    let mut standing = vec![Standing::Up; cluster.replicas.len()];
+    let mut diary = Diary::new();
+    let began = Instant::now();
+    let mut note = |what: String| {
+        let line = format!("{:6.1} s  {what}", began.elapsed().as_secs_f32());
+        diary.push(line);
+    };
+    while Instant::now() < end {
+        come_back(cluster, &mut standing, Instant::now(), &mut note);
+        let up: Vec<usize> = (0..standing.len())
+            .filter(|replica| standing[*replica] == Standing::Up)
+            .collect();
+        // The last one stays, so that something goes on.
+        let chosen = (up.len() > 1).then(|| up[random.random_range(0..up.len())]);
+        let back = Instant::now() + Duration::from_millis(random.random_range(500..4000));
+        match (random.random_range(0..12), chosen) {
+            (0..3, Some(replica)) => {
+                note(format!("replica-{} is killed", replica + 1));
+                cluster.replicas[replica].kill();
+                standing[replica] = Standing::Gone(back);
+            }
+            (3..5, Some(replica)) => {
+                let during = LEASE + Duration::from_millis(random.random_range(500..4000));
+                note(format!("replica-{} stops for {during:?}", replica + 1));
+                cluster.replicas[replica].gateway().signal("STOP");
+                standing[replica] = Standing::Frozen(Instant::now() + during);
+            }
+            (5..7, Some(replica)) => {
+                note(format!("replica-{} is told to end", replica + 1));
+                cluster.replicas[replica].terminate();
+                standing[replica] = Standing::Gone(back);
+            }
+            (7, _) => {
+                let mode = ["fast", "immediate"][random.random_range(0..2)];
+                let during = Duration::from_millis(random.random_range(0..2500));
+                note(format!("the database is away for {during:?} ({mode})"));
+                cluster.database.is_away(mode, during).await;
+            }
+            (8..10, _) => {
+                let one_in = random.random_range(1..4);
+                note(format!("one connection in {one_in} is cut"));
+                cluster.database.cut(one_in).await;
+            }
+            _ => {
+                let organisation = random.random_range(0..ORGANISATIONS.len());
+                let fault = trouble(&mut random);
+                note(format!("{}: {fault:?}", ORGANISATIONS[organisation]));
+                cluster.sandbox(organisation).fault(fault).unwrap();
+            }
+        }
+        let pause = Duration::from_millis(random.random_range(300..2500));
+        tokio::time::sleep(pause).await;
+    }
+    for organisation in 0..ORGANISATIONS.len() {
+        cluster.sandbox(organisation).lift_faults();
+    }
+    let ever = Instant::now() + LEASE * 10;
+    come_back(cluster, &mut standing, ever, &mut note);
+    diary
+}
+
+/// Those whose time has come are there again.
+fn come_back(
+    cluster: &mut Cluster,
+    standing: &mut [Standing],
+    now: Instant,
+    note: &mut impl FnMut(String),
+) {
+    for (replica, standing) in cluster.replicas.iter_mut().zip(standing) {
+        match *standing {
+            Standing::Frozen(until) if until <= now => {
+                note(format!("{} goes on", replica.name));
+                replica.gateway().signal("CONT");
+            }
+            Standing::Gone(until) if until <= now => {
+                note(format!("{} starts", replica.name));
+                replica.start();
+            }
+            _ => continue,
+        }
+        *standing = Standing::Up;
+    }
+}
+
+fn trouble(random: &mut StdRng) -> Fault {
+    let status = |status, retry_after| Action::Status {
+        status,
+        retry_after,
+        message: None,
+    };
+    let action = match random.random_range(0..6) {
+        0 => status(429, Some(RetryAfter::Seconds(1))),
+        1 => status(503, None),
+        2 => Action::CutAfter,
+        3 => Action::CutBefore,
+        _ => Action::Slow {
+            milliseconds: random.random_range(20..600),
+        },
+    };
+    Fault::times(random.random_range(1..8), action).on_method("PATCH")
+}

@@ -1,0 +1,169 @@
+//! Replicas on one database behind a balancer, and a stand-in for Quentli of each organisation.
+
+use std::{net::SocketAddr, time::Duration};
+
+use quentli_gateway::{
+    clock::Clock,
+    sandbox::{self, Running, Sandbox},
+    source::Mode,
+};
+use serde_json::Value;
+use url::Url;
+
+use crate::{
+    database::Database,
+    haproxy::HaProxy,
+    people::ORGANISATIONS,
+    program::free_port,
+    sources::{SECRET, SECRET_VARIABLE, SOURCES},
+    support::{
+        executable::{Gateway, Setup},
+        left_out, until,
+    },
+};
+
+/// Of the leases, with a time-out of one second; see docs/OPERATIONS.md.
+pub(crate) const LEASE: Duration = Duration::from_secs(12);
+
+pub(crate) struct Cluster {
+    pub(crate) replicas: Vec<Replica>,
+    pub(crate) quentli: Vec<(Sandbox, Running)>,
+    proxy: Option<HaProxy>,
+    pub(crate) database: Database,
+}
+
+/// A place for a gateway, which keeps its addresses when it is started again.
+pub(crate) struct Replica {
+    pub(crate) name: String,
+    pub(crate) setup: Setup,
+    listen: SocketAddr,
+    pub(crate) gateway: Option<Gateway>,
+}
+
+impl Replica {
+    fn new(number: usize, settings: &str) -> Self {
+        let (name, listen) = (format!("replica-{number}"), free_port());
+        let setup = Setup::new("http://127.0.0.1:9")
+            .without("QUENTLI_API_URL")
+            .settings(settings)
+            .variable("GATEWAY_LISTEN", &listen.to_string())
+            .variable("GATEWAY_REPLICA", &name)
+            .variable(SECRET_VARIABLE, SECRET);
+        let sources = SOURCES.iter().filter(|source| !source.creates);
+        let setup = sources.fold(setup, |setup, source| {
+            setup.source(source.name, &source.file(Mode::Live))
+        });
+        Self {
+            name,
+            setup,
+            listen,
+            gateway: None,
+        }
+    }
+
+    /// Starts it and waits until it listens.
+    pub(crate) fn start(&mut self) {
+        self.gateway = Some(tokio::task::block_in_place(|| self.setup.start()));
+    }
+
+    pub(crate) fn gateway(&self) -> &Gateway {
+        self.gateway.as_ref().unwrap()
+    }
+
+    pub(crate) fn kill(&mut self) {
+        self.gateway.take().unwrap().kill();
+    }
+
+    /// Ends it in order.
+    pub(crate) fn terminate(&mut self) {
+        let gateway = self.gateway.take().unwrap();
+        let ended = tokio::task::block_in_place(|| gateway.terminate());
+        assert!(ended.success(), "{}: {ended}", self.name);
+    }
+}
+
+impl Cluster {
+    /// So many replicas; nothing where there is no PostgreSQL, which is said. `further` are settings.
+    pub(crate) async fn start(replicas: usize, further: &str) -> Option<Self> {
+        drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+        let database = Database::start().await?;
+        let mut quentli = Vec::new();
+        for _ in ORGANISATIONS {
+            let sandbox = Sandbox::new(sandbox::Settings {
+                clock: Clock::system(),
+                max_exchanges: 1_000_000,
+                ..sandbox::Settings::default()
+            });
+            let running = sandbox.start(([127, 0, 0, 1], 0).into()).await.unwrap();
+            quentli.push((sandbox, running));
+        }
+        let organisations = ORGANISATIONS.iter().zip(&quentli).map(|(name, (_, running))| {
+            let url = running.url();
+            format!("  {name}: {{key: {{env: QUENTLI_API_KEY}}, url: \"{url}\", rate: 500, timeout: 1s}}\n")
+        });
+        let settings = format!(
+            "database: \"{}\"\ntrusted_proxies: [127.0.0.1]\nreload: {{poll: 0s}}\n\
+             retry: {{for: 1h, first_wait: 20ms, longest_wait: 500ms}}\n{further}quentli:\n{}",
+            database.url(),
+            organisations.collect::<String>(),
+        );
+        let mut cluster = Self {
+            replicas: (1..=replicas)
+                .map(|number| Replica::new(number, &settings))
+                .collect(),
+            quentli,
+            proxy: None,
+            database,
+        };
+        for replica in &mut cluster.replicas {
+            replica.start();
+        }
+        Some(cluster)
+    }
+
+    /// Puts HAProxy before the replicas, where it is installed.
+    pub(crate) async fn balance(&mut self, test: &str) {
+        let listen: Vec<SocketAddr> = self.replicas.iter().map(|replica| replica.listen).collect();
+        self.proxy = HaProxy::start(test, &listen).await;
+        if self.proxy.is_none() {
+            left_out(
+                test,
+                "the balancer; senders take the replicas in turn by themselves",
+            );
+        }
+    }
+
+    /// Where senders send to: the balancer, or the replicas themselves.
+    pub(crate) fn urls(&self) -> Vec<Url> {
+        match &self.proxy {
+            Some(proxy) => vec![proxy.url()],
+            None => self
+                .replicas
+                .iter()
+                .map(|replica| format!("http://{}", replica.listen).parse().unwrap())
+                .collect(),
+        }
+    }
+
+    pub(crate) fn sandbox(&self, organisation: usize) -> &Sandbox {
+        &self.quentli[organisation].0
+    }
+
+    /// The number of the replica that delivers for an organisation, when it is one of those that run.
+    pub(crate) async fn owner(&self, organisation: usize) -> usize {
+        let name = ORGANISATIONS[organisation];
+        until(&format!("somebody to deliver for {name}"), async || {
+            for (number, replica) in self.replicas.iter().enumerate() {
+                let Some(gateway) = &replica.gateway else {
+                    continue;
+                };
+                let status = gateway.status().await;
+                if status["organisations"][name]["held"]["here"] == Value::Bool(true) {
+                    return Ok(number);
+                }
+            }
+            Err("nobody")
+        })
+        .await
+    }
+}

@@ -1,0 +1,99 @@
+//! The database under the replicas, and what befalls it.
+
+use std::{
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use quentli_gateway::{
+    clock::Clock,
+    store::postgres::{Durability, PostgresAddress, PostgresStore},
+};
+
+use crate::server::{Server, client, programs, user};
+
+/// A server of our own, since it is stopped and started again.
+pub(crate) struct Database {
+    server: Server,
+    name: String,
+}
+
+impl Database {
+    /// Nothing where there is no PostgreSQL, which is said.
+    pub(crate) async fn start() -> Option<Self> {
+        let server = Server::start(&[])?;
+        let name = server.create_database().await;
+        Some(Self { server, name })
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("{}?sslmode=disable", self.server.url(&self.name))
+    }
+
+    /// The store as one more process opens it, to look at it.
+    pub(crate) async fn open(&self) -> PostgresStore {
+        let address = PostgresAddress::parse(&self.url()).unwrap();
+        let opened = PostgresStore::open(&address, Durability::Required, Clock::system()).await;
+        opened.unwrap()
+    }
+
+    /// Cuts the connections of replicas whose process at the server has such a number, of every so many.
+    pub(crate) async fn cut(&self, one_in: u32) {
+        let sql = format!(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+             WHERE datname = current_database() AND pid <> pg_backend_pid() AND pid % {one_in} = 0"
+        );
+        let client = client(&self.server.url(&self.name)).await;
+        client.batch_execute(&sql).await.unwrap();
+    }
+
+    /// A statement of somebody else.
+    pub(crate) async fn run(&self, sql: &str) {
+        let client = client(&self.server.url(&self.name)).await;
+        client.batch_execute(sql).await.unwrap();
+    }
+
+    /// Stops it in order (`fast`) or as a crash does (`immediate`).
+    pub(crate) fn stop(&self, mode: &str) {
+        self.control(&["-m", mode, "stop"]);
+    }
+
+    /// Starts it again as it was.
+    pub(crate) fn start_again(&self) {
+        self.control(&["restart"]);
+    }
+
+    /// Away for a while.
+    pub(crate) async fn is_away(&self, mode: &str, during: Duration) {
+        tokio::task::block_in_place(|| self.stop(mode));
+        tokio::time::sleep(during).await;
+        tokio::task::block_in_place(|| self.start_again());
+    }
+
+    fn control(&self, words: &[&str]) {
+        let folder = self.server.folder();
+        let mut command = user(folder);
+        command.push(
+            programs()
+                .unwrap()
+                .join("pg_ctl")
+                .to_string_lossy()
+                .into_owned(),
+        );
+        // The server inherits what it writes to, so nobody may wait for its end.
+        let done = Command::new(&command[0])
+            .args(&command[1..])
+            .args(["-w", "-s", "-D"])
+            .arg(folder.join("data"))
+            .arg("-l")
+            .arg(folder.join("log"))
+            .args(words)
+            .current_dir(folder)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .unwrap();
+        assert!(done.success(), "pg_ctl {words:?}");
+    }
+}
