@@ -41,7 +41,7 @@ pub(crate) struct Replica {
 }
 
 impl Replica {
-    fn new(number: usize, settings: &str) -> Self {
+    fn new(number: usize, settings: &str, prepare: impl Fn(Setup) -> Setup) -> Self {
         let (name, listen) = (format!("replica-{number}"), free_port());
         let setup = Setup::new("http://127.0.0.1:9")
             .without("QUENTLI_API_URL")
@@ -53,6 +53,7 @@ impl Replica {
         let setup = sources.fold(setup, |setup, source| {
             setup.source(source.name, &source.file(Mode::Live))
         });
+        let setup = prepare(setup);
         Self {
             name,
             setup,
@@ -83,10 +84,20 @@ impl Replica {
 }
 
 impl Cluster {
-    /// So many replicas; nothing where there is no PostgreSQL, which is said. `further` are settings.
-    pub(crate) async fn start(replicas: usize, further: &str) -> Option<Self> {
+    /// Two replicas that are left in peace; nothing where there is no PostgreSQL, which is said.
+    pub(crate) async fn pair() -> Option<Self> {
+        let database = Database::shared().await?;
+        Some(Self::on(database, 2, "", |setup| setup).await)
+    }
+
+    /// So many replicas with further settings, and files as `prepare` adds them.
+    pub(crate) async fn on(
+        database: Database,
+        replicas: usize,
+        further: &str,
+        prepare: impl Fn(Setup) -> Setup,
+    ) -> Self {
         drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
-        let database = Database::start().await?;
         let mut quentli = Vec::new();
         for _ in ORGANISATIONS {
             let sandbox = Sandbox::new(sandbox::Settings {
@@ -109,7 +120,7 @@ impl Cluster {
         );
         let mut cluster = Self {
             replicas: (1..=replicas)
-                .map(|number| Replica::new(number, &settings))
+                .map(|number| Replica::new(number, &settings, &prepare))
                 .collect(),
             quentli,
             proxy: None,
@@ -118,7 +129,7 @@ impl Cluster {
         for replica in &mut cluster.replicas {
             replica.start();
         }
-        Some(cluster)
+        cluster
     }
 
     /// Puts HAProxy before the replicas, where it is installed.
@@ -149,7 +160,7 @@ impl Cluster {
         &self.quentli[organisation].0
     }
 
-    /// The number of the replica that delivers for an organisation, when it is one of those that run.
+    /// The replica that delivers for an organisation, among those that run.
     pub(crate) async fn owner(&self, organisation: usize) -> usize {
         let name = ORGANISATIONS[organisation];
         until(&format!("somebody to deliver for {name}"), async || {

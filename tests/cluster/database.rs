@@ -10,20 +10,28 @@ use quentli_gateway::{
     store::postgres::{Durability, PostgresAddress, PostgresStore},
 };
 
-use crate::server::{Server, client, programs, user};
+use crate::server::{Server, client, programs, shared, user};
 
-/// A server of our own, since it is stopped and started again.
+/// A database of its own.
 pub(crate) struct Database {
-    server: Server,
+    server: &'static Server,
     name: String,
 }
 
 impl Database {
-    /// Nothing where there is no PostgreSQL, which is said.
-    pub(crate) async fn start() -> Option<Self> {
-        let server = Server::start(&[])?;
+    /// At a server that other tests use, too. Nothing where there is no PostgreSQL, which is said.
+    pub(crate) async fn shared() -> Option<Self> {
+        Some(Self::at(shared()?).await)
+    }
+
+    /// At a server of its own, which may be stopped; it ends with this process.
+    pub(crate) async fn alone() -> Option<Self> {
+        Some(Self::at(Box::leak(Box::new(Server::start(&[])?))).await)
+    }
+
+    async fn at(server: &'static Server) -> Self {
         let name = server.create_database().await;
-        Some(Self { server, name })
+        Self { server, name }
     }
 
     pub(crate) fn url(&self) -> String {
@@ -45,12 +53,6 @@ impl Database {
         );
         let client = client(&self.server.url(&self.name)).await;
         client.batch_execute(&sql).await.unwrap();
-    }
-
-    /// A statement of somebody else.
-    pub(crate) async fn run(&self, sql: &str) {
-        let client = client(&self.server.url(&self.name)).await;
-        client.batch_execute(sql).await.unwrap();
     }
 
     /// Stops it in order (`fast`) or as a crash does (`immediate`).

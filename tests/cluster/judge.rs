@@ -124,11 +124,16 @@ fn nothing_older_after_something_newer(
     changes: &[Exchange],
 ) -> Vec<String> {
     let mut problems = Vec::new();
-    for part in Part::ALL.into_iter().filter(|part| part.has_unique_values()) {
+    for part in Part::ALL
+        .into_iter()
+        .filter(|part| part.has_unique_values())
+    {
         let place_of: BTreeMap<&String, usize> = updates
             .iter()
             .enumerate()
-            .filter_map(|(place, item)| Some((book.items[*item].change.get(&part)?.as_ref()?, place)))
+            .filter_map(|(place, item)| {
+                Some((book.items[*item].change.get(&part)?.as_ref()?, place))
+            })
             .collect();
         let mut last = 0;
         for exchange in changes.iter().filter(|exchange| exchange.applied) {

@@ -17,7 +17,11 @@
 mod chaos;
 mod cluster;
 mod database;
+mod heard;
 mod judge;
+mod seen;
+mod small;
+mod spread;
 mod traffic;
 mod whatever_happens;
 
@@ -34,7 +38,7 @@ mod people;
 #[path = "../deploy/program.rs"]
 mod program;
 #[path = "../../src/store/postgres/tests/server.rs"]
-#[expect(dead_code, reason = "here each test has a server of its own")]
+#[expect(dead_code, reason = "tests of the store use more of it")]
 mod server;
 #[path = "../torture/sources.rs"]
 mod sources;

@@ -60,7 +60,11 @@ impl Traffic {
                 organisation,
                 number,
                 arrival: Arrival::There,
-                keys: vec![if number % 2 == 0 { Key::Id } else { Key::Username }],
+                keys: vec![if number % 2 == 0 {
+                    Key::Id
+                } else {
+                    Key::Username
+                }],
             })
         });
         Self {

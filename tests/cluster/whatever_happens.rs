@@ -12,6 +12,7 @@ use crate::{
     account::Account,
     chaos,
     cluster::Cluster,
+    database::Database,
     judge,
     support::{number, seed, until},
     traffic::Traffic,
@@ -26,9 +27,11 @@ async fn whatever_happens_to_replicas_nothing_is_lost_and_each_customer_ends_as_
     let test =
         "whatever_happens_to_replicas_nothing_is_lost_and_each_customer_ends_as_the_model_says";
     let seed = seed("CLUSTER_SEED");
-    let Some(mut cluster) = Cluster::start(3, "shutdown: {drain: 3s}\n").await else {
+    let Some(database) = Database::alone().await else {
         return;
     };
+    let drain = "shutdown: {drain: 3s}\n";
+    let mut cluster = Cluster::on(database, 3, drain, |setup| setup).await;
     cluster.balance(test).await;
     let traffic = Arc::new(Traffic::new());
     for person in &traffic.people {

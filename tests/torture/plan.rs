@@ -2,10 +2,7 @@
 
 mod maker;
 
-use std::{
-    collections::BTreeSet,
-    time::Duration,
-};
+use std::{collections::BTreeSet, time::Duration};
 
 use jiff::SignedDuration;
 use quentli_gateway::sandbox::Fault;
