@@ -11,7 +11,7 @@ use crate::{
     quentli::{self, ClientSettings},
     source::{LearnedSecrets, LoadError},
     store::{
-        Engine, Store, StoreError,
+        Engine, Store, StoreError, moving,
         postgres::{self, PostgresStore},
         sqlite::{self, SqliteOptions, SqliteStore},
     },
@@ -68,6 +68,13 @@ pub(super) async fn open_store(
         );
         for warning in database.warnings() {
             tracing::warn!("{warning}");
+        }
+        if moving::left_behind(&config.data).await.is_some() {
+            tracing::warn!(
+                directory = %config.data.display(),
+                "the data directory holds a store that this gateway does not work with: what waits there is not delivered, and what it \
+                 took is not known as a duplicate; `quentli-gateway migrate-store` moves it into the database"
+            );
         }
         return Ok(Arc::new(store));
     }

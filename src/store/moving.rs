@@ -192,6 +192,16 @@ pub async fn plan(wish: &Wish) -> Result<Plan, MoveError> {
     })
 }
 
+/// Rows of a data directory's store that was not moved anywhere: a gateway that works with a database leaves them where they are.
+/// `None` where there is no such store, or it cannot be read.
+pub async fn left_behind(directory: &Path) -> Option<u64> {
+    let directory = directory.to_owned();
+    let seen = blocking(move || Ok(origin::look(&directory)?)).await.ok()?;
+    let rows = seen.counts.iter().sum();
+    let is_moved = seen.mark.is_some_and(|mark| mark.has_ended);
+    (rows > 0 && !is_moved).then_some(rows)
+}
+
 /// Takes a store back that is on its way or went away: gateways work with the file again, as it was when the move began. Says
 /// where it went; `None` where it went nowhere. The database is left as it is.
 ///

@@ -174,7 +174,7 @@ impl Step {
             for (part, _value) in delivery.patch.parts() {
                 doubted.0.push(open.organisation.as_str());
                 doubted.1.push(customer.as_str());
-                doubted.2.push(part.to_string());
+                doubted.2.push(text(&part.to_string()).into_owned());
             }
         }
         if !doubted.0.is_empty() {
