@@ -69,7 +69,7 @@ pub(super) async fn open_store(
         for warning in database.warnings() {
             tracing::warn!("{warning}");
         }
-        if moving::left_behind(&config.data).await.is_some() {
+        if moving::are_left_behind(&config.data).await {
             tracing::warn!(
                 directory = %config.data.display(),
                 "the data directory holds a store that this gateway does not work with: what waits there is not delivered, and what it \

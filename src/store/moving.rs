@@ -192,14 +192,17 @@ pub async fn plan(wish: &Wish) -> Result<Plan, MoveError> {
     })
 }
 
-/// Rows of a data directory's store that was not moved anywhere: a gateway that works with a database leaves them where they are.
-/// `None` where there is no such store, or it cannot be read.
-pub async fn left_behind(directory: &Path) -> Option<u64> {
+/// Whether a data directory holds events that were not moved anywhere: a gateway that works with a database leaves them where they
+/// are. Not where it cannot be read.
+pub async fn are_left_behind(directory: &Path) -> bool {
     let directory = directory.to_owned();
-    let seen = blocking(move || Ok(origin::look(&directory)?)).await.ok()?;
-    let rows = seen.counts.iter().sum();
-    let is_moved = seen.mark.is_some_and(|mark| mark.has_ended);
-    (rows > 0 && !is_moved).then_some(rows)
+    let Ok(seen) = blocking(move || Ok(origin::look(&directory)?)).await else {
+        return false;
+    };
+    let has_events = by_table(&seen.counts)
+        .iter()
+        .any(|of| of.table == "event" && of.rows > 0);
+    has_events && seen.mark.is_none_or(|mark| !mark.has_ended)
 }
 
 /// Takes a store back that is on its way or went away: gateways work with the file again, as it was when the move began. Says
