@@ -243,7 +243,10 @@ impl Keeper {
         if !takes {
             return Ok(());
         }
-        let leases = self.leases.leases().await?;
+        let mut leases = self.leases.leases().await?;
+        // A claim whose answer was lost is nobody's until this replica claims once more.
+        let me = self.leases.process();
+        leases.retain(|lease| lease.process != me || self.held.contains_key(&lease.name));
         let now = self.clock.elapsed();
         self.free(&leases, now);
         // Who else is there matters most when there is something to take.
@@ -259,7 +262,7 @@ impl Keeper {
             self.attended_at = Some(now);
         }
         let view = View {
-            me: self.leases.process(),
+            me,
             now,
             present: self.present.iter().map(|replica| replica.process).collect(),
             leases: &leases,

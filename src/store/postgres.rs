@@ -45,8 +45,7 @@ macro_rules! change {
     ($store:ident.$pool:ident, |$step:ident| $work:expr) => {{
         let change = async {
             let client = $store.pools.$pool.get().await?;
-            let mut begun =
-                $crate::store::postgres::session::Step::begin(client, $store.slot).await?;
+            let mut begun = $crate::store::postgres::session::Step::begin(client).await?;
             let done = {
                 let $step = &mut begun;
                 $work.await?
@@ -80,6 +79,7 @@ mod ends;
 mod erase;
 mod fault;
 mod hands;
+mod hosts;
 mod insert;
 mod leases;
 mod left_out;
@@ -107,7 +107,6 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use deadpool_postgres::Pool;
 use jiff::Timestamp;
 use secrecy::SecretString;
 use tokio::{
@@ -117,7 +116,7 @@ use tokio::{
 use tokio_util::task::TaskTracker;
 
 use self::{
-    connect::Pools,
+    connect::{Lender, Pools},
     fault::Fault,
     leases::Held,
     session::Session,
@@ -145,8 +144,10 @@ const QUEUE: usize = 4096;
 /// How often it is looked whether another replica accepted something.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
-/// Rows of counters for each source.
+/// Rows of counters for each source: the first is that of accepting, which one replica does at a time; changes take one of the others
+/// by chance, so that they seldom wait for each other.
 const SLOTS: i16 = 16;
+const ACCEPTING: i16 = 0;
 
 const NEWEST: &str = "SELECT next_delivery - 1 FROM meta";
 
@@ -154,9 +155,8 @@ const NEWEST: &str = "SELECT next_delivery - 1 FROM meta";
 pub struct PostgresStore {
     pools: Pools,
     process: ProcessId,
-    held: Held,
+    held: Arc<Held>,
     writes: Mutex<Option<mpsc::Sender<Job>>>,
-    slot: i16,
     arrivals: Arc<watch::Sender<DeliveryPos>>,
     value_key: [u8; 32],
     health: Arc<Health>,
@@ -184,19 +184,19 @@ impl PostgresStore {
         let (value_key, newest) = facts(&pools.people).await.map_err(broken)?;
         let health = Arc::new(Health::new(clock));
         let arrivals = Arc::new(watch::Sender::new(newest));
-        // Writers of different replicas seldom share a row of counters; where they do, one waits a moment.
-        let slot = rand::random_range(0..SLOTS);
         let (sender, jobs) = mpsc::channel(QUEUE);
         let writer = Writer {
             pool: pools.accepting.clone(),
-            slot,
+            slot: ACCEPTING,
             arrivals: Arc::clone(&arrivals),
             health: Arc::clone(&health),
         };
+        let held = Arc::new(Held::default());
         let watcher = watch(
-            pools.leases.clone(),
+            pools.watching.clone(),
             Arc::clone(&arrivals),
             Arc::clone(&health),
+            Arc::clone(&held),
         );
         let writing = TaskTracker::new();
         writing.spawn(writer.run(jobs));
@@ -208,9 +208,8 @@ impl PostgresStore {
             _watching: watching,
             pools,
             process: ProcessId(rand::random()),
-            held: Held::default(),
+            held,
             writes: Mutex::new(Some(sender)),
-            slot,
             arrivals,
             value_key,
             health,
@@ -275,7 +274,7 @@ impl PostgresStore {
 }
 
 /// The key for values, and the greatest position so far.
-async fn facts(pool: &Pool) -> Result<([u8; 32], DeliveryPos), Fault> {
+async fn facts(pool: &Lender) -> Result<([u8; 32], DeliveryPos), Fault> {
     let session = Session::new(pool.get().await?);
     let sql = "SELECT value_key, next_delivery - 1 FROM meta";
     let row = session
@@ -290,7 +289,12 @@ async fn facts(pool: &Pool) -> Result<([u8; 32], DeliveryPos), Fault> {
 }
 
 /// Tells of what other replicas accepted, and whether the database is there, until it is dropped.
-async fn watch(pool: Pool, arrivals: Arc<watch::Sender<DeliveryPos>>, health: Arc<Health>) {
+async fn watch(
+    pool: Lender,
+    arrivals: Arc<watch::Sender<DeliveryPos>>,
+    health: Arc<Health>,
+    held: Arc<Held>,
+) {
     let mut is_away = false;
     loop {
         let newest = async {
@@ -306,6 +310,14 @@ async fn watch(pool: Pool, arrivals: Arc<watch::Sender<DeliveryPos>>, health: Ar
                     health.recovered();
                 }
                 is_away = false;
+                if newest.is_some_and(|newest| newest < arrivals.borrow().0) {
+                    // After a failover that lost commits, or a restored backup: nothing that is known of it counts any more.
+                    tracing::error!(
+                        "the database went back in time: what was committed last is lost, events that were acknowledged among it"
+                    );
+                    held.lose();
+                    arrivals.send_replace(DeliveryPos(newest.unwrap_or_default()));
+                }
                 announce(&arrivals, newest);
             }
             Err(fault) => {

@@ -237,7 +237,8 @@ impl Group {
                 groups: event.groups.len(),
             };
             let held = self.duplicate(&repeated, tallies, inserts);
-            return held.ok_or_else(|| Fault::Call("a known key is held by no event".to_owned()));
+            return held
+                .ok_or_else(|| Fault::Moment("a known key was removed meanwhile".to_owned()));
         }
         let known = event.groups.len() - new.len();
         let tally = tallies.of_source(source);

@@ -84,9 +84,10 @@ impl PostgresAddress {
         if config.get_dbname().is_none() {
             return Err(AddressError::NoDatabase);
         }
-        let is_local = config.get_hosts().iter().all(is_local);
+        let is_local = config.get_hosts().iter().all(is_local)
+            && config.get_hostaddrs().iter().all(IpAddr::is_loopback);
         let tls = match mode.as_deref() {
-            None if is_local => Tls::Off { is_local },
+            None if is_local && authorities.is_none() => Tls::Off { is_local },
             // Verified all the same: what others mean by `require` protects from nobody who can change what is sent.
             None | Some("verify-full" | "verify-ca" | "require") => Tls::Verified { authorities },
             Some("disable") => Tls::Off { is_local },

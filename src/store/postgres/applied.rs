@@ -34,8 +34,14 @@ const UPSERT_VERSION: &str = "
     ON CONFLICT (organisation, customer, part, source)
     DO UPDATE SET order_by = greatest(applied_version.order_by, excluded.order_by)";
 
+// In the order of the parts, as they are confirmed.
 const DOUBT: &str = "
-    UPDATE applied SET in_doubt = true WHERE organisation = $1 AND customer = $2 AND part = ANY($3) AND NOT in_doubt";
+    WITH known AS (
+      SELECT part FROM applied WHERE organisation = $1 AND customer = $2 AND part = ANY($3) AND NOT in_doubt
+      ORDER BY part FOR UPDATE
+    )
+    UPDATE applied SET in_doubt = true FROM known
+    WHERE organisation = $1 AND customer = $2 AND applied.part = known.part";
 
 pub(super) async fn applied(
     session: &Session,

@@ -16,7 +16,8 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::{
     address::{PostgresAddress, Tls},
-    fault::told,
+    fault::{Fault, told},
+    hosts::{EACH, EachHost},
     migrations, target,
 };
 
@@ -28,8 +29,6 @@ pub(super) const APPLICATION: &str = "quentli-gateway";
 
 /// The first release with everything that is used; older ones are not maintained any more (postgresql.org/support/versioning).
 const OLDEST: i32 = 140_000;
-
-const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 
 /// Settings of each session. A process that is stopped in the middle of a transaction holds its locks for three seconds at
 /// most; a statement that waits or works for long gives up.
@@ -103,24 +102,41 @@ pub enum OpenError {
 #[derive(Clone, Debug)]
 pub(super) struct Pools {
     /// Accepts, one transaction at a time.
-    pub(super) accepting: Pool,
-    pub(super) delivering: Pool,
+    pub(super) accepting: Lender,
+    pub(super) delivering: Lender,
     /// Reads and changes for people, and what is done for them in the background.
-    pub(super) people: Pool,
-    /// Leases and signs of life.
-    pub(super) leases: Pool,
+    pub(super) people: Lender,
+    pub(super) leases: Lender,
+    /// Looks whether the server is there, and what others accepted.
+    pub(super) watching: Lender,
 }
 
-const SIZES: [usize; 4] = [1, 4, 3, 1];
+const SIZES: [usize; 5] = [1, 4, 3, 2, 1];
+
+/// How long somebody waits for a connection at most, its making included.
+const LENT_WITHIN: Duration = Duration::from_secs(12);
+
+/// Lends connections.
+#[derive(Clone, Debug)]
+pub(super) struct Lender(Pool);
+
+impl Lender {
+    pub(super) async fn get(&self) -> Result<Object, Fault> {
+        let lent = tokio::time::timeout(LENT_WITHIN, self.0.get()).await;
+        Ok(lent.map_err(|_| Fault::too_late())??)
+    }
+}
 
 impl Pools {
     pub(super) fn new(address: &PostgresAddress) -> Result<Self, OpenError> {
-        let [accepting, delivering, people, leases] = SIZES;
+        let lender = |size| pool(address, size).map(Lender);
+        let [accepting, delivering, people, leases, watching] = SIZES;
         Ok(Self {
-            accepting: pool(address, accepting)?,
-            delivering: pool(address, delivering)?,
-            people: pool(address, people)?,
-            leases: pool(address, leases)?,
+            accepting: lender(accepting)?,
+            delivering: lender(delivering)?,
+            people: lender(people)?,
+            leases: lender(leases)?,
+            watching: lender(watching)?,
         })
     }
 
@@ -130,39 +146,45 @@ impl Pools {
             &self.delivering,
             &self.people,
             &self.leases,
+            &self.watching,
         ] {
-            pool.close();
+            pool.0.close();
         }
     }
 }
 
 fn pool(address: &PostgresAddress, size: usize) -> Result<Pool, OpenError> {
     let mut config = address.config.clone();
-    config
-        .options(OPTIONS)
-        .connect_timeout(CONNECT_WITHIN)
-        .keepalives_idle(Duration::from_secs(10))
-        .keepalives_interval(Duration::from_secs(3))
-        .keepalives_retries(3)
-        .tcp_user_timeout(Duration::from_secs(10));
+    config.options(OPTIONS);
+    let hosts = u32::try_from(config.get_hosts().len()).unwrap_or(u32::MAX);
     // A connection that turned out bad is dropped by who met it, so none is tried out before it is lent.
     let manager_config = ManagerConfig {
         recycling_method: RecyclingMethod::Fast,
     };
     let manager = match &address.tls {
-        Tls::Off { .. } => Manager::from_config(config, NoTls, manager_config),
+        Tls::Off { .. } => {
+            let each = EachHost::new(&config, NoTls);
+            Manager::from_connect(config, each, manager_config)
+        }
         Tls::Verified { authorities } => {
             let tls = MakeRustlsConnect::new(client_tls(authorities.as_ref())?);
-            Manager::from_config(config, tls, manager_config)
+            let each = EachHost::new(&config, tls);
+            Manager::from_connect(config, each, manager_config)
         }
     };
     let pool = Pool::builder(manager)
         .max_size(size)
         .runtime(Runtime::Tokio1)
         .wait_timeout(Some(Duration::from_secs(5)))
-        .create_timeout(Some(CONNECT_WITHIN))
+        .create_timeout(Some(
+            EACH.saturating_mul(hosts)
+                .saturating_add(Duration::from_secs(1)),
+        ))
         .post_create(Hook::async_fn(|client, _| {
-            Box::pin(async move { are_set(client).await })
+            Box::pin(async move {
+                let seen = tokio::time::timeout(EACH, are_set(client)).await;
+                seen.unwrap_or_else(|_| Err(HookError::message(SILENT)))
+            })
         }))
         .build();
     pool.map_err(|error| OpenError::Migration {
@@ -170,6 +192,7 @@ fn pool(address: &PostgresAddress, size: usize) -> Result<Pool, OpenError> {
     })
 }
 
+const SILENT: &str = "the database did not answer in time";
 const POOLER: &str = "the settings of the session did not arrive";
 
 /// A pooler in between may take the settings and leave them out.
@@ -225,11 +248,8 @@ pub(super) async fn prepare(
     durability: Durability,
 ) -> Result<(), OpenError> {
     let database = address.told();
-    let client = pools
-        .people
-        .get()
-        .await
-        .map_err(|error| refused(&database, &error))?;
+    let client = pools.people.0.get().await;
+    let client = client.map_err(|error| refused(&database, &error))?;
     is_fit(&client, &database, durability).await?;
     migrations::run(&client, &database).await?;
     // Under the same session from which a move that begins later sees that somebody is here.

@@ -36,6 +36,8 @@ impl Opened {
 const FIND: &str = "
     SELECT source, event, item, number, state, revision FROM delivery WHERE pos = $1 AND organisation = $2 FOR UPDATE";
 
+const HOLD: &str = "SELECT 1 FROM delivery WHERE pos = ANY($1) ORDER BY pos FOR UPDATE";
+
 const INSERT_HISTORY: &str = r#"
     INSERT INTO history (event, item, number, source, organisation, "end", at, attempts, customer, rule, reason, fields, warnings)
     SELECT event, item, number, source, organisation, $2::text, $3, greatest(attempts, $4), $5, rule, $6,
@@ -66,7 +68,16 @@ impl Step {
         organisation: &OrganisationName,
         finish: &Finish,
     ) -> Result<bool, Fault> {
-        let opened = self.find(organisation, finish.pos.0).await?;
+        if !finish.carried.is_empty() {
+            self.hold(finish).await?;
+        }
+        let mut opened = self.find(organisation, finish.pos.0).await?;
+        if self
+            .is_erased(organisation, finish.customer.as_ref(), finish.pos)
+            .await?
+        {
+            opened = None;
+        }
         let Some(opened) = opened.filter(|opened| opened.revision == finish.revision) else {
             // A person ended or changed it meanwhile, and yet Quentli has these values now.
             if let Some(customer) = &finish.customer {
@@ -85,14 +96,6 @@ impl Step {
         }
         self.write_attempt(&opened, finish.attempt.as_ref()).await?;
         self.forget_attempts(&opened, finish.end).await?;
-        match &finish.customer {
-            Some(customer) => {
-                self.confirm(organisation, customer, &finish.confirmed)
-                    .await?;
-            }
-            None if finish.confirmed.is_empty() => {}
-            None => return Err(Fault::Call("confirmed parts of no customer".to_owned())),
-        }
         let tally = self.of_source(&opened.source);
         tally.leaves(opened.state);
         tally.ends(finish.end);
@@ -109,7 +112,23 @@ impl Step {
             tally.leaves(opened.state);
             tally.ends(carried.end);
         }
+        match &finish.customer {
+            Some(customer) => {
+                self.confirm(organisation, customer, &finish.confirmed)
+                    .await?;
+            }
+            None if finish.confirmed.is_empty() => {}
+            None => return Err(Fault::Call("confirmed parts of no customer".to_owned())),
+        }
         Ok(true)
+    }
+
+    /// Locks all that ends, in the order in which people do.
+    async fn hold(&self, finish: &Finish) -> Result<(), Fault> {
+        let carried = finish.carried.iter().map(|carried| carried.pos.0);
+        let all: Vec<i64> = carried.chain([finish.pos.0]).collect();
+        self.query(HOLD, &[&all]).await?;
+        Ok(())
     }
 
     /// Those of whoever is erased go with the delivery: whoever searches for the person later finds it ended.
@@ -292,4 +311,4 @@ fn attempt_number(attempt: Option<&Attempt>) -> u32 {
 }
 
 #[cfg(test)]
-pub(super) const PLANNED: [&str; 1] = [FIND];
+pub(super) const PLANNED: [&str; 2] = [FIND, HOLD];

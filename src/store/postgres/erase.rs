@@ -112,6 +112,9 @@ impl Step {
             next: work.next,
             ..ErasedPage::default()
         };
+        if !work.page.dry_run && work.page.after.0 == 0 {
+            self.settled(&work.page.person.organisation).await?;
+        }
         self.erase_events(work, &work.events, &mut done).await?;
         if !work.refused.is_empty() {
             done.erased.refused = self.forget_requests(&work.refused).await?;
@@ -312,7 +315,7 @@ impl Erasure for PostgresStore {
             let work = search::page(&session, page).await?;
             drop(session);
             let client = self.pools.people.get().await?;
-            let mut step = Step::begin(client, self.slot).await?;
+            let mut step = Step::begin(client).await?;
             let done = step.erase_page(&work).await?;
             if work.page.dry_run {
                 step.undo().await?;

@@ -5,7 +5,7 @@
 
 use std::error::Error as _;
 
-use deadpool_postgres::PoolError;
+use deadpool_postgres::{PoolError, TimeoutType};
 use tokio_postgres::error::{DbError, SqlState};
 
 use crate::store::{LeaseName, StoreError, decode::Unreadable};
@@ -72,13 +72,16 @@ fn is_of_a_value(error: &tokio_postgres::Error) -> bool {
     .any(|kind| text.starts_with(kind))
 }
 
-/// Classes 08 (connection), 25006 (read-only), 40 (rolled back), 53 (resources), 55P03 (lock), 57 (operator), 58 (system): appendix
-/// A of PostgreSQL's manual.
+/// Classes 08 (connection), 0A000 and 26 (a statement that was prepared before somebody changed a table), 25006 (read-only), 40
+/// (rolled back), 42501 (a right that was taken away), 53 (resources), 55P03 (lock), 57 (operator), 58 (system) and XX (the server's
+/// own fault): appendix A of PostgreSQL's manual.
 fn is_of_the_moment(code: &SqlState) -> bool {
     let code = code.code();
-    ["08", "25006", "25P03", "40", "53", "55P03", "57", "58"]
-        .iter()
-        .any(|class| code.starts_with(class))
+    [
+        "08", "0A000", "25006", "25P03", "26", "40", "42501", "53", "55P03", "57", "58", "XX",
+    ]
+    .iter()
+    .any(|class| code.starts_with(class))
 }
 
 /// Code and names of a server's error.
@@ -108,6 +111,7 @@ impl From<PoolError> for Fault {
                 Self::Call(what) => Self::Moment(what),
                 other => other,
             },
+            PoolError::Timeout(TimeoutType::Create) => Self::too_late(),
             PoolError::Timeout(_) => {
                 Self::Moment("no connection to the database is free".to_owned())
             }

@@ -19,13 +19,13 @@ const UPDATE_ENDED: &str = "
 
 const UPDATE_LEFT: &str = "
     UPDATE delivery SET state = 'dead', number = $2, code = $3, trouble = $4, fields = $5, patch = $6,
-                        attempts = 0, spent = 0, warnings = NULL
+                        attempts = 0, spent = 0, warnings = NULL, revision = revision + 1
     WHERE pos = $1";
 
 const EARLIER: &str = "
     SELECT pos, fields FROM delivery
     WHERE organisation = $1 AND lane = $2 AND code = 'conflict' AND state = 'dead' AND source = $3 AND pos < $4
-    ORDER BY pos LIMIT 100 FOR UPDATE";
+    ORDER BY pos LIMIT 100 FOR UPDATE SKIP LOCKED";
 
 impl Step {
     /// Turns a delivery whose history is written already into what is left of it.

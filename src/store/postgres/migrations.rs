@@ -35,7 +35,7 @@ pub(super) async fn run(client: &Object, database: &str) -> Result<(), OpenError
     let failed = |error: tokio_postgres::Error| refused(&error, database);
     // Locks of a transaction, since those of a session do not pass every pooler; long statements, since tables may be large.
     let begin = format!(
-        "BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0;
+        "BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = '1min';
          SELECT pg_advisory_xact_lock({LOCK})"
     );
     client.batch_execute(&begin).await.map_err(failed)?;

@@ -12,7 +12,7 @@ use deadpool_postgres::Object;
 use futures_util::future;
 use tokio_postgres::{Row, types::ToSql};
 
-use super::{fault::Fault, tally};
+use super::{ACCEPTING, SLOTS, fault::Fault, insert::Insert, tally};
 use crate::store::tally::{Tallies, Tally};
 
 /// Parameters of a statement.
@@ -92,6 +92,23 @@ impl Session {
                 .map(|(statement, params)| client.query(statement, params));
             let answers = future::join_all(sent).await.into_iter();
             Ok(answers.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
+    /// Runs a statement and commits, in one flight: what it locks is held for no round trip.
+    async fn execute_and_commit(&self, last: &Insert<'_>) -> Result<(), Fault> {
+        let client = self.client()?;
+        self.timely(async {
+            let statement = client.prepare_cached(last.sql).await?;
+            // Sent in this order, since each is polled in it for the first time.
+            let (executed, committed) = future::join(
+                client.execute(&statement, &last.columns),
+                client.batch_execute("COMMIT"),
+            )
+            .await;
+            executed?;
+            Ok(committed?)
         })
         .await
     }
@@ -178,12 +195,12 @@ pub(super) struct Step {
 }
 
 impl Step {
-    pub(super) async fn begin(client: Object, slot: i16) -> Result<Self, Fault> {
+    pub(super) async fn begin(client: Object) -> Result<Self, Fault> {
         let session = Session::new(client);
         session.run("BEGIN").await?;
         Ok(Self {
             session,
-            slot,
+            slot: rand::random_range(ACCEPTING + 1..SLOTS),
             tallies: Tallies::default(),
             is_over: false,
         })
@@ -220,10 +237,11 @@ impl Step {
 
     /// Writes the counters, last, so that their rows are held for a moment only.
     pub(super) async fn commit(mut self) -> Result<(), Fault> {
-        if let Some(counted) = tally::Columns::new(self.slot, &self.tallies).statement() {
-            self.session.execute(counted.sql, &counted.columns).await?;
+        let columns = tally::Columns::new(self.slot, &self.tallies);
+        match columns.statement() {
+            None => self.session.run("COMMIT").await?,
+            Some(counted) => self.session.execute_and_commit(&counted).await?,
         }
-        self.session.run("COMMIT").await?;
         self.is_over = true;
         Ok(())
     }

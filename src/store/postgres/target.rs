@@ -260,7 +260,7 @@ impl Target {
     /// A transaction in which the server lets a statement take its time.
     async fn patient_step(&self) -> Result<Step, TargetError> {
         let client = self.pool.get().await.map_err(Fault::from)?;
-        let step = Step::begin(client, 0).await?;
+        let step = Step::begin(client).await?;
         step.session()
             .run("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0")
             .await?;

@@ -6,11 +6,11 @@
 
 use std::sync::Arc;
 
-use deadpool_postgres::Pool;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
     accept::{self, Asked, Given},
+    connect::Lender,
     fault::Fault,
     session::Session,
 };
@@ -78,7 +78,7 @@ const MOST_CALLS: usize = 256;
 const MOST_BYTES: u64 = 8 << 20;
 
 pub(super) struct Writer {
-    pub(super) pool: Pool,
+    pub(super) pool: Lender,
     pub(super) slot: i16,
     pub(super) arrivals: Arc<watch::Sender<DeliveryPos>>,
     pub(super) health: Arc<Health>,
