@@ -7,7 +7,10 @@ use super::{
     Database,
     server::{self, Server},
 };
-use crate::{clock::Clock, store::postgres::Durability};
+use crate::{
+    clock::Clock,
+    store::{Store as _, postgres::Durability},
+};
 
 async fn open(url: &str, durability: Durability) -> Result<PostgresStore, OpenError> {
     let address = PostgresAddress::parse(url).unwrap();
@@ -253,4 +256,18 @@ async fn a_pooler_that_keeps_no_sessions_is_refused_whether_it_says_so_or_not() 
             "{settings}: {said}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_host_that_says_nothing_is_passed_by() {
+    let Some(database) = Database::new().await else {
+        return;
+    };
+    // Its connections are taken by the system, and never answered.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let url = database.server.url(&database.name);
+    let url = url.replace("@127.0.0.1:", &format!("@127.0.0.1:{port},127.0.0.1:"));
+    let store = open(&url, Durability::Required).await.unwrap();
+    assert!(store.is_writable().is_ok());
 }
