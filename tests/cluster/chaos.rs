@@ -19,6 +19,8 @@ enum Standing {
     Up,
     /// `SIGSTOP`, until then.
     Frozen(Instant),
+    /// Its way to the database is cut, until then.
+    Alone(Instant),
     /// Until then.
     Gone(Instant),
 }
@@ -41,7 +43,7 @@ pub(crate) async fn reign(cluster: &mut Cluster, seed: u64, end: Instant) -> Dia
         // The last one stays, so that something goes on.
         let chosen = (up.len() > 1).then(|| up[random.random_range(0..up.len())]);
         let back = Instant::now() + Duration::from_millis(random.random_range(500..4000));
-        match (random.random_range(0..12), chosen) {
+        match (random.random_range(0..13), chosen) {
             (0..3, Some(replica)) => {
                 note(format!("replica-{} is killed", replica + 1));
                 cluster.replicas[replica].kill();
@@ -53,18 +55,27 @@ pub(crate) async fn reign(cluster: &mut Cluster, seed: u64, end: Instant) -> Dia
                 cluster.replicas[replica].gateway().signal("STOP");
                 standing[replica] = Standing::Frozen(Instant::now() + during);
             }
-            (5..7, Some(replica)) => {
+            (5, Some(replica)) => {
+                let during = LEASE * random.random_range(1..16) / 10;
+                note(format!(
+                    "replica-{} cannot reach the database for {during:?}",
+                    replica + 1
+                ));
+                cluster.replicas[replica].wire.cut();
+                standing[replica] = Standing::Alone(Instant::now() + during);
+            }
+            (6..8, Some(replica)) => {
                 note(format!("replica-{} is told to end", replica + 1));
                 cluster.replicas[replica].terminate();
                 standing[replica] = Standing::Gone(back);
             }
-            (7, _) => {
+            (8, _) => {
                 let mode = ["fast", "immediate"][random.random_range(0..2)];
                 let during = Duration::from_millis(random.random_range(0..2500));
                 note(format!("the database is away for {during:?} ({mode})"));
                 cluster.database.is_away(mode, during).await;
             }
-            (8..10, _) => {
+            (9..11, _) => {
                 let one_in = random.random_range(1..4);
                 note(format!("one connection in {one_in} is cut"));
                 cluster.database.cut(one_in).await;
@@ -99,6 +110,10 @@ fn come_back(
             Standing::Frozen(until) if until <= now => {
                 note(format!("{} goes on", replica.name));
                 replica.gateway().signal("CONT");
+            }
+            Standing::Alone(until) if until <= now => {
+                note(format!("{} reaches the database", replica.name));
+                replica.wire.heal();
             }
             Standing::Gone(until) if until <= now => {
                 note(format!("{} starts", replica.name));

@@ -20,6 +20,7 @@ use crate::{
         executable::{Gateway, Setup},
         left_out, until,
     },
+    wire::Wire,
 };
 
 /// Of the leases, with a time-out of one second; see docs/OPERATIONS.md.
@@ -38,10 +39,12 @@ pub(crate) struct Replica {
     pub(crate) setup: Setup,
     listen: SocketAddr,
     pub(crate) gateway: Option<Gateway>,
+    /// Its way to the database.
+    pub(crate) wire: Wire,
 }
 
 impl Replica {
-    fn new(number: usize, settings: &str, prepare: impl Fn(Setup) -> Setup) -> Self {
+    fn new(number: usize, wire: Wire, settings: &str, prepare: impl Fn(Setup) -> Setup) -> Self {
         let (name, listen) = (format!("replica-{number}"), free_port());
         let setup = Setup::new("http://127.0.0.1:9")
             .without("QUENTLI_API_URL")
@@ -59,6 +62,7 @@ impl Replica {
             setup,
             listen,
             gateway: None,
+            wire,
         }
     }
 
@@ -112,16 +116,19 @@ impl Cluster {
             let url = running.url();
             format!("  {name}: {{key: {{env: QUENTLI_API_KEY}}, url: \"{url}\", rate: 500, timeout: 1s}}\n")
         });
-        let settings = format!(
-            "database: \"{}\"\ntrusted_proxies: [127.0.0.1]\nreload: {{poll: 0s}}\n\
-             retry: {{for: 1h, first_wait: 20ms, longest_wait: 500ms}}\n{further}quentli:\n{}",
-            database.url(),
-            organisations.collect::<String>(),
-        );
+        let organisations: String = organisations.collect();
+        let mut places = Vec::new();
+        for number in 1..=replicas {
+            let wire = Wire::new(database.address()).await;
+            let settings = format!(
+                "database: \"{}\"\ntrusted_proxies: [127.0.0.1]\nreload: {{poll: 0s}}\n\
+                 retry: {{for: 1h, first_wait: 20ms, longest_wait: 500ms}}\n{further}quentli:\n{organisations}",
+                database.url_by(Some(wire.address)),
+            );
+            places.push(Replica::new(number, wire, &settings, &prepare));
+        }
         let mut cluster = Self {
-            replicas: (1..=replicas)
-                .map(|number| Replica::new(number, &settings, &prepare))
-                .collect(),
+            replicas: places,
             quentli,
             proxy: None,
             database,

@@ -1,6 +1,7 @@
 //! The database under the replicas, and what befalls it.
 
 use std::{
+    net::SocketAddr,
     process::{Command, Stdio},
     time::Duration,
 };
@@ -9,6 +10,7 @@ use quentli_gateway::{
     clock::Clock,
     store::postgres::{Durability, PostgresAddress, PostgresStore},
 };
+use url::Url;
 
 use crate::server::{Server, client, programs, shared, user};
 
@@ -34,13 +36,27 @@ impl Database {
         Self { server, name }
     }
 
-    pub(crate) fn url(&self) -> String {
-        format!("{}?sslmode=disable", self.server.url(&self.name))
+    /// Its URL, where it is reached at another address if need be.
+    pub(crate) fn url_by(&self, address: Option<SocketAddr>) -> String {
+        let url = format!("{}?sslmode=disable", self.server.url(&self.name));
+        let mut url = Url::parse(&url).unwrap();
+        if let Some(address) = address {
+            url.set_ip_host(address.ip()).unwrap();
+            url.set_port(Some(address.port())).unwrap();
+        }
+        url.into()
+    }
+
+    /// Where it listens, as `host:port`.
+    pub(crate) fn address(&self) -> String {
+        let url = Url::parse(&self.url_by(None)).unwrap();
+        let port = url.port().unwrap_or(5432);
+        format!("{}:{port}", url.host_str().unwrap())
     }
 
     /// The store as one more process opens it, to look at it.
     pub(crate) async fn open(&self) -> PostgresStore {
-        let address = PostgresAddress::parse(&self.url()).unwrap();
+        let address = PostgresAddress::parse(&self.url_by(None)).unwrap();
         let opened = PostgresStore::open(&address, Durability::Required, Clock::system()).await;
         opened.unwrap()
     }

@@ -1,7 +1,7 @@
 //! Several replicas as processes of their own, on one PostgreSQL, behind HAProxy, before a stand-in for Quentli.
 //!
 //! [`whatever_happens`] sends events while replicas are killed, stopped and continued, told to end and started again, and while
-//! the database is restarted, crashes and loses connections; at the end everything must be as a simple model says ([`judge`]).
+//! the database is restarted, crashes, loses connections and cannot be reached; at the end everything must be as a simple model says ([`judge`]).
 //! `CLUSTER_SEED=n` makes the same troubles again (how the machine interleaves them differs), `CLUSTER_SECONDS=n` lets them
 //! last longer. The other modules try, one by one, what replicas tell each other.
 //!
@@ -9,7 +9,6 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    clippy::print_stderr,
     clippy::disallowed_methods,
     reason = "a test that meets the unexpected may panic, also in the functions that tests share"
 )]
@@ -24,6 +23,7 @@ mod small;
 mod spread;
 mod traffic;
 mod whatever_happens;
+mod wire;
 
 #[path = "../torture/account.rs"]
 #[expect(dead_code, reason = "here the store is another one")]

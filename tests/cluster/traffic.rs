@@ -18,7 +18,7 @@ use url::Url;
 use crate::{
     item::Item,
     people::{Arrival, Key, ORGANISATIONS, Part, Person},
-    sources::SOURCES,
+    sources::{SOURCES, Sending},
 };
 
 const PEOPLE_OF_EACH: usize = 6;
@@ -85,7 +85,7 @@ impl Traffic {
     pub(crate) async fn send(&self, urls: &[Url], seed: u64) {
         let mut random = StdRng::seed_from_u64(seed);
         let sender = Sender::new().unwrap();
-        let armed: Vec<_> = SOURCES.iter().map(|source| source.armed()).collect();
+        let armed: Vec<_> = SOURCES.iter().map(Sending::armed).collect();
         let mut own: Vec<usize> = Vec::new();
         while !self.stop.load(Ordering::Relaxed) {
             let again = random.random_range(0..8);
@@ -156,9 +156,9 @@ impl Traffic {
         let mut items = Vec::new();
         // One that is known already, among new ones.
         if SOURCES[source].knows_items() && random.random_ratio(1, 4) {
-            let known = own.iter().map(|number| &book.requests[*number]);
-            let known = known.filter(|request| request.source == source);
-            items.extend(known.last().map(|request| request.items[0]));
+            let mut known = own.iter().map(|number| &book.requests[*number]);
+            let known = known.rfind(|request| request.source == source);
+            items.extend(known.map(|request| request.items[0]));
         }
         for _ in 0..random.random_range(1..5) {
             let number = book.items.len();
