@@ -41,21 +41,24 @@ pub(crate) async fn reign(cluster: &mut Cluster, seed: u64, end: Instant) -> Dia
             .filter(|replica| standing[*replica] == Standing::Up)
             .collect();
         // The last one stays, so that something goes on.
-        let chosen = (up.len() > 1).then(|| up[random.random_range(0..up.len())]);
+        let owner = owner(cluster, &up, random.random_range(0..ORGANISATIONS.len())).await;
+        let any = (up.len() > 1).then(|| up[random.random_range(0..up.len())]);
+        // Mostly one with something to lose.
+        let chosen = any.map(|any| owner.filter(|_| random.random_ratio(3, 4)).unwrap_or(any));
         let back = Instant::now() + Duration::from_millis(random.random_range(500..4000));
-        match (random.random_range(0..13), chosen) {
+        match (random.random_range(0..14), chosen) {
             (0..3, Some(replica)) => {
                 note(format!("replica-{} is killed", replica + 1));
                 cluster.replicas[replica].kill();
                 standing[replica] = Standing::Gone(back);
             }
-            (3..5, Some(replica)) => {
+            (3..6, Some(replica)) => {
                 let during = LEASE + Duration::from_millis(random.random_range(500..4000));
                 note(format!("replica-{} stops for {during:?}", replica + 1));
                 cluster.replicas[replica].gateway().signal("STOP");
                 standing[replica] = Standing::Frozen(Instant::now() + during);
             }
-            (5, Some(replica)) => {
+            (6, Some(replica)) => {
                 let during = LEASE * random.random_range(1..16) / 10;
                 note(format!(
                     "replica-{} cannot reach the database for {during:?}",
@@ -64,18 +67,18 @@ pub(crate) async fn reign(cluster: &mut Cluster, seed: u64, end: Instant) -> Dia
                 cluster.replicas[replica].wire.cut();
                 standing[replica] = Standing::Alone(Instant::now() + during);
             }
-            (6..8, Some(replica)) => {
+            (7..9, Some(replica)) => {
                 note(format!("replica-{} is told to end", replica + 1));
                 cluster.replicas[replica].terminate();
                 standing[replica] = Standing::Gone(back);
             }
-            (8, _) => {
+            (9, _) => {
                 let mode = ["fast", "immediate"][random.random_range(0..2)];
                 let during = Duration::from_millis(random.random_range(0..2500));
                 note(format!("the database is away for {during:?} ({mode})"));
                 cluster.database.is_away(mode, during).await;
             }
-            (9..11, _) => {
+            (10..12, _) => {
                 let one_in = random.random_range(1..4);
                 note(format!("one connection in {one_in} is cut"));
                 cluster.database.cut(one_in).await;
@@ -96,6 +99,17 @@ pub(crate) async fn reign(cluster: &mut Cluster, seed: u64, end: Instant) -> Dia
     let ever = Instant::now() + LEASE * 10;
     come_back(cluster, &mut standing, ever, &mut note);
     diary
+}
+
+/// Who of these delivers for an organisation.
+async fn owner(cluster: &Cluster, up: &[usize], organisation: usize) -> Option<usize> {
+    for replica in up {
+        let status = cluster.replicas[*replica].gateway().status().await;
+        if status["organisations"][ORGANISATIONS[organisation]]["held"]["here"] == true {
+            return Some(*replica);
+        }
+    }
+    None
 }
 
 /// Those whose time has come are there again.

@@ -26,6 +26,9 @@ use crate::{
 /// Of the leases, with a time-out of one second; see docs/OPERATIONS.md.
 pub(crate) const LEASE: Duration = Duration::from_secs(12);
 
+/// Changes a second of an organisation: fewer than come, so that something always waits for its turn.
+const RATE: u32 = 20;
+
 pub(crate) struct Cluster {
     pub(crate) replicas: Vec<Replica>,
     pub(crate) quentli: Vec<(Sandbox, Running)>,
@@ -114,7 +117,7 @@ impl Cluster {
         }
         let organisations = ORGANISATIONS.iter().zip(&quentli).map(|(name, (_, running))| {
             let url = running.url();
-            format!("  {name}: {{key: {{env: QUENTLI_API_KEY}}, url: \"{url}\", rate: 500, timeout: 1s}}\n")
+            format!("  {name}: {{key: {{env: QUENTLI_API_KEY}}, url: \"{url}\", rate: {RATE}, timeout: 1s}}\n")
         });
         let organisations: String = organisations.collect();
         let mut places = Vec::new();
