@@ -47,8 +47,9 @@ pub(crate) struct Traffic {
     pub(crate) book: Mutex<Book>,
     moments: AtomicU64,
     pub(crate) stop: AtomicBool,
-    /// How often a sender had to try again, and how often it sent once more what was acknowledged.
-    pub(crate) retries: AtomicU64,
+    /// How often a sender had to try again, by the status that it got; 0 where it got none.
+    pub(crate) retries: Mutex<BTreeMap<u16, u64>>,
+    /// How often one sent once more what was acknowledged.
     pub(crate) repeated: AtomicU64,
 }
 
@@ -72,7 +73,7 @@ impl Traffic {
             book: Mutex::default(),
             moments: AtomicU64::new(0),
             stop: AtomicBool::new(false),
-            retries: AtomicU64::new(0),
+            retries: Mutex::default(),
             repeated: AtomicU64::new(0),
         }
     }
@@ -126,21 +127,22 @@ impl Traffic {
             let now = jiff::Timestamp::now();
             let sent = sender.send(source, &event, url, url, now);
             let answer = tokio::time::timeout(PATIENCE, sent).await;
-            match answer {
+            let status = match answer {
                 Ok(Ok(answer)) if (200..300).contains(&answer.status) => {
                     let moment = self.moment();
                     let request = &mut self.book.lock().unwrap().requests[number];
                     request.acknowledged.get_or_insert(moment);
                     return;
                 }
-                // Only what a sender may try again.
-                Ok(Ok(answer)) => assert!(
-                    [502, 503, 504].contains(&answer.status),
-                    "request {number}: {answer:?}"
-                ),
-                Ok(Err(_)) | Err(_) => {}
-            }
-            self.retries.fetch_add(1, Ordering::Relaxed);
+                Ok(Ok(answer)) => {
+                    // Only what a sender may try again.
+                    let may_again = [502, 503, 504].contains(&answer.status);
+                    assert!(may_again, "request {number}: {answer:?}");
+                    answer.status
+                }
+                Ok(Err(_)) | Err(_) => 0,
+            };
+            *self.retries.lock().unwrap().entry(status).or_default() += 1;
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     }

@@ -82,10 +82,12 @@ async fn whatever_happens_to_replicas_nothing_is_lost_and_each_customer_ends_as_
         let book = traffic.book.lock().unwrap();
         (book.items.len(), book.requests.len())
     };
+    eprintln!("{}", diary.join("\n"));
     eprintln!(
-        "{requests} requests with {items} items, {} sent again, {} tried again; {:?}",
+        "{requests} requests with {items} items, {} sent again, {} tried again ({:?}); {:?}",
         traffic.repeated.load(Ordering::Relaxed),
-        traffic.retries.load(Ordering::Relaxed),
+        traffic.retries.lock().unwrap().values().sum::<u64>(),
+        traffic.retries.lock().unwrap(),
         account.totals,
     );
     if !problems.is_empty() {
@@ -95,8 +97,7 @@ async fn whatever_happens_to_replicas_nothing_is_lost_and_each_customer_ends_as_
     }
     assert!(
         problems.is_empty(),
-        "CLUSTER_SEED={seed}\n{}\n{}",
-        diary.join("\n"),
+        "CLUSTER_SEED={seed}\n{}",
         problems.join("\n")
     );
 }
