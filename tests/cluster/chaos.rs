@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use quentli_gateway::sandbox::{Action, Fault, RetryAfter};
-use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
+use rand::{RngExt as _, SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
 
 use crate::{
     cluster::{Cluster, LEASE},
@@ -12,6 +12,33 @@ use crate::{
 
 /// What happened, for people who read of a failure.
 pub(crate) type Diary = Vec<String>;
+
+#[derive(Clone, Copy, Debug)]
+enum Act {
+    Kill,
+    Freeze,
+    Alone,
+    End,
+    DatabaseAway,
+    Cut,
+    Trouble,
+}
+
+/// What happens in a round of half a minute or so, in any order.
+const ROUND: [Act; 12] = [
+    Act::Freeze,
+    Act::Freeze,
+    Act::Freeze,
+    Act::Kill,
+    Act::Kill,
+    Act::Alone,
+    Act::End,
+    Act::DatabaseAway,
+    Act::Cut,
+    Act::Cut,
+    Act::Trouble,
+    Act::Trouble,
+];
 
 /// Where a replica stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +62,12 @@ pub(crate) async fn reign(cluster: &mut Cluster, seed: u64, end: Instant) -> Dia
         let line = format!("{:6.1} s  {what}", began.elapsed().as_secs_f32());
         diary.push(line);
     };
+    let mut acts = Vec::new();
     while Instant::now() < end {
+        if acts.is_empty() {
+            acts = ROUND.to_vec();
+            acts.shuffle(&mut random);
+        }
         come_back(cluster, &mut standing, Instant::now(), &mut note);
         let up: Vec<usize> = (0..standing.len())
             .filter(|replica| standing[*replica] == Standing::Up)
@@ -46,19 +78,19 @@ pub(crate) async fn reign(cluster: &mut Cluster, seed: u64, end: Instant) -> Dia
         // Mostly one with something to lose.
         let chosen = any.map(|any| owner.filter(|_| random.random_ratio(3, 4)).unwrap_or(any));
         let back = Instant::now() + Duration::from_millis(random.random_range(500..4000));
-        match (random.random_range(0..14), chosen) {
-            (0..3, Some(replica)) => {
+        match (acts.pop().unwrap(), chosen) {
+            (Act::Kill, Some(replica)) => {
                 note(format!("replica-{} is killed", replica + 1));
                 cluster.replicas[replica].kill();
                 standing[replica] = Standing::Gone(back);
             }
-            (3..6, Some(replica)) => {
+            (Act::Freeze, Some(replica)) => {
                 let during = LEASE + Duration::from_millis(random.random_range(500..4000));
                 note(format!("replica-{} stops for {during:?}", replica + 1));
                 cluster.replicas[replica].gateway().signal("STOP");
                 standing[replica] = Standing::Frozen(Instant::now() + during);
             }
-            (6, Some(replica)) => {
+            (Act::Alone, Some(replica)) => {
                 let during = LEASE * random.random_range(1..16) / 10;
                 note(format!(
                     "replica-{} cannot reach the database for {during:?}",
@@ -67,18 +99,18 @@ pub(crate) async fn reign(cluster: &mut Cluster, seed: u64, end: Instant) -> Dia
                 cluster.replicas[replica].wire.cut();
                 standing[replica] = Standing::Alone(Instant::now() + during);
             }
-            (7..9, Some(replica)) => {
+            (Act::End, Some(replica)) => {
                 note(format!("replica-{} is told to end", replica + 1));
                 cluster.replicas[replica].terminate();
                 standing[replica] = Standing::Gone(back);
             }
-            (9, _) => {
+            (Act::DatabaseAway, _) => {
                 let mode = ["fast", "immediate"][random.random_range(0..2)];
                 let during = Duration::from_millis(random.random_range(0..2500));
                 note(format!("the database is away for {during:?} ({mode})"));
                 cluster.database.is_away(mode, during).await;
             }
-            (10..12, _) => {
+            (Act::Cut, _) => {
                 let one_in = random.random_range(1..4);
                 note(format!("one connection in {one_in} is cut"));
                 cluster.database.cut(one_in).await;
@@ -96,8 +128,11 @@ pub(crate) async fn reign(cluster: &mut Cluster, seed: u64, end: Instant) -> Dia
     for organisation in 0..ORGANISATIONS.len() {
         cluster.sandbox(organisation).lift_faults();
     }
-    let ever = Instant::now() + LEASE * 10;
-    come_back(cluster, &mut standing, ever, &mut note);
+    // Whoever stopped for longer than its lease does so to the end.
+    while standing.iter().any(|standing| *standing != Standing::Up) {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        come_back(cluster, &mut standing, Instant::now(), &mut note);
+    }
     diary
 }
 

@@ -83,11 +83,12 @@ async fn whatever_happens_to_replicas_nothing_is_lost_and_each_customer_ends_as_
         (book.items.len(), book.requests.len())
     };
     eprintln!("{}", diary.join("\n"));
+    let retries = traffic.retries.lock().unwrap().clone();
     eprintln!(
         "{requests} requests with {items} items, {} sent again, {} tried again ({:?}); {:?}",
         traffic.repeated.load(Ordering::Relaxed),
-        traffic.retries.lock().unwrap().values().sum::<u64>(),
-        traffic.retries.lock().unwrap(),
+        retries.values().sum::<u64>(),
+        retries,
         account.totals,
     );
     if !problems.is_empty() {
