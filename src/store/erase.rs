@@ -20,6 +20,9 @@ use crate::{
     event::{EventSeq, OrganisationName, SourceName},
 };
 
+/// Shorter texts, in characters, are not looked for in what was received: they stand in nearly every body.
+const SHORTEST_TEXT: usize = 4;
+
 /// Who is to be erased: all of it is the same person.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Person {
@@ -40,6 +43,14 @@ impl Person {
                 .first()
                 .is_some_and(|line| self.find.contains(line)),
         }
+    }
+
+    /// How many of the texts are too short to be looked for in bodies.
+    pub fn too_short(&self) -> usize {
+        let texts = self.texts().into_iter();
+        texts
+            .filter(|text| text.chars().count() < SHORTEST_TEXT)
+            .count()
     }
 
     /// What of the person may stand in a body.
