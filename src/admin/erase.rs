@@ -20,10 +20,10 @@ use super::{
 };
 use crate::{
     customer::{CustomerId, FindBy},
-    event::{End, EventSeq, OrganisationName},
+    event::{End, EventSeq, OrganisationName, SourceName},
     store::{
-        Act,
-        erase::{ErasePage, Erased, Person},
+        Act, RefusedId,
+        erase::{EraseAfter, ErasePage, Erased, Person},
     },
 };
 
@@ -46,9 +46,35 @@ pub(super) struct Wish {
     metadata: Vec<Entry>,
     #[serde(default)]
     dry_run: bool,
-    /// Goes on after this event.
-    #[serde(default)]
-    after: i64,
+    /// What stood as `next` in the answer before.
+    after: Option<After>,
+}
+
+/// How far it has come.
+#[derive(Clone, Copy, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum After {
+    Event(i64),
+    /// All events are done.
+    Refused(i64),
+}
+
+impl From<After> for EraseAfter {
+    fn from(after: After) -> Self {
+        match after {
+            After::Event(event) => Self::Event(EventSeq(event)),
+            After::Refused(id) => Self::Refused(RefusedId(id)),
+        }
+    }
+}
+
+impl From<EraseAfter> for After {
+    fn from(after: EraseAfter) -> Self {
+        match after {
+            EraseAfter::Event(event) => Self::Event(event.0),
+            EraseAfter::Refused(id) => Self::Refused(id.0),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -65,13 +91,15 @@ struct Receipt {
     customer: Option<String>,
     /// How many other identifiers were asked for.
     identifiers: usize,
+    /// How many of all were too short to be looked for in bodies.
+    too_short: usize,
     dry_run: bool,
     at: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
     by: Option<String>,
     removed: Removed,
     /// Where to go on; nothing when all is done.
-    next: Option<i64>,
+    next: Option<After>,
 }
 
 #[derive(Serialize)]
@@ -96,11 +124,13 @@ pub(super) async fn erase(
             "it is JSON with `customer`, `usernames`, `emails` or `metadata`, and perhaps `organisation`, `dry_run` and `after`",
         );
     };
-    let (dry_run, mut next) = (wish.dry_run, Some(EventSeq(wish.after)));
+    let first = wish.after.map_or(EraseAfter::NOTHING, EraseAfter::from);
+    let (dry_run, mut next) = (wish.dry_run, Some(first));
     let person = match person(&admin, wish) {
         Ok(person) => person,
         Err(detail) => return misread(&detail),
     };
+    let sources = sources_of(&admin, &person.organisation);
     let at = admin.clock.now();
     let started = admin.clock.elapsed();
     let (mut removed, mut trouble) = (Erased::default(), None);
@@ -113,6 +143,7 @@ pub(super) async fn erase(
     {
         let page = ErasePage {
             person: person.clone(),
+            sources: sources.clone(),
             after,
             dry_run,
             at,
@@ -163,6 +194,7 @@ pub(super) async fn erase(
         organisation: person.organisation.to_string(),
         customer: person.id.as_ref().map(ToString::to_string),
         identifiers: person.find.len(),
+        too_short: person.too_short(),
         dry_run,
         at,
         by,
@@ -176,9 +208,24 @@ pub(super) async fn erase(
             applied: removed.applied,
             refused: removed.refused,
         },
-        next: next.map(|event| event.0),
+        next: next.map(After::from),
     };
     Json(serde_json::json!({ "receipt": receipt })).into_response()
+}
+
+/// The sources of an organisation. One that has mistakes does not say whose it is, but where there is one organisation it can
+/// be of no other.
+fn sources_of(admin: &Admin, organisation: &OrganisationName) -> Vec<SourceName> {
+    let set = admin.sources.set();
+    if admin.organisations.len() == 1 {
+        return set.sources().map(|(name, _)| name).collect();
+    }
+    let of_organisation = set
+        .ready()
+        .filter(|source| source.organisation() == organisation);
+    of_organisation
+        .map(|source| source.name().clone())
+        .collect()
 }
 
 /// Who is meant, or what is wrong with that.

@@ -115,7 +115,7 @@ async fn erase(operators: &Operators, mut wish: Value, format: Format) -> Result
                 *count = (*sum).into();
             }
         }
-        let Some(next) = receipt.get("next").and_then(Value::as_i64) else {
+        let Some(next) = receipt.get("next").filter(|next| next.is_object()).cloned() else {
             show(receipt, format);
             return Ok(Exit::Fine);
         };
@@ -124,27 +124,37 @@ async fn erase(operators: &Operators, mut wish: Value, format: Format) -> Result
             return Ok(stopped(Some(&receipt), format));
         }
         last = Some(receipt);
-        output::note(&format!("event {next} …"));
+        output::note(&format!("{} …", place(&next)));
         if let Some(wish) = wish.as_object_mut() {
-            wish.insert("after".to_owned(), next.into());
+            wish.insert("after".to_owned(), next);
         }
     }
 }
 
 /// Says how far it came.
 fn stopped(receipt: Option<&Value>, format: Format) -> Exit {
-    let next = receipt.and_then(|receipt| receipt.get("next")?.as_i64());
+    let next = receipt.and_then(|receipt| receipt.get("next"));
     if let Some(receipt) = receipt {
         show(receipt, format);
     }
     let through = next.map_or_else(
         || "before the first page was answered".to_owned(),
-        |next| format!("after event {next}, up to which all is done"),
+        |next| format!("after {}, up to which all is done", place(next)),
     );
     output::note(&format!(
         "stopped {through}: the same command does the rest"
     ));
     Exit::Bad
+}
+
+/// How far it has come, in words.
+fn place(next: &Value) -> String {
+    let number = |name: &str| next.get(name).and_then(Value::as_i64);
+    match (number("event"), number("refused")) {
+        (Some(event), _) => format!("event {event}"),
+        (None, Some(0) | None) => "the last event".to_owned(),
+        (None, Some(refused)) => format!("refused request {refused}"),
+    }
 }
 
 fn show(receipt: &Value, format: Format) {
@@ -168,12 +178,22 @@ fn show(receipt: &Value, format: Format) {
         let count = count.and_then(Value::as_u64).unwrap_or(0);
         output::line(&format!("{count:>12} {what}"));
     }
+    let too_short = receipt.get("too_short").and_then(Value::as_u64);
+    if let Some(too_short @ 1..) = too_short {
+        let (are, them) = match too_short {
+            1 => ("identifier has", "it"),
+            _ => ("identifiers have", "them"),
+        };
+        output::note(&format!(
+            "{too_short} {are} less than four characters: bodies were not searched for {them}, since nearly every body would be found; \
+             see \"What erasing searches\" in docs/OPERATIONS.md"
+        ));
+    }
     if dry_run {
         output::note("nothing was removed; look at the counts, and give --yes to remove it");
     } else {
         output::note(
-            "backups hold it still, and requests that were refused and kept whole for up to a week; see \"Erase a customer\" in \
-             docs/OPERATIONS.md",
+            "backups hold it still, and Quentli was not asked; see \"Erase a customer\" in docs/OPERATIONS.md",
         );
     }
 }

@@ -56,7 +56,7 @@ pub(super) trait Home: Send + Sync {
     async fn open_hands(&self) -> (Arc<dyn Store>, Arc<dyn Hands>);
 
     /// The same with what erases persons.
-    async fn open_erasure(&self) -> (Arc<dyn Store>, Arc<dyn Erasure>);
+    async fn open_erasure(&self) -> (Arc<dyn Store>, Arc<dyn Erasing>);
 
     /// The same with its upkeep.
     async fn open_upkeep(&self) -> (Arc<dyn Store>, Arc<dyn Upkeep>);
@@ -70,6 +70,11 @@ pub(super) trait Home: Send + Sync {
     /// Takes an event and all that hangs on it out of the closed store, as the end of its retention does.
     async fn prune(&self, event: EventSeq);
 }
+
+/// What erases, with refused requests.
+pub(super) trait Erasing: Erasure + RefusedRequests {}
+
+impl<T: Erasure + RefusedRequests> Erasing for T {}
 
 /// A store with its archive.
 pub(super) trait Archived: Store + Archive {}
@@ -205,6 +210,8 @@ macro_rules! contract_suite {
             what_was_tried_and_then_given_up_goes_too,
             many_events_are_searched_page_by_page,
             large_bodies_are_searched_page_by_page,
+            refused_requests_are_searched_page_by_page,
+            what_a_source_without_events_refused_is_erased_where_it_is_the_organisations,
         );
         $crate::store::contract::contract_suite!(
             $home: upkeep:

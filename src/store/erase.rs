@@ -1,7 +1,7 @@
 //! Removes every trace of a person, as the law or the person asks for it.
 //!
-//! It goes through the stored events of an organisation from the first to the last, a bounded page at a time, since what an
-//! event says is found only by reading it. Open deliveries for the person end as `erased`; ended ones, attempts, what was
+//! It goes through the stored events of an organisation from the first to the last, and then through the refused requests that
+//! were kept whole, a bounded page at a time, since what they say is found only by reading it. Open deliveries for the person end as `erased`; ended ones, attempts, what was
 //! observed, what Quentli confirmed, and every body, also of a refused request, in which an identifier stands are removed. Others in the same body keep
 //! their mapped updates and lose only that they can be mapped again. Dedup keys stay, which are hashes: a late repetition of
 //! an old event must not bring the person back.
@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 pub(in crate::store) use self::words::Words;
-use super::StoreError;
+use super::{RefusedId, StoreError};
 use crate::{
     customer::{CustomerId, CustomerReference, FindBy},
     event::{EventSeq, OrganisationName, SourceName},
@@ -77,12 +77,29 @@ impl fmt::Debug for Person {
     }
 }
 
+/// How far the work has come: first all events, then the refused requests that were kept whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EraseAfter {
+    Event(EventSeq),
+    /// All events are done.
+    Refused(RefusedId),
+}
+
+impl EraseAfter {
+    /// Before everything.
+    pub const NOTHING: Self = Self::Event(EventSeq(0));
+    /// Before the first refused request.
+    pub(in crate::store) const EVENTS: Self = Self::Refused(RefusedId(0));
+}
+
 /// A page of the work.
 #[derive(Clone, Debug)]
 pub struct ErasePage {
     pub person: Person,
-    /// Begins after this event.
-    pub after: EventSeq,
+    /// Sources of the person's organisation. Of others, refused requests are searched where the latest event of the source was
+    /// of the organisation.
+    pub sources: Vec<SourceName>,
+    pub after: EraseAfter,
     /// Only counts.
     pub dry_run: bool,
     pub at: Timestamp,
@@ -144,7 +161,7 @@ pub struct ErasedPage {
     /// Open deliveries that ended, by source.
     pub ended: Vec<(SourceName, u32)>,
     /// Where the next page begins; `None` after the last one, with which the confirmed values went.
-    pub next: Option<EventSeq>,
+    pub next: Option<EraseAfter>,
 }
 
 /// Erases persons from a store.

@@ -250,8 +250,8 @@ async fn page(State(pages): State<tokio::sync::watch::Sender<i64>>) -> Json<Valu
     let next = *pages.borrow() * 200;
     let removed = json!({"events": 2, "deliveries": 1, "history": 1, "attempts": 1, "observed": 0, "bodies": 2, "applied": 0, "refused": 0});
     Json(
-        json!({"receipt": {"organisation": "default", "customer": "cus_1", "identifiers": 0, "dry_run": false,
-            "at": "2026-01-15T10:00:00Z", "removed": removed, "next": next}}),
+        json!({"receipt": {"organisation": "default", "customer": "cus_1", "identifiers": 0, "too_short": 0, "dry_run": false,
+            "at": "2026-01-15T10:00:00Z", "removed": removed, "next": {"event": next}}}),
     )
 }
 
@@ -292,7 +292,7 @@ async fn erasing_that_is_interrupted_says_how_far_it_came() {
     let messages = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{messages}");
     let receipt: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let next = receipt["next"].as_i64().unwrap();
+    let next = receipt["next"]["event"].as_i64().unwrap();
     assert_eq!(receipt["removed"]["events"], next / 200 * 2, "{receipt}");
     let expected = format!("stopped after event {next}, up to which all is done");
     assert!(messages.contains(&expected), "{messages}");

@@ -1,12 +1,13 @@
 //! A person goes with every trace, others stay, and nothing brings the person back.
 
-use super::{Home, samples::*};
+use super::{Erasing, Home, samples::*};
 use crate::{
     customer::{CustomerReference, FindBy, OnConflict, OnMissing},
     event::{AttemptOutcome, DeliveryState, End, EventSeq},
     store::{
-        Acceptance, Carried, Fate, NewDelivery, Standing, Store,
-        erase::{ErasePage, Erased, Erasure, Person},
+        Acceptance, Carried, Fate, KeptRequest, NewDelivery, NewRefused, RefusedFilter, RefusedId,
+        RefusedLimits, RequestFacts, Standing, Store,
+        erase::{EraseAfter, ErasePage, Erased, Person},
     },
 };
 
@@ -22,12 +23,13 @@ fn ana() -> Person {
     }
 }
 
-async fn erase(erasure: &dyn Erasure, person: &Person, dry_run: bool) -> Erased {
+async fn erase(erasure: &dyn Erasing, person: &Person, dry_run: bool) -> Erased {
     let mut sum = Erased::default();
-    let mut after = EventSeq(0);
+    let mut after = EraseAfter::NOTHING;
     for _ in 0..1000 {
         let page = ErasePage {
             person: person.clone(),
+            sources: vec![source("crm")],
             after,
             dry_run,
             at: time(100),
@@ -256,12 +258,114 @@ pub(in crate::store) async fn large_bodies_are_searched_page_by_page(home: &dyn 
     }
     let page = ErasePage {
         person: ana(),
-        after: EventSeq(0),
+        sources: Vec::new(),
+        after: EraseAfter::NOTHING,
         dry_run: true,
         at: time(100),
     };
     let first = erasure.erase(page).await.unwrap();
-    assert_eq!(first.next, Some(EventSeq(3)));
+    assert_eq!(first.next, Some(EraseAfter::Event(EventSeq(3))));
     let erased = erase(&*erasure, &ana(), false).await;
     assert_eq!((erased.events, erased.deliveries, erased.bodies), (4, 0, 4));
+}
+
+const MUCH_REFUSED: RefusedLimits = RefusedLimits {
+    rows: 1000,
+    kept: 1000,
+    kept_bytes: 100 << 20,
+};
+
+/// A refused request of a source that was kept whole.
+fn kept(mark: u8, of: &str, body: String) -> NewRefused {
+    let request = KeptRequest {
+        received_at: time(1),
+        method: "POST".into(),
+        path_and_query: format!("/webhooks/{of}"),
+        headers: Vec::new(),
+        body: body.into(),
+        client: [192, 0, 2, 1].into(),
+        through_trusted_proxy: false,
+    };
+    NewRefused {
+        source: source(of),
+        mark: [mark; 16],
+        first_at: time(1),
+        last_at: time(1),
+        times: 1,
+        reason: "no-match",
+        status: 401,
+        facts: RequestFacts::default(),
+        kept: Some((request, time(1000))),
+    }
+}
+
+async fn still_kept(erasure: &dyn Erasing) -> Vec<i64> {
+    let listed = erasure
+        .refused(RefusedFilter::default(), 999)
+        .await
+        .unwrap();
+    let kept = listed.iter().filter(|refused| refused.kept_until.is_some());
+    let mut kept: Vec<i64> = kept.map(|refused| refused.id.0).collect();
+    kept.sort_unstable();
+    kept
+}
+
+pub(in crate::store) async fn refused_requests_are_searched_page_by_page(home: &dyn Home) {
+    let (store, erasure) = home.open_erasure().await;
+    accept_with(&*store, 1, "about ana-1", lonely("ana-1")).await;
+    let large = " ".repeat(900_000);
+    for number in 1..=7 {
+        let about = if number % 2 == 0 { "ana-1" } else { "luis" };
+        let refused = vec![kept(number, "crm", format!("{large}{about}"))];
+        erasure.record_refused(refused, MUCH_REFUSED).await.unwrap();
+    }
+    let ids = still_kept(&*erasure).await;
+    assert_eq!(ids.len(), 7);
+    let id = |place: usize| Some(EraseAfter::Refused(RefusedId(ids[place])));
+    let mut page = ErasePage {
+        person: ana(),
+        sources: vec![source("crm")],
+        after: EraseAfter::NOTHING,
+        dry_run: true,
+        at: time(100),
+    };
+    for (next, expected) in [
+        (Some(EraseAfter::Refused(RefusedId(0))), 0),
+        (id(2), 1),
+        (id(5), 2),
+        (None, 0),
+    ] {
+        let done = erasure.erase(page.clone()).await.unwrap();
+        assert_eq!((done.next, done.erased.refused), (next, expected));
+        page.after = next.unwrap_or(page.after);
+    }
+    assert_eq!(still_kept(&*erasure).await, ids, "it only counted");
+
+    let erased = erase(&*erasure, &ana(), false).await;
+    assert_eq!((erased.events, erased.bodies, erased.refused), (1, 1, 3));
+    let expected = [0, 2, 4, 6].map(|place: usize| ids[place]);
+    assert_eq!(still_kept(&*erasure).await, expected);
+    assert_eq!(erase(&*erasure, &ana(), false).await, Erased::default());
+}
+
+pub(in crate::store) async fn what_a_source_without_events_refused_is_erased_where_it_is_the_organisations(
+    home: &dyn Home,
+) {
+    let (store, erasure) = home.open_erasure().await;
+    for (number, of, organisation) in [
+        (1, "north", organisation()),
+        (2, "south", "south".parse().unwrap()),
+    ] {
+        let mut sent = event(vec![group(number, vec![lonely("luis")])]);
+        (sent.source, sent.organisation) = (source(of), organisation);
+        accept(&*store, sent).await;
+    }
+    // `crm` is of the organisation by its file, `north` was by its latest event; of `nobody` nothing is known.
+    for (mark, of) in [(1, "crm"), (2, "nobody"), (3, "north"), (4, "south")] {
+        let refused = vec![kept(mark, of, "about ana-1".to_owned())];
+        erasure.record_refused(refused, MUCH_REFUSED).await.unwrap();
+    }
+    let ids = still_kept(&*erasure).await;
+    assert_eq!(erase(&*erasure, &ana(), false).await.refused, 2);
+    assert_eq!(still_kept(&*erasure).await, [ids[1], ids[3]]);
 }

@@ -17,10 +17,10 @@ use super::{
 };
 use crate::{
     customer::{CustomerId, CustomerReference},
-    event::{End, EventSeq, SourceName},
+    event::{End, SourceName},
     store::{
         StoreError, decode,
-        erase::{ErasePage, Erased, ErasedPage, Erasure, Person},
+        erase::{EraseAfter, ErasePage, Erased, ErasedPage, Erasure, Person},
         rows::millis,
     },
 };
@@ -31,7 +31,7 @@ struct Erasing {
     events: Vec<search::Found>,
     /// Refused requests that were kept whole.
     refused: Vec<i64>,
-    next: Option<EventSeq>,
+    next: Option<EraseAfter>,
 }
 
 // Against upkeep, in its order.
@@ -329,7 +329,7 @@ impl Erasure for PostgresStore {
 }
 
 #[cfg(test)]
-pub(super) const PLANNED: [&str; 14] = [
+pub(super) const PLANNED: [&str; 15] = [
     OPEN_OF,
     END_OPEN,
     DELETE_ENDED,
@@ -341,6 +341,7 @@ pub(super) const PLANNED: [&str; 14] = [
     DELETE_APPLIED,
     DELETE_VERSIONS,
     search::PAGE,
+    search::KEPT,
     search::IN_HISTORY,
     search::REFERENCES,
     search::DELIVERIES,

@@ -14,10 +14,10 @@ use super::{
 };
 use crate::{
     customer::{CustomerId, CustomerReference},
-    event::{DeliveryState, End, EventSeq},
+    event::{DeliveryState, End},
     store::{
         StoreError,
-        erase::{ErasePage, Erased, ErasedPage, Erasure, Person},
+        erase::{EraseAfter, ErasePage, Erased, ErasedPage, Erasure, Person},
     },
 };
 
@@ -25,9 +25,8 @@ use crate::{
 pub(super) struct Erasing {
     page: ErasePage,
     events: Vec<search::Found>,
-    /// Refused requests that were kept whole.
-    refused: Vec<i64>,
-    next: Option<EventSeq>,
+    refused: Vec<search::Kept>,
+    next: Option<EraseAfter>,
 }
 
 // What Quentli left out has a number of its own, and the attempt is told of the delivery that it came from.
@@ -95,8 +94,8 @@ impl Group<'_> {
         for found in &work.events {
             self.erase_event(work, found, &mut done)?;
         }
-        for id in &work.refused {
-            done.erased.refused += u64::from(self.forget_request(*id)?);
+        for kept in &work.refused {
+            done.erased.refused += u64::from(self.forget_request(kept.id)?);
         }
         if work.next.is_none()
             && let Some(id) = &work.page.person.id
@@ -125,6 +124,7 @@ impl Group<'_> {
                 let found = search::Found {
                     event,
                     is_single: false,
+                    bytes: 0,
                 };
                 self.erase_event(work, &found, done)?;
             }
@@ -280,11 +280,14 @@ fn count(rows: usize) -> u64 {
 }
 
 impl Erasing {
-    /// About how many bytes it takes in the log.
+    /// About how many bytes it takes in the log, where what is removed is overwritten.
     pub(super) fn size(&self) -> u64 {
-        u64::try_from(self.events.len() + self.refused.len())
-            .unwrap_or(u64::MAX)
-            .saturating_mul(8192)
+        let events = self.events.iter().map(|found| found.bytes);
+        let refused = self.refused.iter().map(|kept| kept.bytes);
+        events
+            .chain(refused)
+            .map(|bytes| bytes.saturating_add(8192))
+            .fold(0, u64::saturating_add)
     }
 
     /// Whether it only counts.

@@ -1,14 +1,14 @@
 //! Finds the events in which a person stands: by the references of their deliveries, and by [words](Words) in their bodies.
-//! And, once the last of them is read, the refused requests that were kept whole and tell of the person.
+//! After the last of them come the refused requests that were kept whole and tell of the person.
 
 use std::collections::HashSet;
 
-use super::{ErasePage, Erasing};
+use super::{EraseAfter, ErasePage, Erasing};
 use crate::{
     customer::{CustomerId, CustomerReference},
-    event::EventSeq,
+    event::{EventSeq, SourceName},
     store::{
-        decode,
+        RefusedId, decode,
         erase::{Person, Words},
         postgres::{fault::Fault, refused, session::Session},
     },
@@ -17,6 +17,9 @@ use crate::{
 /// Most events of a page, and after how many bytes of bodies it ends.
 const EVENTS: i64 = 200;
 const BYTES: i64 = 4 << 20;
+/// The same for refused requests.
+const REFUSED: i64 = 200;
+const REFUSED_BYTES: i64 = 2 << 20;
 
 /// An event in which the person stands.
 pub(super) struct Found {
@@ -34,12 +37,16 @@ pub(super) const PAGE: &str = "
           FROM event WHERE seq > $1 ORDER BY seq LIMIT $3) AS first) AS page
     WHERE before < $4::bigint ORDER BY seq";
 
-// A few at a time, since they are whole requests.
+// In the same way.
 pub(super) const KEPT: &str = "
-    SELECT id, received_at, method, target, client, by_proxy, headers, body FROM refused_request
-    WHERE id > $2
-      AND coalesce((SELECT organisation FROM event WHERE event.source = refused_request.source ORDER BY seq DESC LIMIT 1), $1) = $1
-    ORDER BY id LIMIT 4";
+    SELECT id, bytes, received_at, method, target, client, by_proxy, headers, body FROM
+      (SELECT *, sum(bytes) OVER (ORDER BY id) - bytes AS before FROM
+         (SELECT * FROM refused_request
+          WHERE id > $1
+            AND (source = ANY($2)
+                 OR (SELECT organisation FROM event WHERE event.source = refused_request.source ORDER BY seq DESC LIMIT 1) = $3)
+          ORDER BY id LIMIT $4) AS first) AS page
+    WHERE before < $5::bigint ORDER BY id";
 
 pub(super) const IN_HISTORY: &str = "
     SELECT event FROM history WHERE organisation = $3 AND customer = $2 AND event = ANY($1)
@@ -59,11 +66,18 @@ pub(super) const DELIVERIES: &str = "
 
 /// Reads a page and finds in it what is to be erased.
 pub(super) async fn page(session: &Session, page: ErasePage) -> Result<Erasing, Fault> {
+    match page.after {
+        EraseAfter::Event(after) => events(session, page, after).await,
+        EraseAfter::Refused(after) => refused_ones(session, page, after).await,
+    }
+}
+
+async fn events(session: &Session, page: ErasePage, after: EventSeq) -> Result<Erasing, Fault> {
     let person = &page.person;
     let words = Words::of(person);
     let organisation = person.organisation.as_str();
     let rows = session
-        .query(PAGE, &[&page.after.0, &organisation, &EVENTS, &BYTES])
+        .query(PAGE, &[&after.0, &organisation, &EVENTS, &BYTES])
         .await?;
     let (mut told, mut others) = (Vec::new(), Vec::new());
     let (mut last, mut bytes) = (None, 0_i64);
@@ -86,7 +100,11 @@ pub(super) async fn page(session: &Session, page: ErasePage) -> Result<Erasing, 
         }
     }
     let is_full = i64::try_from(rows.len()).unwrap_or(i64::MAX) == EVENTS || bytes >= BYTES;
-    let next = last.filter(|_| is_full).map(EventSeq);
+    let next = last
+        .filter(|_| is_full)
+        .map_or(EraseAfter::EVENTS, |event| {
+            EraseAfter::Event(EventSeq(event))
+        });
     drop(rows);
     let single = single(session, &told).await?;
     let mut events: Vec<Found> = told
@@ -103,42 +121,47 @@ pub(super) async fn page(session: &Session, page: ErasePage) -> Result<Erasing, 
         });
     }
     events.sort_unstable_by_key(|found| found.event);
-    let refused = match next {
-        Some(_) => Vec::new(),
-        None => refused_ones(session, person, &words).await?,
-    };
     Ok(Erasing {
         page,
         events,
-        refused,
-        next,
+        refused: Vec::new(),
+        next: Some(next),
     })
 }
 
-/// The refused requests that tell of the person. Which organisation a source belongs to is told by its latest event; where
-/// there is none, nobody else's request can be meant.
+/// The refused requests that tell of the person, of sources that are the organisation's or whose latest event was of it.
 async fn refused_ones(
     session: &Session,
-    person: &Person,
-    words: &Words,
-) -> Result<Vec<i64>, Fault> {
-    let mut found = Vec::new();
-    let mut after = 0_i64;
-    loop {
-        let rows = session
-            .query(KEPT, &[&person.organisation.as_str(), &after])
-            .await?;
-        let Some(last) = rows.last() else {
-            return Ok(found);
-        };
-        after = last.try_get("id")?;
-        for row in &rows {
-            let request = refused::request(row)?;
-            if words.stand_in_request(&request) {
-                found.push(row.try_get("id")?);
-            }
+    page: ErasePage,
+    after: RefusedId,
+) -> Result<Erasing, Fault> {
+    let words = Words::of(&page.person);
+    let sources: Vec<&str> = page.sources.iter().map(SourceName::as_str).collect();
+    let organisation = page.person.organisation.as_str();
+    let rows = session
+        .query(
+            KEPT,
+            &[&after.0, &sources, &organisation, &REFUSED, &REFUSED_BYTES],
+        )
+        .await?;
+    let (mut told, mut last, mut bytes) = (Vec::new(), None, 0_i64);
+    for row in &rows {
+        let id: i64 = row.try_get("id")?;
+        last = Some(id);
+        bytes = bytes.saturating_add(row.try_get("bytes")?);
+        if words.stand_in_request(&refused::request(row)?) {
+            told.push(id);
         }
     }
+    let is_full =
+        i64::try_from(rows.len()).unwrap_or(i64::MAX) == REFUSED || bytes >= REFUSED_BYTES;
+    let next = last.filter(|_| is_full);
+    Ok(Erasing {
+        page,
+        events: Vec::new(),
+        refused: told,
+        next: next.map(|id| EraseAfter::Refused(RefusedId(id))),
+    })
 }
 
 async fn single(session: &Session, events: &[i64]) -> Result<HashSet<i64>, Fault> {

@@ -9,8 +9,7 @@ use crate::{
     event::EventSeq,
     store::{
         AuditLog, Hands, Leases, ObservedUpdates, RefusedRequests, Store, StoredRequests,
-        contract::{Archived, Home, contract_suite},
-        erase::Erasure,
+        contract::{Archived, Erasing, Home, contract_suite},
         upkeep::Upkeep,
     },
 };
@@ -37,7 +36,7 @@ impl Home for Database {
         Box::new(Self::open(self).await)
     }
 
-    async fn open_erasure(&self) -> (Arc<dyn Store>, Arc<dyn Erasure>) {
+    async fn open_erasure(&self) -> (Arc<dyn Store>, Arc<dyn Erasing>) {
         let store = Arc::new(self.holder().await);
         (store.clone(), store)
     }

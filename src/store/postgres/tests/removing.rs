@@ -5,11 +5,11 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Database, PostgresStore, Store as _, server};
 use crate::{
     customer::FindBy,
-    event::{EventSeq, OrganisationName},
+    event::OrganisationName,
     store::{
         Act, AuditLog as _, NewAuditEntry, RefusedLimits, RefusedRequests as _,
         contract::samples::*,
-        erase::{ErasePage, Erasure as _, Person},
+        erase::{EraseAfter, ErasePage, Erasure as _, Person},
         upkeep::{Calendar, Prune, Pruned, Retained, Upkeep as _},
     },
 };
@@ -68,7 +68,8 @@ fn page() -> ErasePage {
             id: Some(customer("cus_1")),
             find: vec![FindBy::Username("ana".into())],
         },
-        after: EventSeq(0),
+        sources: Vec::new(),
+        after: EraseAfter::NOTHING,
         dry_run: false,
         at: time(100),
     }
@@ -87,7 +88,10 @@ async fn nothing_that_removes_waits_for_whoever_gives_numbers() {
     on(&store, 40).await;
     let pruned = prune_all(&store, 50).await;
     assert_eq!((pruned.bodies, pruned.events), (EVENTS, EVENTS));
-    store.erase(page()).await.unwrap();
+    let mut erasing = page();
+    while let Some(next) = store.erase(erasing.clone()).await.unwrap().next {
+        erasing.after = next;
+    }
     let limits = RefusedLimits {
         rows: 1,
         kept: 1,

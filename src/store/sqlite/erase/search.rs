@@ -1,13 +1,14 @@
 //! Finds the events in which a person stands: by the references of their deliveries, and by [words](Words) in their bodies.
-//! And, once the last of them is read, the refused requests that were kept whole and tell of the person.
+//! After the last of them come the refused requests that were kept whole and tell of the person.
 
 use rusqlite::{Connection, params};
 
-use super::{ErasePage, Erasing};
+use super::{EraseAfter, ErasePage, Erasing};
 use crate::{
     customer::{CustomerId, CustomerReference},
-    event::EventSeq,
+    event::{EventSeq, SourceName},
     store::{
+        RefusedId,
         erase::{Person, Words},
         sqlite::{decode, fault::Fault, refused},
     },
@@ -16,20 +17,33 @@ use crate::{
 /// Most events of a page, and after how many bytes of bodies it ends.
 const EVENTS: u32 = 200;
 const BYTES: usize = 4 << 20;
+/// The same for refused requests.
+const REFUSED: u32 = 200;
+const REFUSED_BYTES: u64 = 2 << 20;
 
 /// An event in which the person stands.
 pub(super) struct Found {
     pub(super) event: i64,
     /// Whether it has one delivery and a body that tells of the person, so that what cannot be mapped is the person's.
     pub(super) is_single: bool,
+    /// Of the body and the headers.
+    pub(super) bytes: u64,
+}
+
+/// A refused request that was kept whole and tells of the person.
+pub(super) struct Kept {
+    pub(super) id: i64,
+    pub(super) bytes: u64,
 }
 
 pub(super) const PAGE: &str = "
     SELECT seq, organisation, headers, content_type, body FROM event WHERE seq > ?1 ORDER BY seq LIMIT ?2";
 pub(super) const KEPT: &str = "
     SELECT id, received_at, method, target, client, by_proxy, headers, body FROM refused_request
-    WHERE coalesce((SELECT organisation FROM event WHERE event.source = refused_request.source ORDER BY seq DESC LIMIT 1), ?1) = ?1
-    ORDER BY id";
+    WHERE id > ?1
+      AND (source IN (SELECT value FROM json_each(?2))
+           OR (SELECT organisation FROM event WHERE event.source = refused_request.source ORDER BY seq DESC LIMIT 1) = ?3)
+    ORDER BY id LIMIT ?4";
 pub(super) const IN_HISTORY: &str = "
     SELECT EXISTS (SELECT 1 FROM history WHERE event = ?1 AND customer = ?2)
         OR EXISTS (SELECT 1 FROM attempt WHERE event = ?1 AND customer = ?2)";
@@ -42,11 +56,19 @@ pub(super) const DELIVERIES: &str = "
 
 /// Reads a page and finds in it what is to be erased.
 pub(super) fn page(connection: &Connection, page: ErasePage) -> Result<Erasing, Fault> {
+    match page.after {
+        EraseAfter::Event(after) => events(connection, page, after),
+        EraseAfter::Refused(after) => refused_ones(connection, page, after),
+    }
+}
+
+fn events(connection: &Connection, page: ErasePage, after: EventSeq) -> Result<Erasing, Fault> {
     let person = &page.person;
     let words = Words::of(person);
     let mut statement = connection.prepare_cached(PAGE)?;
-    let mut rows = statement.query(params![page.after.0, EVENTS])?;
-    let (mut events, mut next, mut bytes, mut read) = (Vec::new(), None, 0_usize, 0_u32);
+    let mut rows = statement.query(params![after.0, EVENTS])?;
+    let (mut events, mut next) = (Vec::new(), EraseAfter::EVENTS);
+    let (mut bytes, mut read) = (0_usize, 0_u32);
     while let Some(row) = rows.next()? {
         let event: i64 = row.get(0)?;
         read += 1;
@@ -63,45 +85,62 @@ pub(super) fn page(connection: &Connection, page: ErasePage) -> Result<Erasing, 
                 events.push(Found {
                     event,
                     is_single: is_told && deliveries == 1,
+                    bytes: u64::try_from(body.len() + headers.len()).unwrap_or(u64::MAX),
                 });
             }
         }
         if read == EVENTS || bytes >= BYTES {
-            next = Some(EventSeq(event));
+            next = EraseAfter::Event(EventSeq(event));
             break;
         }
     }
     drop(rows);
     drop(statement);
-    let refused = match next {
-        Some(_) => Vec::new(),
-        None => refused_ones(connection, person, &words)?,
-    };
     Ok(Erasing {
         page,
         events,
-        refused,
-        next,
+        refused: Vec::new(),
+        next: Some(next),
     })
 }
 
-/// The refused requests that tell of the person. Which organisation a source belongs to is told by its latest event; where
-/// there is none, nobody else's request can be meant.
+/// The refused requests that tell of the person, of sources that are the organisation's or whose latest event was of it.
 fn refused_ones(
     connection: &Connection,
-    person: &Person,
-    words: &Words,
-) -> Result<Vec<i64>, Fault> {
+    page: ErasePage,
+    after: RefusedId,
+) -> Result<Erasing, Fault> {
+    let words = Words::of(&page.person);
+    let sources: Vec<&str> = page.sources.iter().map(SourceName::as_str).collect();
+    let sources = serde_json::Value::from(sources).to_string();
+    let organisation = page.person.organisation.as_str();
     let mut statement = connection.prepare_cached(KEPT)?;
-    let mut rows = statement.query([person.organisation.as_str()])?;
-    let mut found = Vec::new();
+    let mut rows = statement.query(params![after.0, sources, organisation, REFUSED])?;
+    let (mut told, mut next, mut bytes, mut read) = (Vec::new(), None, 0_u64, 0_u32);
     while let Some(row) = rows.next()? {
+        let id: i64 = row.get("id")?;
         let request = refused::request(row)?;
+        read += 1;
+        bytes = bytes.saturating_add(request.size());
         if words.stand_in_request(&request) {
-            found.push(row.get("id")?);
+            told.push(Kept {
+                id,
+                bytes: request.size(),
+            });
+        }
+        if read == REFUSED || bytes >= REFUSED_BYTES {
+            next = Some(EraseAfter::Refused(RefusedId(id)));
+            break;
         }
     }
-    Ok(found)
+    drop(rows);
+    drop(statement);
+    Ok(Erasing {
+        page,
+        events: Vec::new(),
+        refused: told,
+        next,
+    })
 }
 
 /// Whether a delivery of the event was or is for the person.

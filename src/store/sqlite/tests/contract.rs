@@ -10,8 +10,7 @@ use crate::{
     event::EventSeq,
     store::{
         AuditLog, Hands, Leases, ObservedUpdates, RefusedRequests, Store, StoredRequests,
-        contract::{Archived, Home, contract_suite},
-        erase::Erasure,
+        contract::{Archived, Erasing, Home, contract_suite},
         upkeep::Upkeep,
     },
 };
@@ -45,7 +44,7 @@ impl Home for Directory {
         Box::new(open(self.0.path()))
     }
 
-    async fn open_erasure(&self) -> (Arc<dyn Store>, Arc<dyn Erasure>) {
+    async fn open_erasure(&self) -> (Arc<dyn Store>, Arc<dyn Erasing>) {
         let store = Arc::new(open(self.0.path()));
         (store.clone(), store)
     }

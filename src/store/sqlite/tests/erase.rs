@@ -18,7 +18,7 @@ use crate::{
             SECRET, accept, attempt, customer, delivery, event, finish, group, organisation, patch,
             pos_of, source, time, waiting,
         },
-        erase::{ErasePage, Erased, Erasure as _, Person},
+        erase::{EraseAfter, ErasePage, Erased, Erasure as _, Person},
         sqlite::{SqliteStore, erase},
     },
 };
@@ -195,15 +195,20 @@ fn kept(mark: u8, of: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -
 }
 
 async fn erase_all(store: &SqliteStore) -> Erased {
-    let page = ErasePage {
+    let mut page = ErasePage {
         person: person(),
-        after: EventSeq(0),
+        sources: vec![source("crm")],
+        after: EraseAfter::NOTHING,
         dry_run: false,
         at: time(100),
     };
-    let done = store.erase(page).await.unwrap();
-    assert_eq!(done.next, None);
-    done.erased
+    let mut erased = Erased::default();
+    loop {
+        let done = store.erase(page.clone()).await.unwrap();
+        erased = erased.plus(&done.erased);
+        let Some(next) = done.next else { return erased };
+        page.after = next;
+    }
 }
 
 fn look(directory: &Path) -> BTreeMap<String, bool> {
