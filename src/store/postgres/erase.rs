@@ -112,7 +112,7 @@ impl Step {
             next: work.next,
             ..ErasedPage::default()
         };
-        if !work.page.dry_run && work.page.after.0 == 0 {
+        if !work.page.dry_run && work.page.after == EraseAfter::NOTHING {
             self.settled(&work.page.person.organisation).await?;
         }
         self.erase_events(work, &work.events, &mut done).await?;
