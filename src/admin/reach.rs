@@ -56,6 +56,14 @@ impl Admin {
             .await;
     }
 
+    /// Tells who delivers in this process that something is about to be sent again. Call it before that is written: a
+    /// dispatcher may find it in the store before [`Admin::revived`] is called.
+    pub(super) fn about_to_send_again(&self) {
+        for handle in self.organisations.values() {
+            handle.about_to_send_again();
+        }
+    }
+
     /// Tells who delivers what is back in its lanes.
     pub(super) async fn revived(&self, heads: Vec<LaneHead>) {
         let mut by_organisation: BTreeMap<OrganisationName, Vec<LaneHead>> = BTreeMap::new();

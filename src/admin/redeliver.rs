@@ -224,6 +224,7 @@ impl Admin {
             at: self.clock.now(),
             newer,
         };
+        self.about_to_send_again();
         let heads = self.hands.redeliver(positions, how).await?;
         self.sent_again(&mut answer, heads, newer, operator, selection.said())
             .await;

@@ -78,12 +78,18 @@ impl ByHand {
 
     /// Something was changed that nobody tells in particular.
     pub(super) fn changed_elsewhere(&self) {
+        // Any of them may have been sent again.
+        self.about_to_send_again();
+        self.lock().revived.too_many = true;
+    }
+
+    /// Something is about to be sent again, and may be taken up from the store before [`ByHand::revive`] tells what: no
+    /// look-up from before counts for anything that was ever sent again.
+    pub(super) fn about_to_send_again(&self) {
         let mut changes = self.lock();
-        // Any of them may have been sent again, so no look-up from before counts for those that were.
         changes.redeliveries = changes.redeliveries.saturating_add(1);
         changes.again.clear();
         changes.again_at_least = changes.redeliveries;
-        changes.revived.too_many = true;
     }
 
     /// Customers were erased by another replica; whether one of them is news.
@@ -257,6 +263,16 @@ mod tests {
         assert_eq!(erased, [true, false, false]);
         assert_eq!(by_hand.take_forgotten().len(), 1);
         assert!(is_erased(&by_hand, "cus_1", 7), "also when it is forgotten");
+    }
+
+    #[test]
+    fn a_look_up_from_before_does_not_count_for_what_is_sent_again_before_it_is_told() {
+        let by_hand = ByHand::default();
+        let before = by_hand.redeliveries();
+        by_hand.about_to_send_again();
+        assert!(by_hand.lock().again_at_least > before);
+        assert_eq!(by_hand.redeliveries(), by_hand.lock().again_at_least);
+        assert!(!by_hand.take_revived().too_many, "nothing is read again");
     }
 
     #[test]

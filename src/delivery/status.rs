@@ -296,6 +296,11 @@ impl Handle {
         self.by_hand.resumed_before(at);
     }
 
+    /// Call it before what is to be sent again is written: what is looked for then is asked anew.
+    pub fn about_to_send_again(&self) {
+        self.by_hand.about_to_send_again();
+    }
+
     /// Tells what the store put back into its lanes, so that it need not wait for the next sweep.
     pub fn revived(&self, heads: Vec<LaneHead>) {
         self.by_hand.revive(heads);

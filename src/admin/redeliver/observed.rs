@@ -104,6 +104,7 @@ impl Admin {
             ("source", source.to_string()),
             ("observed", "sent".to_owned()),
         ];
+        self.about_to_send_again();
         let heads = self.hands.send_observed(source, positions, how).await?;
         self.sent_again(&mut answer, heads, how.newer, operator, what)
             .await;

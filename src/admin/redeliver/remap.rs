@@ -120,6 +120,7 @@ impl Admin {
                 counts.add(event, &self.hands.would_remap(remapping).await?);
                 continue;
             }
+            self.about_to_send_again();
             let mut remapped = self.hands.remap(remapping).await?;
             counts.add(event, &remapped);
             self.count(&source, &remapped);
