@@ -47,11 +47,16 @@ fn is_commanding(c: char) -> bool {
         || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
-/// Whether a text begins with a colour as `painted` writes it: `ESC [`, digits and semicolons, `m`.
+/// What `painted` and the reports write: an end, bold, faint, and colours that can be read. Nothing that hides a text.
+const OUR_CODES: [&str; 14] = [
+    "", "0", "1", "2", "31", "32", "33", "34", "36", "91", "92", "93", "94", "96",
+];
+
+/// Whether a text begins with codes that we write ourselves: `ESC [`, some of them with semicolons between, `m`.
 fn begins_colour(text: Option<&str>) -> bool {
     let rest = text.and_then(|text| text.strip_prefix("\u{1b}["));
-    let after = rest.map(|rest| rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';'));
-    after.is_some_and(|after| after.starts_with('m'))
+    let codes = rest.and_then(|rest| rest.split_once('m'));
+    codes.is_some_and(|(codes, _)| codes.split(';').all(|code| OUR_CODES.contains(&code)))
 }
 
 #[cfg(test)]
@@ -78,6 +83,10 @@ mod tests {
         for (text, seen) in [
             ("José\n\tPeñá", "José\n\tPeñá"),
             ("\u{1b}[1;31mred\u{1b}[0m", "\u{1b}[1;31mred\u{1b}[0m"),
+            (
+                "\u{1b}[8mhidden\u{1b}[30;40m",
+                "\\u001b[8mhidden\\u001b[30;40m",
+            ),
             ("\u{1b}[2J\u{1b}]0;x\u{7}", "\\u001b[2J\\u001b]0;x\\u0007"),
             ("a\u{202e}b\u{9b}31m\r", "a\\u202eb\\u009b31m\\u000d"),
             (
