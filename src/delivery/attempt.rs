@@ -222,9 +222,9 @@ impl Context {
     ) -> Result<TurnEnd, StoreError> {
         match recorded {
             Ok(Recorded::Ended) => Ok(TurnEnd::Ended { next }),
-            // What is there now is for the next turn to find out.
+            // What is there now is for the next turn to find out, from the first of the lane on.
             Ok(Recorded::NotOpen) => Ok(TurnEnd::Ended {
-                next: Some(head.pos),
+                next: Some(next.map_or(head.pos, |next| next.min(head.pos))),
             }),
             Ok(Recorded::Later { wait, looking }) => Ok(TurnEnd::Later {
                 due: self.clock.elapsed().saturating_add(wait),
