@@ -88,9 +88,8 @@ async fn what_is_sent_again_does_not_wait_for_the_retry_of_a_later_one() {
         .await;
     world.until_attempts(second, 1).await;
     world.redeliver(&[first], NewerData::Kept).await;
-    // No time passes.
+    // No time passes. The later one has its turn as soon as the one before it is delivered, so it may be through by now.
     world.wait_for(first, "delivered").await;
-    world.wait_for(second, "waiting").await;
     world.drive_until_done(SECOND).await;
     assert_eq!(names(&world), ["First", "Second", "First", "Second"]);
 }
