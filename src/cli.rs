@@ -126,7 +126,7 @@ enum Command {
     Events(Box<events::Arguments>),
     /// Show what people did with a running gateway: who looked at personal data, who changed what
     Audit(audit::Arguments),
-    /// Have dead deliveries sent again, one or many
+    /// Have deliveries sent again that are dead or wait, one or many
     Redeliver(Box<redeliver::Arguments>),
     /// Give deliveries up, one or many
     Discard(Box<discard::Arguments>),

@@ -145,7 +145,7 @@ fn must_be_a_reason(reason: Option<&str>) -> Result<(), Misread> {
         return Ok(());
     };
     let help = did_you_mean(reason, reasons())
-        .unwrap_or_else(|| "the documentation has a table of them".to_owned());
+        .unwrap_or_else(|| "docs/VERIFICATION.md has a table of them".to_owned());
     Err(Misread(format!(
         "`reason` is nothing that requests are rejected for; {help}"
     )))

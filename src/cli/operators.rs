@@ -126,8 +126,8 @@ impl Operators {
         self.with_part(status, answer, part)
     }
 
-    /// As [`Operators::answered`], by whoever asks again and again: nothing, and nothing is shown, while nobody answers or
-    /// the gateway cannot answer now.
+    /// As [`Operators::answered`], by whoever asks again and again: only the reason, and nothing is shown, while nobody
+    /// answers or the gateway cannot answer now.
     ///
     /// # Errors
     /// Any other answer, which is shown; how the command ends then.
@@ -135,12 +135,13 @@ impl Operators {
         &self,
         path: &str,
         part: &str,
-    ) -> Result<Option<Value>, Exit> {
+    ) -> Result<Result<Value, String>, Exit> {
         match self.send(Method::GET, path, None, MAX_ANSWER_BYTES).await {
-            Err(_) | Ok((503 | 504, _)) => Ok(None),
+            Err(error) => Ok(Err(output::chain(&error.without_url()))),
+            Ok((status @ (503 | 504), _)) => Ok(Err(format!("it answered {status}"))),
             Ok((status, body)) => {
                 let answer = serde_json::from_slice(&body).unwrap_or_default();
-                self.with_part(status, answer, part).map(Some)
+                self.with_part(status, answer, part).map(Ok)
             }
         }
     }

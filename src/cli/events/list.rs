@@ -277,13 +277,18 @@ async fn follow(
         let path = format!(
             "/api/v1/events?{parameters}&order=oldest-first&limit={PAGE}&after={last}.{end}.{end}"
         );
-        let Some(answer) = operators.answered_again(&path, "events").await? else {
-            entries = Vec::new();
-            if !is_away {
-                is_away = true;
-                output::note("the gateway does not answer now; waiting for it, Ctrl-C ends");
+        let answer = match operators.answered_again(&path, "events").await? {
+            Ok(answer) => answer,
+            Err(reason) => {
+                entries = Vec::new();
+                if !is_away {
+                    is_away = true;
+                    output::note(&format!(
+                        "the gateway does not answer now ({reason}); waiting for it, Ctrl-C ends"
+                    ));
+                }
+                continue;
             }
-            continue;
         };
         if is_away {
             is_away = false;
