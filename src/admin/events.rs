@@ -26,7 +26,7 @@ use super::{
     Admin,
     answer::{misread, unavailable},
     guard::problem,
-    names::must_be_a_source,
+    names::{must_be_a_source, must_be_an_organisation},
     operator::Operator,
     query::Parameters,
 };
@@ -65,10 +65,16 @@ async fn page(admin: &Admin, query: Option<&str>) -> Result<Page<ListedEvent>, R
     }
     let wish = Wish::read(&parameters)?;
     must_be_a_source(admin, wish.filter.source.as_ref()).await?;
+    let (organisation, after) = (wish.filter.organisation.clone(), wish.after);
     let page = admin
         .archive
-        .events(wish.filter, wish.order, wish.after, wish.limit);
-    page.await.map_err(|error| unavailable(&error))
+        .events(wish.filter, wish.order, after, wish.limit);
+    let page = page.await.map_err(|error| unavailable(&error))?;
+    if page.entries.is_empty() && page.next.is_none() && after.is_none() {
+        // Only now: one that is gone from the settings may have events still.
+        must_be_an_organisation(admin, organisation.as_ref()).await?;
+    }
+    Ok(page)
 }
 
 /// The events that their sender numbers by the parts `sender_id`, of one source or of any.
@@ -132,10 +138,16 @@ async fn page_of_deliveries(
 ) -> Result<Page<ListedDelivery>, Response> {
     let wish = Wish::read(&Parameters::read(query, &PARAMETERS)?)?;
     must_be_a_source(admin, wish.filter.source.as_ref()).await?;
+    let (organisation, after) = (wish.filter.organisation.clone(), wish.after);
     let page = admin
         .archive
-        .deliveries(wish.filter, wish.order, wish.after, wish.limit);
-    page.await.map_err(|error| unavailable(&error))
+        .deliveries(wish.filter, wish.order, after, wish.limit);
+    let page = page.await.map_err(|error| unavailable(&error))?;
+    if page.entries.is_empty() && page.next.is_none() && after.is_none() {
+        // Only now: one that is gone from the settings may have events still.
+        must_be_an_organisation(admin, organisation.as_ref()).await?;
+    }
+    Ok(page)
 }
 
 /// `GET /api/v1/events/{event}`: its facts, and its deliveries from the first on with all that was tried.

@@ -93,6 +93,20 @@ fn filtered() -> insta::Settings {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_organisation_that_there_is_not_is_no_empty_list() {
+    let world = World::new().await;
+    for command in [&["events"][..], &["events", "deliveries"]] {
+        let (exit, list, said) = world.run(&[command, &["--organisation", "defalt"]].concat());
+        assert_ne!(exit, 0, "{said}");
+        assert_eq!(list, "");
+        assert!(said.contains("did you mean `default`?"), "{said}");
+        let there = world.run(&[command, &["--organisation", "default"]].concat());
+        assert_eq!(there.0, 0, "{}", there.2);
+    }
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn events_are_listed_for_people_and_for_programs() {
     let world = World::new().await;
     let list = world.run(&["events"]);
