@@ -33,7 +33,7 @@ pub(super) fn any_decoded(text: &str, mut wanted: impl FnMut(&[u8]) -> bool) -> 
         let is_space = |byte: &&u8| matches!(**byte, b' ' | b'\t' | b'\r' | b'\n');
         let space = rest.iter().take_while(is_space).count();
         let (gap, after) = rest.split_at(space.max(1));
-        let breaks = gap.iter().filter(|byte| **byte == b'\n').count();
+        let breaks = gap.split(|byte| *byte == b'\n').count() - 1;
         if breaks == 1 && space > 0 {
             run.line_ends.push(run.characters.len());
         } else if run.end(&mut wanted) {

@@ -25,9 +25,10 @@ pub(super) fn undone(text: &str) -> Option<String> {
 }
 
 fn of_form(text: &str) -> Option<String> {
-    let spaced = match text.contains('+') && is_form(text) {
-        true => Cow::Owned(text.replace('+', " ")),
-        false => Cow::Borrowed(text),
+    let spaced = if text.contains('+') && is_form(text) {
+        Cow::Owned(text.replace('+', " "))
+    } else {
+        Cow::Borrowed(text)
     };
     if spaced.contains('%')
         && let plain = percent_decode_str(&spaced).decode_utf8_lossy()
