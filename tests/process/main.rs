@@ -39,6 +39,9 @@ use quentli_gateway::sandbox::Sandbox;
 
 /// All that went to Quentli and came from it must fit the published schema.
 fn fits_the_schema(sandbox: &Sandbox) {
-    let problems = schema::Checker::new().problems(&sandbox.exchanges());
+    let mut exchanges = sandbox.exchanges();
+    // Another test that waits for its gateway may still knock at a port that this sandbox was given.
+    exchanges.retain(|exchange| exchange.path != "/ready");
+    let problems = schema::Checker::new().problems(&exchanges);
     assert!(problems.is_empty(), "{problems:#?}");
 }
