@@ -203,4 +203,16 @@ mod tests {
             assert_eq!(person.is_meant_by(&reference), expected, "{reference:?}");
         }
     }
+
+    #[test]
+    fn identifiers_that_bodies_are_not_searched_for_are_counted() {
+        let person = Person {
+            organisation: OrganisationName::default_name(),
+            id: Some("cus_1".parse().unwrap()),
+            find: ["a@b", "ñañ", "ñaña"]
+                .map(|name| FindBy::Username(name.into()))
+                .into(),
+        };
+        assert_eq!(person.too_short(), 2);
+    }
 }

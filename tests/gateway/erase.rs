@@ -166,3 +166,27 @@ async fn nobody_is_erased_by_nothing_and_an_unknown_organisation_is_told() {
     }
     world.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn that_an_identifier_is_too_short_for_bodies_is_told() {
+    let world = World::new().await;
+    let admin = world.gateway.admin_listen.to_string();
+    for (name, is_told) in [("eva", true), ("evas", false)] {
+        let output = world.setup.run(&[
+            "erase",
+            "--customer",
+            "cus_1",
+            "--username",
+            name,
+            "--admin-listen",
+            &admin,
+        ]);
+        let messages = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(
+            messages.contains("1 identifier has less than four characters"),
+            is_told,
+            "{messages}"
+        );
+    }
+    world.end().await;
+}
