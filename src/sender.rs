@@ -27,6 +27,10 @@ use crate::{
 /// The largest answer that is shown.
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
 
+/// How long an unused connection is kept: shorter than the gateway's `header_timeout` and the keep-alive of common balancers, so
+/// that an event is seldom posted into a connection that is just being closed.
+const IDLE: Duration = Duration::from_secs(4);
+
 /// A client that posts events. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Sender {
@@ -108,6 +112,7 @@ impl Sender {
             .redirect(reqwest::redirect::Policy::none())
             .timeout(Duration::from_secs(30))
             .connect_timeout(Duration::from_secs(5))
+            .pool_idle_timeout(IDLE)
             .no_proxy()
             .user_agent(concat!("quentli-gateway-send/", env!("CARGO_PKG_VERSION")))
             .build()
