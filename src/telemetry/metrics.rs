@@ -9,12 +9,12 @@ mod handshakes;
 mod labels;
 mod rejected;
 mod secrets;
+mod sources;
 mod upkeep;
 mod words;
 
 use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError, atomic::AtomicU64},
+    sync::{Arc, atomic::AtomicU64},
     time::Duration,
 };
 
@@ -26,11 +26,9 @@ use prometheus_client::{
 };
 
 use self::labels::{
-    AttemptLabels, CallLabels, DeadLabels, EndLabels, KeySetLabels, MappingLabels,
-    OrganisationLabels, OrganisationStateLabels, OutcomeLabels, PartLabels, ReloadLabels,
-    RequestLabels, SecretLabels, SourceLabels, StateLabels, Word,
+    AttemptLabels, CallLabels, DeadLabels, EndLabels, OrganisationLabels, OrganisationStateLabels,
+    OutcomeLabels, RequestLabels, SecretLabels, SourceLabels, StateLabels, Word,
 };
-use self::secrets::SecretEnds;
 pub use self::words::{
     ApiCall, DirectoryState, HandshakeOutcome, LeftOut, OrganisationState, ReloadPart,
     RequestResult,
@@ -39,7 +37,8 @@ use self::{
     dedup::DedupMetrics, directory::DirectoryMetrics, handshakes::Handshakes, rejected::Rejected,
     upkeep::UpkeepMetrics,
 };
-use crate::event::{AttemptOutcome, DeliveryState, End, MappingHash, OrganisationName, SourceName};
+use self::{secrets::SecretEnds, sources::SourceMetrics};
+use crate::event::{AttemptOutcome, DeliveryState, End, OrganisationName, SourceName};
 
 type SecondsGauge = Gauge<f64, AtomicU64>;
 
@@ -53,17 +52,7 @@ pub struct Metrics {
     rejected: Rejected,
     handshakes: Handshakes,
     secret_ends: SecretEnds,
-    sources: Family<SourceLabels, Gauge>,
-    paused: Family<SourceLabels, Gauge>,
-    mappings: Family<MappingLabels, Gauge>,
-    /// The sources that those two show.
-    sources_shown: Arc<Mutex<BTreeMap<SourceName, Option<MappingHash>>>>,
-    observing: Family<SourceLabels, Gauge>,
-    sources_loaded_at: SecondsGauge,
-    key_set_fetches: Family<KeySetLabels, Counter>,
-    key_set_fetched_at: Family<SourceLabels, SecondsGauge>,
-    reloads: Family<ReloadLabels, Counter>,
-    reload_refused: Family<PartLabels, Gauge>,
+    sources: SourceMetrics,
     ended: Family<EndLabels, Counter>,
     buried: Family<DeadLabels, Counter>,
     attempts: Family<AttemptLabels, Counter>,
@@ -112,63 +101,7 @@ impl Metrics {
         let rejected = Rejected::new(&mut registry);
         let handshakes = Handshakes::new(&mut registry);
         let secret_ends = SecretEnds::register(&mut registry);
-        let sources = Family::default();
-        registry.register(
-            "source_loaded",
-            "1 for a source that receives, 0 for one whose file has errors",
-            sources.clone(),
-        );
-        let paused = Family::default();
-        registry.register(
-            "source_paused",
-            "1 for a source whose deliveries a person paused",
-            paused.clone(),
-        );
-        let mappings = Family::default();
-        registry.register(
-            "source_mapping",
-            "1 for the hash of the mapping that a source's events are mapped by",
-            mappings.clone(),
-        );
-        let observing = Family::default();
-        registry.register(
-            "source_observes",
-            "1 for a source that receives and sends nothing",
-            observing.clone(),
-        );
-        let sources_loaded_at = SecondsGauge::default();
-        registry.register(
-            "sources_loaded_timestamp_seconds",
-            "When the sources in force were loaded, in Unix time",
-            sources_loaded_at.clone(),
-        );
-        let key_set_fetches = Family::default();
-        registry.register(
-            "key_set_fetches",
-            "Fetches of the public keys of a source's sender",
-            key_set_fetches.clone(),
-        );
-        let key_set_fetched_at = Family::default();
-        registry.register(
-            "key_set_fetched_timestamp_seconds",
-            "When the public keys in use were fetched, in Unix time",
-            key_set_fetched_at.clone(),
-        );
-        let reloads = Family::default();
-        registry.register(
-            "reloads",
-            "Looks at the files of sources and keys since the start, by what came of them",
-            reloads.clone(),
-        );
-        let reload_refused = Family::<PartLabels, Gauge>::default();
-        for part in ReloadPart::ALL {
-            reload_refused.get_or_create(&part_labels(part)).set(0);
-        }
-        registry.register(
-            "reload_refused",
-            "1 while the files hold what cannot be used and what was in force before stays",
-            reload_refused.clone(),
-        );
+        let sources = SourceMetrics::registered(&mut registry);
         let ended = Family::default();
         registry.register(
             "deliveries_ended",
@@ -243,15 +176,6 @@ impl Metrics {
             handshakes,
             secret_ends,
             sources,
-            paused,
-            mappings,
-            sources_shown: Arc::default(),
-            observing,
-            sources_loaded_at,
-            key_set_fetches,
-            key_set_fetched_at,
-            reloads,
-            reload_refused,
             ended,
             buried,
             attempts,
@@ -305,51 +229,6 @@ impl Metrics {
         self.secret_ends.set(ends);
     }
 
-    /// All sources there are since `at`, each with the hash of its mapping, or none where it does not receive. Those
-    /// that are not among them any more are not shown any more.
-    pub fn sources(
-        &self,
-        sources: impl IntoIterator<Item = (SourceName, Option<MappingHash>)>,
-        at: Timestamp,
-    ) {
-        let sources: BTreeMap<_, _> = sources.into_iter().collect();
-        let mut shown = self
-            .sources_shown
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        for (name, mapping) in &sources {
-            self.sources
-                .get_or_create(&source_labels(name))
-                .set(i64::from(mapping.is_some()));
-            if let Some(mapping) = mapping {
-                self.mappings
-                    .get_or_create(&mapping_labels(name, *mapping))
-                    .set(1);
-            }
-        }
-        for (name, mapping) in shown.iter() {
-            if !sources.contains_key(name) {
-                self.sources.remove(&source_labels(name));
-                self.key_set_fetched_at.remove(&source_labels(name));
-            }
-            if let Some(mapping) = mapping
-                && sources.get(name) != Some(&Some(*mapping))
-            {
-                self.mappings.remove(&mapping_labels(name, *mapping));
-            }
-        }
-        *shown = sources;
-        self.sources_loaded_at.set(at.as_duration().as_secs_f64());
-    }
-
-    /// All sources that receive and send nothing.
-    pub fn observing(&self, sources: impl IntoIterator<Item = SourceName>) {
-        self.observing.clear();
-        for name in sources {
-            self.observing.get_or_create(&source_labels(&name)).set(1);
-        }
-    }
-
     /// A post to whoever is told when a person is needed.
     pub fn notification(&self, is_posted: bool) {
         let outcome = if is_posted { "posted" } else { "failed" };
@@ -358,49 +237,6 @@ impl Metrics {
                 outcome: Word::Fixed(outcome),
             })
             .inc();
-    }
-
-    /// A fetch of the public keys of a source's sender.
-    pub fn key_set_fetch(&self, source: &SourceName, is_good: bool) {
-        let outcome = if is_good { "fetched" } else { "failed" };
-        self.key_set_fetches
-            .get_or_create(&KeySetLabels {
-                source: Word::Source(source.clone()),
-                outcome: Word::Fixed(outcome),
-            })
-            .inc();
-    }
-
-    /// When the public keys in use by a source were fetched; `None` where there are none.
-    pub fn key_set_fetched_at(&self, source: &SourceName, at: Option<Timestamp>) {
-        let labels = source_labels(source);
-        match at {
-            Some(at) => {
-                let seconds = at.as_duration().as_secs_f64();
-                self.key_set_fetched_at.get_or_create(&labels).set(seconds);
-            }
-            None => drop(self.key_set_fetched_at.remove(&labels)),
-        }
-    }
-
-    /// A look at the files of `part`; `refused` where what they hold cannot be used.
-    pub fn reload(
-        &self,
-        part: ReloadPart,
-        trigger: &'static str,
-        outcome: &'static str,
-        refused: bool,
-    ) {
-        self.reloads
-            .get_or_create(&ReloadLabels {
-                part: Word::Fixed(part.as_str()),
-                trigger: Word::Fixed(trigger),
-                outcome: Word::Fixed(outcome),
-            })
-            .inc();
-        self.reload_refused
-            .get_or_create(&part_labels(part))
-            .set(i64::from(refused));
     }
 
     pub fn ended(&self, source: &SourceName, end: End, deliveries: u32) {
@@ -470,13 +306,6 @@ impl Metrics {
         }
     }
 
-    /// Whether a person paused a source.
-    pub fn source_paused(&self, source: &SourceName, is_paused: bool) {
-        self.paused
-            .get_or_create(&source_labels(source))
-            .set(i64::from(is_paused));
-    }
-
     /// Zero where nothing waits.
     pub fn oldest_waiting(&self, organisation: &OrganisationName, age: Duration) {
         self.oldest_waiting
@@ -520,19 +349,6 @@ fn organisation_labels(organisation: &OrganisationName) -> OrganisationLabels {
     }
 }
 
-fn part_labels(part: ReloadPart) -> PartLabels {
-    PartLabels {
-        part: Word::Fixed(part.as_str()),
-    }
-}
-
-fn mapping_labels(source: &SourceName, mapping: MappingHash) -> MappingLabels {
-    MappingLabels {
-        source: Word::Source(source.clone()),
-        mapping: Word::Mapping(mapping),
-    }
-}
-
 fn request_buckets() -> Histogram {
     Histogram::new([
         0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
@@ -546,6 +362,7 @@ fn call_buckets() -> Histogram {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::MappingHash;
 
     #[test]
     fn the_page_names_every_metric_once_with_its_labels() {
