@@ -5,10 +5,14 @@
 //! module. It does not know what a mapping or an HTTP request is, and it decides nothing about delivery: it writes
 //! down what it is told, all of a call or nothing.
 //!
+//! Two engines keep the contract: [`sqlite`], a file for one process, and [`postgres`], a database that several share. What is
+//! no statement is here once (`rows`, `decode`, `tally`, `progress` and the parts of the traits); `contract` tests both.
+//!
 //! # Contract
 //!
 //! - **Durable.** A method that changes something returns `Ok` only after the change is committed and synced to
-//!   disk. An error means that nothing of the call will ever be seen, except [`StoreError::OutcomeUnknown`].
+//!   disk. An error means that nothing of the call will ever be seen, except [`StoreError::OutcomeUnknown`], and except
+//!   [`StoreError::Unavailable`] of a database whose connection broke during the commit: then all of it is seen, or nothing.
 //! - **Atomic.** Each call is one step for every reader and for a crash.
 //! - **Ordered.** [`EventSeq`] and [`DeliveryPos`] grow in the order of acceptance and are never used again. If one
 //!   `accept` returned before another began, its numbers are smaller.
@@ -40,6 +44,7 @@ mod requests;
 mod rows;
 
 pub mod postgres;
+mod progress;
 pub mod sqlite;
 mod tally;
 pub mod upkeep;

@@ -72,6 +72,11 @@ pub(super) fn small(number: i64) -> Result<u32, Unreadable> {
     u32::try_from(number).map_err(|_| unreadable("number"))
 }
 
+/// A figure that counts something.
+pub(super) fn count(number: i64) -> Result<u64, Unreadable> {
+    u64::try_from(number).map_err(|_| unreadable("counter"))
+}
+
 /// A status of HTTP.
 pub(super) fn status(number: i64) -> Result<u16, Unreadable> {
     u16::try_from(number).map_err(|_| unreadable("status"))

@@ -2,6 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::{
+    Totals,
+    decode::{self, Unreadable},
+};
 use crate::event::{DeliveryState, End};
 
 /// Changes of the counters of one source.
@@ -104,4 +108,32 @@ impl Tallies {
             .map(|(source, tally)| (source.as_str(), tally));
         sources.filter(|(_, tally)| **tally != Tally::default())
     }
+}
+
+/// The counters of a source, from columns in the order of [`Tally::figures`].
+pub(super) fn totals(figures: [i64; 14]) -> Result<Totals, Unreadable> {
+    let [
+        accepted,
+        duplicate,
+        known_groups,
+        created,
+        waiting,
+        looking,
+        dead,
+        ended @ ..,
+    ] = figures;
+    let mut sum = Totals {
+        accepted: decode::count(accepted)?,
+        duplicate: decode::count(duplicate)?,
+        known_groups: decode::count(known_groups)?,
+        created: decode::count(created)?,
+        waiting: decode::count(waiting)?,
+        looking: decode::count(looking)?,
+        dead: decode::count(dead)?,
+        ended: [0; 7],
+    };
+    for (end, figure) in sum.ended.iter_mut().zip(ended) {
+        *end = decode::count(figure)?;
+    }
+    Ok(sum)
 }

@@ -1,15 +1,14 @@
 //! Reads what waits, for the delivery of it. Each statement walks one index and touches little more than the rows it returns.
 
-use std::time::Duration;
-
 use tokio_postgres::Row;
 
 use super::{fault::Fault, session::Session};
 use crate::{
-    event::{
-        Delivery, DeliveryPos, EventSeq, LaneKey, NewerData, OrderBy, OrganisationName, Redelivery,
+    event::{Delivery, DeliveryPos, EventSeq, LaneKey, OrderBy, OrganisationName},
+    store::{
+        LaneHead, decode,
+        progress::{Progress, ProgressColumns},
     },
-    store::{LaneHead, decode},
 };
 
 const ARRIVED: &str = "
@@ -128,7 +127,7 @@ fn head(organisation: &OrganisationName, row: &Row) -> Result<LaneHead, Fault> {
 }
 
 fn delivery(organisation: &OrganisationName, lane: LaneKey, row: &Row) -> Result<Delivery, Fault> {
-    let progress = Progress::read(row, 9)?;
+    let progress = progress(row, 9)?;
     Ok(Delivery {
         organisation: organisation.clone(),
         lane,
@@ -150,40 +149,19 @@ fn delivery(organisation: &OrganisationName, lane: LaneKey, row: &Row) -> Result
     })
 }
 
-/// How far a delivery has come, in the columns `attempts`, `spent`, `earlier_attempts`, `redelivered_at`, `overwrites`,
-/// `revision` and `place`.
-pub(super) struct Progress {
-    pub(super) attempts: u32,
-    pub(super) earlier_attempts: u32,
-    pub(super) spent: Duration,
-    pub(super) redelivery: Option<Redelivery>,
-    pub(super) revision: u32,
-    pub(super) counts_as_of: Option<DeliveryPos>,
-}
-
-impl Progress {
-    /// From the columns that begin with this one.
-    pub(super) fn read(row: &Row, first: usize) -> Result<Self, Fault> {
-        let all_attempts = decode::small(row.try_get(first)?)?;
-        let earlier_attempts = decode::small(row.try_get(first + 2)?)?;
-        let newer = if row.try_get(first + 4)? {
-            NewerData::Overwritten
-        } else {
-            NewerData::Kept
-        };
-        let redelivered_at: Option<i64> = row.try_get(first + 3)?;
-        let redelivery = redelivered_at
-            .map(|at| decode::time(at).map(|at| Redelivery { at, newer }))
-            .transpose()?;
-        Ok(Self {
-            attempts: all_attempts.saturating_sub(earlier_attempts),
-            earlier_attempts,
-            spent: decode::duration(row.try_get(first + 1)?)?,
-            redelivery,
-            revision: decode::small(row.try_get(first + 5)?)?,
-            counts_as_of: row.try_get::<_, Option<i64>>(first + 6)?.map(DeliveryPos),
-        })
-    }
+/// How far a delivery has come, from the columns `attempts`, `spent`, `earlier_attempts`, `redelivered_at`, `overwrites`,
+/// `revision` and `place`, of which this is the first.
+pub(super) fn progress(row: &Row, first: usize) -> Result<Progress, Fault> {
+    let columns = ProgressColumns {
+        attempts: decode::small(row.try_get(first)?)?,
+        spent: row.try_get(first + 1)?,
+        earlier_attempts: decode::small(row.try_get(first + 2)?)?,
+        redelivered_at: row.try_get(first + 3)?,
+        overwrites: row.try_get(first + 4)?,
+        revision: decode::small(row.try_get(first + 5)?)?,
+        place: row.try_get(first + 6)?,
+    };
+    Ok(columns.read()?)
 }
 
 #[cfg(test)]

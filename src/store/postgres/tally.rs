@@ -6,7 +6,10 @@ use tokio_postgres::{Row, types::ToSql};
 use super::{fault::Fault, insert::Insert, session::Session};
 use crate::{
     event::SourceName,
-    store::{Totals, decode, tally::Tallies},
+    store::{
+        Totals, decode,
+        tally::{self, Tallies},
+    },
 };
 
 const ADD: &str = "
@@ -89,22 +92,9 @@ pub(super) async fn by_source(session: &Session) -> Result<Vec<(SourceName, Tota
 }
 
 fn totals(row: &Row) -> Result<Totals, Fault> {
-    let figure = |column: usize| -> Result<u64, Fault> {
-        u64::try_from(row.try_get::<_, i64>(column)?)
-            .map_err(|_| Fault::Call("a counter is below zero".to_owned()))
-    };
-    let mut ended = [0; 7];
-    for (column, end) in (8..).zip(ended.iter_mut()) {
-        *end = figure(column)?;
+    let mut figures = [0; 14];
+    for (column, figure) in (1..).zip(figures.iter_mut()) {
+        *figure = row.try_get(column)?;
     }
-    Ok(Totals {
-        accepted: figure(1)?,
-        duplicate: figure(2)?,
-        known_groups: figure(3)?,
-        created: figure(4)?,
-        waiting: figure(5)?,
-        looking: figure(6)?,
-        dead: figure(7)?,
-        ended,
-    })
+    Ok(tally::totals(figures)?)
 }

@@ -1,15 +1,14 @@
 //! Reads what waits, for the delivery of it. Each statement walks one index and touches only the rows it returns.
 
-use std::time::Duration;
-
 use rusqlite::{Connection, Row, params};
 
 use super::{decode, fault::Fault};
 use crate::{
-    event::{
-        Delivery, DeliveryPos, EventSeq, LaneKey, NewerData, OrderBy, OrganisationName, Redelivery,
+    event::{Delivery, DeliveryPos, EventSeq, LaneKey, OrderBy, OrganisationName},
+    store::{
+        LaneHead,
+        progress::{Progress, ProgressColumns},
     },
-    store::LaneHead,
 };
 
 const ARRIVED: &str = "
@@ -118,7 +117,7 @@ fn delivery(
     lane: LaneKey,
     row: &Row<'_>,
 ) -> Result<Delivery, Fault> {
-    let progress = Progress::read(row, 9)?;
+    let progress = progress(row, 9)?;
     Ok(Delivery {
         organisation: organisation.clone(),
         lane,
@@ -140,40 +139,19 @@ fn delivery(
     })
 }
 
-/// How far a delivery has come, in the columns `attempts`, `spent`, `earlier_attempts`, `redelivered_at`, `overwrites`,
-/// `revision` and `place`.
-pub(super) struct Progress {
-    pub(super) attempts: u32,
-    pub(super) earlier_attempts: u32,
-    pub(super) spent: Duration,
-    pub(super) redelivery: Option<Redelivery>,
-    pub(super) revision: u32,
-    pub(super) counts_as_of: Option<DeliveryPos>,
-}
-
-impl Progress {
-    /// From the columns that begin with this one.
-    pub(super) fn read(row: &Row<'_>, first: usize) -> Result<Self, Fault> {
-        let all_attempts: u32 = row.get(first)?;
-        let earlier_attempts = row.get(first + 2)?;
-        let newer = if row.get(first + 4)? {
-            NewerData::Overwritten
-        } else {
-            NewerData::Kept
-        };
-        let redelivered_at: Option<i64> = row.get(first + 3)?;
-        let redelivery = redelivered_at
-            .map(|at| decode::time(at).map(|at| Redelivery { at, newer }))
-            .transpose()?;
-        Ok(Self {
-            attempts: all_attempts.saturating_sub(earlier_attempts),
-            earlier_attempts,
-            spent: decode::duration(row.get(first + 1)?)?,
-            redelivery,
-            revision: row.get(first + 5)?,
-            counts_as_of: row.get::<_, Option<i64>>(first + 6)?.map(DeliveryPos),
-        })
-    }
+/// How far a delivery has come, from the columns `attempts`, `spent`, `earlier_attempts`, `redelivered_at`, `overwrites`,
+/// `revision` and `place`, of which this is the first.
+pub(super) fn progress(row: &Row<'_>, first: usize) -> Result<Progress, Fault> {
+    let columns = ProgressColumns {
+        attempts: row.get(first)?,
+        spent: row.get(first + 1)?,
+        earlier_attempts: row.get(first + 2)?,
+        redelivered_at: row.get(first + 3)?,
+        overwrites: row.get(first + 4)?,
+        revision: row.get(first + 5)?,
+        place: row.get(first + 6)?,
+    };
+    Ok(columns.read()?)
 }
 
 #[cfg(test)]

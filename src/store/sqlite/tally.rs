@@ -2,7 +2,11 @@
 
 use rusqlite::{Connection, Row, params_from_iter, types::Value};
 
-use crate::store::{Totals, sqlite::fault::Fault, tally::Tally};
+use crate::store::{
+    Totals,
+    sqlite::fault::Fault,
+    tally::{self, Tally},
+};
 
 /// Adds what changed of a source.
 pub(super) fn add(connection: &Connection, source: &str, tally: &Tally) -> Result<(), Fault> {
@@ -51,22 +55,9 @@ pub(super) fn by_source(connection: &Connection) -> Result<Vec<(String, Totals)>
 }
 
 fn totals(row: &Row<'_>) -> Result<Totals, Fault> {
-    let figure = |column: usize| -> Result<u64, Fault> {
-        u64::try_from(row.get::<_, i64>(column)?)
-            .map_err(|_| Fault::Call("a counter is below zero".to_owned()))
-    };
-    let mut ended = [0; 7];
-    for (column, end) in (8..).zip(ended.iter_mut()) {
-        *end = figure(column)?;
+    let mut figures = [0; 14];
+    for (column, figure) in (1..).zip(figures.iter_mut()) {
+        *figure = row.get(column)?;
     }
-    Ok(Totals {
-        accepted: figure(1)?,
-        duplicate: figure(2)?,
-        known_groups: figure(3)?,
-        created: figure(4)?,
-        waiting: figure(5)?,
-        looking: figure(6)?,
-        dead: figure(7)?,
-        ended,
-    })
+    Ok(tally::totals(figures)?)
 }

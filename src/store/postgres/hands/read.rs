@@ -14,7 +14,7 @@ use crate::{
             NEWEST,
             fault::Fault,
             look::customer_id,
-            queue::{Progress, lane},
+            queue::{lane, progress},
             session::Session,
         },
     },
@@ -202,7 +202,7 @@ fn open(row: &Row) -> Result<OpenDelivery, Fault> {
     let patch: Option<&str> = row.try_get(12)?;
     let delivery = match (reference, bytes, patch) {
         (Some(customer), Some(bytes), Some(patch)) => {
-            let progress = Progress::read(row, 14)?;
+            let progress = progress(row, 14)?;
             Some(Delivery {
                 pos,
                 event,

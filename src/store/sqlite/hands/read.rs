@@ -11,7 +11,7 @@ use crate::{
     },
     store::{
         OpenDelivery, OpenFilter, OpenPage, Pause, PauseScope, StoredEvent,
-        sqlite::{decode, fault::Fault, group::Numbers, queue::Progress},
+        sqlite::{decode, fault::Fault, group::Numbers, queue::progress},
     },
 };
 
@@ -143,7 +143,7 @@ fn seen(row: &Row<'_>, filter: &OpenFilter) -> Result<Option<OpenDelivery>, Faul
     let patch: Option<String> = row.get(12)?;
     let delivery = match (reference, lane, patch) {
         (Some(customer), Some(lane), Some(patch)) => {
-            let progress = Progress::read(row, 14)?;
+            let progress = progress(row, 14)?;
             Some(Delivery {
                 pos,
                 event,
