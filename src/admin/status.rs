@@ -114,7 +114,7 @@ struct SourceStatus {
     /// The hash of the file that its events are mapped by.
     #[serde(skip_serializing_if = "Option::is_none")]
     mapping: Option<String>,
-    /// `live`, or `observe` where nothing of it is sent.
+    /// `live`, or `observe` where nothing new of it is sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     mode: Option<&'static str>,
     /// What proves its requests.

@@ -155,7 +155,7 @@ fn figures(status: &Value) -> Vec<String> {
         let names = observing.join(", ");
         line(
             "observing",
-            visible(&format!("{names}: nothing of it is sent")),
+            visible(&format!("{names}: nothing new of it is sent")),
         );
     }
     for (name, organisation) in organisations(status) {

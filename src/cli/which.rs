@@ -10,7 +10,7 @@ pub(super) struct Which {
     /// The numbers of deliveries, as the status and the log have them (`id`, `delivery.id`)
     #[arg(value_name = "ID", conflicts_with_all = FILTERS)]
     ids: Vec<i64>,
-    /// Whatever is dead
+    /// All of them, without a further filter
     #[arg(long, conflicts_with_all = ["source", "organisation", "reason", "customer", "event", "since", "until"])]
     all: bool,
     /// Those of one source

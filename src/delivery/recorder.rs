@@ -206,11 +206,15 @@ impl Context {
             outcome = end.as_str(),
             "delivery ended without a change"
         );
+        // What Quentli does not take is left out after a 400 only.
         let refused = account.of_left_out();
-        let attempt = refused.map(|said| account.attempt(AttemptOutcome::Dead, Some(said)));
+        let attempt = refused.map(|said| Attempt {
+            status: Some(400),
+            ..account.attempt(AttemptOutcome::Dead, Some(said))
+        });
         let was_attempt = attempt.is_some();
         let was_open = self.finish(&account, end, reason, attempt).await?;
-        if was_attempt {
+        if was_attempt && was_open {
             self.count(AttemptOutcome::Dead, Some(CallErrorKind::Refused));
         }
         Ok(ended(was_open))

@@ -111,6 +111,7 @@ async fn the_refusal_is_written_down_where_quentli_has_the_rest_already() {
     let attempts = world.attempts(event).await;
     assert_eq!(attempts.len(), 1, "{attempts:?}");
     assert_eq!(attempts[0].outcome, AttemptOutcome::Dead);
+    assert_eq!(attempts[0].status, Some(400));
     assert_eq!(attempts[0].customer, Some("cus-ana".parse().unwrap()));
     let message = attempts[0].message.as_ref().unwrap();
     assert!(message.contains("all of the update but email"), "{message}");

@@ -36,7 +36,7 @@ pub(super) enum Obstacle {
     BodyGone,
     /// It cannot be mapped again: its source has no file, or one with mistakes.
     NoSource,
-    /// Its source only observes, so nothing of it is sent.
+    /// It is dead and its source only observes, so it is not sent again.
     Observes,
 }
 
@@ -70,7 +70,12 @@ impl Admin {
             return Err(Obstacle::NoOrganisation);
         }
         match self.sources.get(&open.source) {
-            Lookup::Ready(source) if source.mode() == Mode::Observe => Err(Obstacle::Observes),
+            // What waits since before the source observed is sent all the same.
+            Lookup::Ready(source)
+                if source.mode() == Mode::Observe && open.state == DeliveryState::Dead =>
+            {
+                Err(Obstacle::Observes)
+            }
             _ => Ok(delivery),
         }
     }

@@ -174,7 +174,7 @@ const CANNOT: [(&str, &str); 7] = [
     ),
     (
         "observes",
-        "that cannot be sent, since their source only observes: take `mode: observe` out of its file first",
+        "that are dead and stay so, since their source only observes: take `mode: observe` out of its file first",
     ),
     ("not-open", "that are not there, or ended"),
 ];
