@@ -9,6 +9,7 @@
 //! nice cargo bench --bench cluster                      # 10 000 and 50 000 waiting
 //! CLUSTER_WAITING=1000000 cargo bench --bench cluster   # as many as after a day without Quentli
 //! CLUSTER_ONLY=takeover cargo bench --bench cluster     # or accept, deliver
+//! CLUSTER_CONNECTIONS=192 cargo bench --bench cluster   # senders at once, 48 without it
 //! ```
 
 #![expect(
@@ -50,12 +51,11 @@ use crate::{
     support::executable::{Gateway, Setup},
 };
 
-const CONNECTIONS: u64 = 48;
 const ROUNDS: usize = 3;
 const ROUND: Duration = Duration::from_secs(3);
-/// Deliveries over which a rate is measured, after some that warm up.
+/// Deliveries of each stretch over which a rate is measured, after some that warm up.
 const WARM: u64 = 1_000;
-const MEASURED: u64 = 5_000;
+const MEASURED: u64 = 3_000;
 /// Updates in one event while deliveries are piled up.
 const AT_ONCE: u64 = 200;
 
@@ -119,8 +119,9 @@ fn median(mut all: Vec<f64>) -> f64 {
 async fn accept(server: &Server) {
     // Nothing listens there: this measures accepting alone.
     let quentli = "http://127.0.0.1:9";
+    let connections = connections();
     println!(
-        "accepted a second, {CONNECTIONS} connections, 2 KB bodies, median of {ROUNDS} rounds in turn"
+        "accepted a second, {connections} connections, 2 KB bodies, median of {ROUNDS} rounds in turn"
     );
     let mut rates: [Vec<f64>; 4] = Default::default();
     for _ in 0..ROUNDS {
@@ -151,6 +152,10 @@ async fn accept(server: &Server) {
     }
 }
 
+fn connections() -> u64 {
+    support::number("CLUSTER_CONNECTIONS", 48)
+}
+
 async fn accepted(gateways: &[Gateway]) -> f64 {
     let listen: Vec<SocketAddr> = gateways.iter().map(|gateway| gateway.listen).collect();
     let (stop, answered) = (
@@ -158,7 +163,7 @@ async fn accepted(gateways: &[Gateway]) -> f64 {
         Arc::new(AtomicU64::new(0)),
     );
     let mut senders = JoinSet::new();
-    for (sender, address) in (0..CONNECTIONS).zip(listen.into_iter().cycle()) {
+    for (sender, address) in (0..connections()).zip(listen.into_iter().cycle()) {
         senders.spawn(load::send(
             address,
             sender,
@@ -191,7 +196,7 @@ async fn deliver(server: &Server) {
     );
 }
 
-/// Piles up so many deliveries and gives how many of the first are delivered a second.
+/// Piles up so many deliveries and gives how many of the first are delivered a second, the median of some stretches.
 async fn delivered(server: &Server, waiting: u64) -> f64 {
     let quentli = Quentli::start().await;
     let setup = setup(&database(server).await, &quentli.url());
@@ -210,9 +215,13 @@ async fn delivered(server: &Server, waiting: u64) -> f64 {
     .await;
     assert_eq!(gateway.wish("POST", "/api/v1/resume", &scope).await.0, 200);
     quentli.has(WARM).await;
-    let began = Instant::now();
-    quentli.has(WARM + MEASURED).await;
-    MEASURED as f64 / began.elapsed().as_secs_f64()
+    let mut rates = Vec::new();
+    for stretch in 1..=3 {
+        let began = Instant::now();
+        quentli.has(WARM + stretch * MEASURED).await;
+        rates.push(MEASURED as f64 / began.elapsed().as_secs_f64());
+    }
+    median(rates)
 }
 
 /// Sends events about customers with these numbers.

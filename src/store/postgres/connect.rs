@@ -32,8 +32,13 @@ const OLDEST: i32 = 140_000;
 
 /// Settings of each session. A process that is stopped in the middle of a transaction holds its locks for three seconds at
 /// most; a statement that waits or works for long gives up.
+///
+/// Every statement here takes few rows by an index, and its plan is made when tables may be empty still, of which reading them
+/// whole is the best for the moment: the server is kept from that, and from compiling plans whose cost it misjudges, which
+/// takes longer than they run.
 const OPTIONS: &str = "-c search_path=quentli_gateway -c idle_in_transaction_session_timeout=3000 -c lock_timeout=5000 \
-                       -c statement_timeout=10000 -c client_encoding=UTF8 -c timezone=UTC -c tcp_user_timeout=10000";
+                       -c statement_timeout=10000 -c client_encoding=UTF8 -c timezone=UTC -c tcp_user_timeout=10000 \
+                       -c jit=off -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off";
 
 /// What [`OPTIONS`] must have made of a setting, to see that they arrived.
 const PROOF: (&str, &str) = ("idle_in_transaction_session_timeout", "3s");
