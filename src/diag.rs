@@ -174,7 +174,7 @@ impl Diagnostic {
 /// How many findings of a file are kept. Nobody reads more, and a file made to do harm could give one for every byte.
 const MOST_FINDINGS: usize = 500;
 
-/// Gathers the findings of one file: the first [`MOST_FINDINGS`], and a last one that counts the others.
+/// Gathers the findings of one file: the first `MOST_FINDINGS`, and a last one that counts the others.
 #[derive(Debug)]
 pub struct Collector {
     file: Arc<SourceText>,

@@ -4,7 +4,7 @@
 //! The unit is a [`Duty`]: a lease of the store with the [`Work`] that goes with it. One task, the [`Keeper`], looks every
 //! second at who is there and who holds what, and decides by rules that every replica follows alike ([`plan`]): each takes
 //! its fair share of the organisations, and whoever has more gives one away. Beside it each lease that is held has a task
-//! of its own ([`tenancy`]), which renews it after a third of its time and passes on what people did meanwhile.
+//! of its own (`tenancy`), which renews it after a third of its time and passes on what people did meanwhile.
 //!
 //! # Promises
 //!

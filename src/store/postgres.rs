@@ -1,6 +1,6 @@
 //! The store in a PostgreSQL database that several replicas share.
 //!
-//! One task of each replica accepts ([`writer`]: group commit), with a connection of its own; everything else is short
+//! One task of each replica accepts (`writer`: group commit), with a connection of its own; everything else is short
 //! transactions on a few more ([`connect`]), apart for delivery, for people and for leases, so that none waits for another kind.
 //! There is no clustering beside the database: whatever replicas must agree on is a row.
 //!

@@ -1,6 +1,6 @@
 //! The store in one file of the data directory, by SQLite.
 //!
-//! One thread writes ([`writer`]: group commit), three read ([`reader`]), each with a connection of its own; callers
+//! One thread writes (`writer`: group commit), three read (`reader`), each with a connection of its own; callers
 //! are tasks that send a message and wait for its answer. A call whose future is dropped may still take place.
 //!
 //! The directory belongs to one process: a lock is held as long as the store is open. Other programs may read the
