@@ -6,7 +6,7 @@
 use std::{
     fmt,
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use jiff::{SignedDuration, Timestamp};
@@ -18,7 +18,10 @@ pub struct Clock(Kind);
 
 #[derive(Clone)]
 enum Kind {
-    System { started: Instant },
+    /// The reading of [`running`] when it was made.
+    System {
+        started: Duration,
+    },
     Manual(Arc<Manual>),
 }
 
@@ -33,9 +36,7 @@ struct Manual {
 impl Clock {
     /// The system's clock.
     pub fn system() -> Self {
-        Self(Kind::System {
-            started: Instant::now(),
-        })
+        Self(Kind::System { started: running() })
     }
 
     /// A clock that stands still at `start` until [`Clock::advance`] is called.
@@ -67,10 +68,11 @@ impl Clock {
         }
     }
 
-    /// Time since the clock was made, which never goes backwards; for measuring waits and deadlines.
+    /// Time since the clock was made, which never goes backwards; for measuring waits and deadlines. On Linux it also counts
+    /// while the machine is suspended.
     pub fn elapsed(&self) -> Duration {
         match &self.0 {
-            Kind::System { started } => started.elapsed(),
+            Kind::System { started } => running().saturating_sub(*started),
             Kind::Manual(manual) => manual.elapsed(),
         }
     }
@@ -122,6 +124,21 @@ impl Manual {
     }
 }
 
+/// Time since some moment before the process.
+#[cfg(target_os = "linux")]
+fn running() -> Duration {
+    // Not `Instant`, which stands still while the machine is suspended: a lease that ended meanwhile would look held.
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    Duration::try_from(now).unwrap_or_default()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn running() -> Duration {
+    static BEGAN: std::sync::LazyLock<std::time::Instant> =
+        std::sync::LazyLock::new(std::time::Instant::now);
+    BEGAN.elapsed()
+}
+
 impl fmt::Debug for Clock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
@@ -154,6 +171,16 @@ mod tests {
         clock.set_time_by(SignedDuration::from_hours(-2));
         assert_eq!(clock.now(), "2026-01-15T08:01:00Z".parse().unwrap());
         assert_eq!(clock.elapsed(), Duration::from_mins(1));
+    }
+
+    /// Waiting and measuring go by different clocks of the system.
+    #[tokio::test]
+    async fn the_systems_clock_has_seen_at_least_what_was_waited() {
+        let clock = Clock::system();
+        let before = clock.elapsed();
+        clock.sleep(Duration::from_millis(30)).await;
+        let waited = clock.elapsed().saturating_sub(before);
+        assert!(waited >= Duration::from_millis(29), "{waited:?}");
     }
 
     async fn poll_once<F: Future>(future: std::pin::Pin<&mut F>) -> Option<F::Output> {

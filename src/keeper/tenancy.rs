@@ -82,28 +82,9 @@ impl Tenancy {
         let third = self.duty.lasts / 3;
         let mut changes = self.changes.clone();
         let mut seen = self.claim.changes;
-        let mut last = self.sent;
-        let mut due = self.sent.saturating_add(third);
         // The first word comes at once, so that everybody can show it.
         let mut reason = Reason::Stir;
         loop {
-            // What came meanwhile is heard, too: the number is looked at, not the notice of it.
-            let number = number(&changes.borrow_and_update(), &self.duty.lease);
-            let acted = number > seen;
-            let mut is_well = true;
-            if acted || reason == Reason::Due {
-                let looked = tokio::select! {
-                    looked = self.duty.work.look(acted) => looked,
-                    () = self.clock.sleep(third) => Err(no_answer()),
-                };
-                match looked {
-                    Ok(()) => seen = seen.max(number),
-                    Err(error) => {
-                        is_well = false;
-                        tracing::debug!(error.chain = %error, lease = %self.duty.lease, "what people did cannot be read now");
-                    }
-                }
-            }
             let sent = self.clock.elapsed();
             let word = Word {
                 status: self.duty.work.status(),
@@ -116,21 +97,42 @@ impl Tenancy {
             match renewed {
                 Ok(_) => {
                     end.send_replace(sent.saturating_add(self.duty.lasts));
-                    last = sent;
-                    due = sent.saturating_add(third);
                 }
                 Err(StoreError::NotHeld { .. }) => return,
                 Err(error) => {
-                    is_well = false;
                     tracing::debug!(error.chain = %error, lease = %self.duty.lease, "a lease was not renewed; trying again");
+                    self.clock.sleep(LOOK).await;
+                    reason = Reason::Due;
+                    continue;
                 }
             }
-            if !is_well {
-                self.clock.sleep(LOOK).await;
-                reason = Reason::Due;
-                continue;
+            // Only now: a look that takes long must not keep the lease from being renewed. What came meanwhile is heard, too: the
+            // number is looked at, not the notice of it.
+            let number = number(&changes.borrow_and_update(), &self.duty.lease);
+            let acted = number > seen;
+            if acted || reason == Reason::Due {
+                let looked = tokio::select! {
+                    looked = self.duty.work.look(acted) => looked,
+                    () = self.clock.sleep(third) => Err(no_answer()),
+                };
+                match looked {
+                    // Whoever did it may wait for the word.
+                    Ok(()) if acted => {
+                        seen = number;
+                        reason = Reason::Acts;
+                        continue;
+                    }
+                    Ok(()) => {}
+                    Err(error) => {
+                        tracing::debug!(error.chain = %error, lease = %self.duty.lease, "what people did cannot be read now");
+                        self.clock.sleep(LOOK).await;
+                        reason = Reason::Due;
+                        continue;
+                    }
+                }
             }
-            reason = self.next(&mut changes, seen, last, due).await;
+            let due = sent.saturating_add(third);
+            reason = self.next(&mut changes, seen, sent, due).await;
         }
     }
 

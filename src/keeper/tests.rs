@@ -206,6 +206,22 @@ async fn a_renewal_that_fails_once_costs_nothing() {
 }
 
 #[tokio::test]
+async fn a_look_that_hangs_leaves_time_to_renew_once_more() {
+    let mut world = World::new(1);
+    world.start();
+    world.pass(SECOND).await;
+    for (_, work) in &world.running[0].work {
+        work.deafen();
+    }
+    // The renewal that is due after ten seconds gets no answer, and the next one does.
+    world.running[0].member.slow_down(SECOND * 60);
+    world.pass(SECOND * 39 / 2).await;
+    world.running[0].member.slow_down(Duration::ZERO);
+    world.pass(SECOND * 60).await;
+    assert_eq!((world.shares(), world.cluster.claims()), (vec![1], 2));
+}
+
+#[tokio::test]
 async fn what_people_did_elsewhere_is_looked_at_within_seconds_and_told() {
     let mut world = World::new(2);
     world.start();

@@ -45,6 +45,8 @@ pub(super) struct Member {
     cluster: Cluster,
     process: ProcessId,
     is_cut: Arc<AtomicBool>,
+    /// How long a renewal takes.
+    renews_in: Arc<Mutex<Duration>>,
 }
 
 impl Cluster {
@@ -62,6 +64,7 @@ impl Cluster {
             cluster: self.clone(),
             process: ProcessId(state.processes),
             is_cut: Arc::default(),
+            renews_in: Arc::default(),
         }
     }
 
@@ -75,6 +78,11 @@ impl Member {
     /// The store does not answer this process, or does again.
     pub(super) fn cut(&self, is_cut: bool) {
         self.is_cut.store(is_cut, Ordering::Relaxed);
+    }
+
+    /// Lets each renewal take so long.
+    pub(super) fn slow_down(&self, renews_in: Duration) {
+        *self.renews_in.lock().unwrap() = renews_in;
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut State, Duration) -> T) -> Result<T, StoreError> {
@@ -170,6 +178,8 @@ impl Leases for Member {
         lasts: Duration,
         word: Word,
     ) -> Result<u64, StoreError> {
+        let takes = *self.renews_in.lock().unwrap();
+        self.cluster.clock.sleep(takes).await;
         self.with(|state, now| {
             let changes = number(state, name);
             match state.leases.get_mut(name) {
@@ -244,6 +254,8 @@ pub(super) struct Noted {
     clock: Clock,
     tenure: Mutex<Option<Tenure>>,
     acted: AtomicU64,
+    /// Nobody answers what people did.
+    is_deaf: AtomicBool,
     status: watch::Sender<&'static str>,
 }
 
@@ -253,6 +265,7 @@ impl Noted {
             clock,
             tenure: Mutex::default(),
             acted: AtomicU64::default(),
+            is_deaf: AtomicBool::default(),
             status: watch::Sender::new("well"),
         }
     }
@@ -270,6 +283,11 @@ impl Noted {
 
     pub(super) fn acted(&self) -> u64 {
         self.acted.load(Ordering::Relaxed)
+    }
+
+    /// Lets every look hang from now on.
+    pub(super) fn deafen(&self) {
+        self.is_deaf.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn stir(&self, status: &'static str) {
@@ -300,6 +318,9 @@ impl Work for Noted {
     }
 
     async fn look(&self, acted: bool) -> Result<(), StoreError> {
+        if self.is_deaf.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
         self.acted.fetch_add(u64::from(acted), Ordering::Relaxed);
         Ok(())
     }
