@@ -122,6 +122,7 @@ macro_rules! contract_suite {
             $home: applying:
             a_confirmed_part_is_there_after_a_restart,
             a_confirmed_part_replaces_and_its_position_and_versions_only_grow,
+            a_part_of_any_name_can_be_confirmed_and_doubted,
             each_source_keeps_its_version_when_another_writes,
             doubt_takes_nothing_away_but_certainty,
             of_a_delivery_that_a_person_ended_what_was_sent_is_in_doubt,

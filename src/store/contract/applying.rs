@@ -82,6 +82,23 @@ pub(in crate::store) async fn a_confirmed_part_replaces_and_its_position_and_ver
     assert_eq!(known(&*store, "cus_1").await[0], expected);
 }
 
+/// What a file calls a part is no reason to keep its delivery from ending; an engine may know nothing of such a part.
+pub(in crate::store) async fn a_part_of_any_name_can_be_confirmed_and_doubted(home: &dyn Home) {
+    let store = home.open().await;
+    let odd = ["a\0b", "a\u{fffd}b", "'\"\\"].map(|key| PartKey::Metadata(key.into()));
+    let confirmed = odd.iter().cloned().map(|key| part(key, 5)).collect();
+    confirm(&*store, 1, "cus_1", confirmed).await;
+    let [_, likely, quoted] = &odd;
+    let shown = known(&*store, "cus_1").await;
+    for key in [likely, quoted] {
+        assert!(shown.contains(&part(key.clone(), 5)), "{key}: {shown:?}");
+    }
+    store
+        .doubt(&organisation(), &customer("cus_1"), odd.to_vec())
+        .await
+        .unwrap();
+}
+
 pub(in crate::store) async fn each_source_keeps_its_version_when_another_writes(home: &dyn Home) {
     let store = home.open().await;
     confirm(&*store, 1, "cus_1", vec![part(email(), 5)]).await;

@@ -2,7 +2,6 @@
 
 use super::{
     fault::Fault,
-    insert::text,
     session::{Session, Step},
 };
 use crate::{
@@ -83,10 +82,13 @@ impl Step {
         customer: &CustomerId,
         parts: &[AppliedPart],
     ) -> Result<(), Fault> {
+        let parts = parts.iter();
+        let (keys, parts): (Vec<String>, Vec<&AppliedPart>) = parts
+            .filter_map(|part| Some((column(&part.part)?, part)))
+            .unzip();
         if parts.is_empty() {
             return Ok(());
         }
-        let keys: Vec<String> = parts.iter().map(|part| column(&part.part)).collect();
         let values: Vec<&[u8]> = parts.iter().map(|part| part.value.as_slice()).collect();
         let in_doubt: Vec<bool> = parts.iter().map(|part| part.is_in_doubt).collect();
         let sources: Vec<&str> = parts.iter().map(|part| part.source.as_str()).collect();
@@ -108,7 +110,7 @@ impl Step {
         )
         .await?;
         let mut versions: (Vec<&str>, Vec<&str>, Vec<i64>) = Default::default();
-        for (key, part) in keys.iter().zip(parts) {
+        for (key, part) in keys.iter().zip(&parts) {
             for (source, version) in &part.versions {
                 versions.0.push(key);
                 versions.1.push(source.as_str());
@@ -139,7 +141,7 @@ impl Step {
         customer: &CustomerId,
         parts: impl IntoIterator<Item = &'a PartKey>,
     ) -> Result<(), Fault> {
-        let parts: Vec<String> = parts.into_iter().map(column).collect();
+        let parts: Vec<String> = parts.into_iter().filter_map(column).collect();
         if parts.is_empty() {
             return Ok(());
         }
@@ -149,9 +151,10 @@ impl Step {
     }
 }
 
-/// A key of metadata with U+0000 is read back as another one, so its value never counts as known.
-fn column(part: &PartKey) -> String {
-    text(&part.to_string()).into_owned()
+/// `None` for a key of metadata with U+0000, which no column takes: of it nothing is known, so it is sent each time.
+fn column(part: &PartKey) -> Option<String> {
+    let key = part.to_string();
+    (!key.contains('\0')).then_some(key)
 }
 
 #[cfg(test)]
