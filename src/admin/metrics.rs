@@ -6,7 +6,7 @@ use axum::{body::Body, extract::State};
 use http::{HeaderValue, Response, header};
 
 use super::Admin;
-use crate::event::DeliveryState;
+use crate::{event::DeliveryState, telemetry::DirectoryState};
 
 pub(super) async fn page(State(admin): State<Arc<Admin>>) -> Response<Body> {
     admin
@@ -32,8 +32,25 @@ pub(super) async fn page(State(admin): State<Arc<Admin>>) -> Response<Body> {
         }
     }
     for (name, handle) in &admin.organisations {
-        let state = handle.delivers().then(|| handle.status().state.kind());
+        let status = handle.delivers().then(|| handle.status());
+        admin.metrics.organisation_held(name, status.is_some());
+        let state = status.map(|status| status.state.kind());
         admin.metrics.organisation_state(name, state);
+        // It was forgotten while another one delivered.
+        if let Some(directory) = status.map(|status| status.directory)
+            && directory.state != DirectoryState::Unused
+        {
+            admin.metrics.directory(
+                name,
+                directory.state,
+                directory.entries,
+                directory.ambiguous,
+                directory.waiting,
+            );
+            if let Some(complete) = directory.complete {
+                admin.metrics.directory_complete(name, complete);
+            }
+        }
         if let Ok(oldest) = admin.store.oldest_waiting(name).await {
             let age = oldest.map_or(Duration::ZERO, |oldest| {
                 Duration::try_from(admin.clock.now().duration_since(oldest)).unwrap_or_default()

@@ -58,6 +58,7 @@ pub struct Metrics {
     attempts: Family<AttemptLabels, Counter>,
     calls: Family<CallLabels, Histogram, fn() -> Histogram>,
     organisations: Family<OrganisationStateLabels, Gauge>,
+    held: Family<OrganisationLabels, Gauge>,
     oldest_waiting: Family<OrganisationLabels, SecondsGauge>,
     directory: DirectoryMetrics,
     deliveries: Family<StateLabels, Gauge>,
@@ -129,6 +130,12 @@ impl Metrics {
             "1 for the state an organisation is in, 0 for the others",
             organisations.clone(),
         );
+        let held = Family::default();
+        registry.register(
+            "organisation_held",
+            "1 where this gateway is the one that delivers for an organisation",
+            held.clone(),
+        );
         let oldest_waiting = Family::default();
         registry.register(
             "oldest_waiting_seconds",
@@ -181,6 +188,7 @@ impl Metrics {
             attempts,
             calls,
             organisations,
+            held,
             oldest_waiting,
             directory,
             deliveries,
@@ -306,6 +314,16 @@ impl Metrics {
         }
     }
 
+    /// Whether this process delivers for an organisation. One that does not tells nothing of the directory, either.
+    pub fn organisation_held(&self, organisation: &OrganisationName, is_held: bool) {
+        self.held
+            .get_or_create(&organisation_labels(organisation))
+            .set(i64::from(is_held));
+        if !is_held {
+            self.directory.forget(organisation);
+        }
+    }
+
     /// Zero where nothing waits.
     pub fn oldest_waiting(&self, organisation: &OrganisationName, age: Duration) {
         self.oldest_waiting
@@ -402,6 +420,7 @@ mod tests {
         metrics.attempt(&organisation, AttemptOutcome::Retry, "throttled");
         metrics.call(&organisation, ApiCall::Update, Duration::from_millis(30));
         metrics.organisation_state(&organisation, Some(OrganisationState::Delivering));
+        metrics.organisation_held(&organisation, true);
         metrics.source_paused(&source, true);
         metrics.directory(&organisation, DirectoryState::Building, 5, 1, 2);
         metrics.directory_read(&organisation, 100);
@@ -423,6 +442,24 @@ mod tests {
             .collect();
         samples.sort_unstable();
         insta::assert_snapshot!(samples.join("\n"));
+    }
+
+    #[test]
+    fn who_does_not_deliver_for_an_organisation_tells_no_trouble_of_it() {
+        let metrics = Metrics::new();
+        let organisation = OrganisationName::default_name();
+        metrics.organisation_held(&organisation, true);
+        metrics.organisation_state(&organisation, Some(OrganisationState::Paused));
+        metrics.directory(&organisation, DirectoryState::Full, 5, 1, 2);
+        metrics.organisation_held(&organisation, false);
+        metrics.organisation_state(&organisation, None);
+        let page = metrics.encode();
+        let told: Vec<&str> = page
+            .lines()
+            .filter(|line| !line.starts_with('#') && line.contains("organisation="))
+            .collect();
+        assert_eq!(told.len(), 5, "{told:?}");
+        assert!(told.iter().all(|line| line.ends_with(" 0")), "{told:?}");
     }
 
     #[test]

@@ -60,6 +60,27 @@ impl DirectoryMetrics {
     }
 }
 
+impl DirectoryMetrics {
+    /// Tells nothing of an organisation's directory any more, but for what was read in all.
+    pub(super) fn forget(&self, organisation: &OrganisationName) {
+        for possible in DirectoryState::ALL {
+            self.states.remove(&state_labels(organisation, possible));
+        }
+        let of = organisation_labels(organisation);
+        for gauge in [&self.entries, &self.ambiguous, &self.waiting] {
+            gauge.remove(&of);
+        }
+        self.complete_at.remove(&of);
+    }
+}
+
+fn state_labels(organisation: &OrganisationName, state: DirectoryState) -> OrganisationStateLabels {
+    OrganisationStateLabels {
+        organisation: Word::Organisation(organisation.clone()),
+        state: Word::Fixed(state.as_str()),
+    }
+}
+
 impl Metrics {
     /// How an organisation's directory stands: its values, those of them that are ambiguous, and the customers whose
     /// updates wait for it.
@@ -74,10 +95,7 @@ impl Metrics {
         for possible in DirectoryState::ALL {
             self.directory
                 .states
-                .get_or_create(&OrganisationStateLabels {
-                    organisation: Word::Organisation(organisation.clone()),
-                    state: Word::Fixed(possible.as_str()),
-                })
+                .get_or_create(&state_labels(organisation, possible))
                 .set(i64::from(possible == state));
         }
         let of = organisation_labels(organisation);
