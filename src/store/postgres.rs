@@ -141,6 +141,10 @@ pub use self::{
 /// Requests that may wait for the writer; more are refused.
 const QUEUE: usize = 4096;
 
+/// Why a store ends whose tables were brought to a format that this release cannot work with.
+const TOO_OLD: &str = "a newer release has changed the tables so that this one cannot work with them any more; start the newer one \
+                       here, too";
+
 /// How often it is looked whether another replica accepted something.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
@@ -150,6 +154,9 @@ const SLOTS: i16 = 16;
 const ACCEPTING: i16 = 0;
 
 const NEWEST: &str = "SELECT next_delivery - 1 FROM meta";
+
+/// Also from which format on releases can work with the tables.
+const WATCHED: &str = "SELECT next_delivery - 1, (SELECT max(usable_from) FROM format) FROM meta";
 
 /// See the module.
 pub struct PostgresStore {
@@ -163,7 +170,8 @@ pub struct PostgresStore {
     /// The writer, which ends when nobody can ask it any more.
     writing: TaskTracker,
     /// The watcher, which ends with the store.
-    _watching: JoinSet<()>,
+    #[cfg_attr(not(test), expect(dead_code, reason = "it is held to be dropped"))]
+    watching: JoinSet<()>,
 }
 
 impl PostgresStore {
@@ -205,7 +213,7 @@ impl PostgresStore {
         watching.spawn(watcher);
         Ok(Self {
             writing,
-            _watching: watching,
+            watching,
             pools,
             process: ProcessId(rand::random()),
             held,
@@ -288,7 +296,7 @@ async fn facts(pool: &Lender) -> Result<([u8; 32], DeliveryPos), Fault> {
     ))
 }
 
-/// Tells of what other replicas accepted, and whether the database is there, until it is dropped.
+/// Tells of what other replicas accepted, and whether the database is there, until the store ends.
 async fn watch(
     pool: Lender,
     arrivals: Arc<watch::Sender<DeliveryPos>>,
@@ -297,20 +305,28 @@ async fn watch(
 ) {
     let mut is_away = false;
     loop {
-        let newest = async {
+        // What is accepted while it is looked is announced by the writer, and perhaps not seen by this look.
+        let known = *arrivals.borrow();
+        let seen = async {
             let session = Session::new(pool.get().await?);
-            let row = session.query_opt(NEWEST, &[]).await?;
-            Ok::<Option<i64>, Fault>(row.map(|row| row.try_get(0)).transpose()?)
+            let Some(row) = session.query_opt(WATCHED, &[]).await? else {
+                return Ok((None, None));
+            };
+            Ok::<_, Fault>((row.try_get(0)?, row.try_get(1)?))
         };
-        match newest.await {
-            Ok(newest) => {
+        match seen.await {
+            Ok((_, Some(usable_from))) if migrations::is_too_old(usable_from) => {
+                held.lose();
+                health.end(TOO_OLD);
+            }
+            Ok((newest, _)) => {
                 // Only of what was seen here: writing may still be impossible.
                 if is_away {
                     tracing::info!("the database is back");
                     health.recovered();
                 }
                 is_away = false;
-                if newest.is_some_and(|newest| newest < arrivals.borrow().0) {
+                if newest.is_some_and(|newest| newest < known.0) {
                     // After a failover that lost commits, or a restored backup: nothing that is known of it counts any more.
                     tracing::error!(
                         "the database went back in time: what was committed last is lost, events that were acknowledged among it"
@@ -320,6 +336,8 @@ async fn watch(
                 }
                 announce(&arrivals, newest);
             }
+            // Its connections were taken away.
+            Err(_) if health.is_open().is_err() => {}
             Err(fault) => {
                 let error = fault.error();
                 if !is_away {
@@ -331,6 +349,9 @@ async fn watch(
                 is_away = true;
                 health.trouble(error.to_string());
             }
+        }
+        if health.is_open().is_err() {
+            return;
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }

@@ -90,6 +90,11 @@ pub enum OpenError {
          one, or restore a backup made before the upgrade"
     )]
     Newer { found: i64, known: i64 },
+    #[error(
+        "gateways of an older release work on the database, which could not go on after this upgrade: {replicas}; stop them first, \
+         then start this one"
+    )]
+    OlderRun { replicas: String },
     #[error("the user may not {what} in the database {database}; the owner of the database may")]
     Forbidden {
         database: String,

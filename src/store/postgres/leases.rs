@@ -16,6 +16,7 @@ use tokio_postgres::Row;
 use super::{
     NEWEST, PostgresStore, announce,
     fault::Fault,
+    migrations,
     queue::lane,
     session::{Session, Step},
 };
@@ -70,8 +71,8 @@ const FENCE: &str = "
     SELECT 1 FROM lease WHERE name = $1 AND process = $2 AND epoch = $3 AND expires_at > clock_timestamp() FOR KEY SHARE";
 
 const ATTEND: &str = "
-    INSERT INTO replica (process, name, version, since, expires_at)
-    VALUES ($1, $2, $3, clock_timestamp(), clock_timestamp() + $4 * interval '1 ms')
+    INSERT INTO replica (process, name, version, format, since, expires_at)
+    VALUES ($1, $2, $3, $5, clock_timestamp(), clock_timestamp() + $4 * interval '1 ms')
     ON CONFLICT (process) DO UPDATE SET name = excluded.name, version = excluded.version, expires_at = excluded.expires_at";
 
 // Long after: a process that comes back from a pause is not to find itself gone.
@@ -201,7 +202,13 @@ impl Leases for PostgresStore {
             let process = self.process.0;
             step.execute(
                 ATTEND,
-                &[&process, &name.as_str(), &version, &millis(lasts)],
+                &[
+                    &process,
+                    &name.as_str(),
+                    &version,
+                    &millis(lasts),
+                    &migrations::newest(),
+                ],
             )
             .await?;
             step.execute(FORGET_REPLICAS, &[]).await?;

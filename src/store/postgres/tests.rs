@@ -1,6 +1,7 @@
 //! The contract on a real server, and what only this engine promises.
 
 mod contract;
+mod migrating;
 mod opening;
 mod plans;
 mod removing;
