@@ -415,7 +415,11 @@ impl App {
                 failure = failure.or(Some(error));
             }
         }
-        self.store.close().await;
+        // A database that does not answer must not keep the process from ending.
+        tokio::select! {
+            () = self.store.close() => {}
+            () = shutdown.hard().cancelled() => {}
+        }
         if let Some(error) = failure {
             return Err(Ended::Store(error));
         }

@@ -7,6 +7,7 @@ use rand::{RngExt as _, SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
 
 use crate::{
     cluster::{Cluster, LEASE},
+    flow::Flow,
     people::ORGANISATIONS,
 };
 
@@ -53,7 +54,7 @@ enum Standing {
 }
 
 /// Lets things happen until `end`; then everybody is well again.
-pub(crate) async fn reign(cluster: &mut Cluster, seed: u64, end: Instant) -> Diary {
+pub(crate) async fn reign(cluster: &mut Cluster, flow: &Flow, seed: u64, end: Instant) -> Diary {
     let mut random = StdRng::seed_from_u64(seed);
     let mut standing = vec![Standing::Up; cluster.replicas.len()];
     let mut diary = Diary::new();
@@ -109,6 +110,7 @@ pub(crate) async fn reign(cluster: &mut Cluster, seed: u64, end: Instant) -> Dia
                 let during = Duration::from_millis(random.random_range(0..2500));
                 note(format!("the database is away for {during:?} ({mode})"));
                 cluster.database.is_away(mode, during).await;
+                flow.database_is_back();
             }
             (Act::Cut, _) => {
                 let one_in = random.random_range(1..4);

@@ -1,6 +1,6 @@
 //! Replicas on one database behind a balancer, and a stand-in for Quentli of each organisation.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{collections::VecDeque, net::SocketAddr, path::PathBuf, time::Duration};
 
 use quentli_gateway::{
     clock::Clock,
@@ -17,7 +17,7 @@ use crate::{
     program::free_port,
     sources::{SECRET, SECRET_VARIABLE, SOURCES},
     support::{
-        executable::{Gateway, Setup},
+        executable::{self, Gateway, Setup},
         left_out, until,
     },
     wire::Wire,
@@ -41,6 +41,8 @@ pub(crate) struct Replica {
     pub(crate) name: String,
     pub(crate) setup: Setup,
     listen: SocketAddr,
+    /// Executables that take turns, one at each start; the one under test where there are none.
+    releases: VecDeque<PathBuf>,
     pub(crate) gateway: Option<Gateway>,
     /// Its way to the database.
     pub(crate) wire: Wire,
@@ -64,6 +66,7 @@ impl Replica {
             name,
             setup,
             listen,
+            releases: VecDeque::new(),
             gateway: None,
             wire,
         }
@@ -71,6 +74,10 @@ impl Replica {
 
     /// Starts it and waits until it listens.
     pub(crate) fn start(&mut self) {
+        if let Some(release) = self.releases.front() {
+            self.setup.run_from_now_on(release.clone());
+            self.releases.rotate_left(1);
+        }
         self.gateway = Some(tokio::task::block_in_place(|| self.setup.start()));
     }
 
@@ -104,6 +111,33 @@ impl Cluster {
         further: &str,
         prepare: impl Fn(Setup) -> Setup,
     ) -> Self {
+        let mut cluster = Self::at_rest(database, replicas, further, prepare).await;
+        cluster.replicas.iter_mut().for_each(Replica::start);
+        cluster
+    }
+
+    /// The same of an earlier release and this one in turn, where somebody names an earlier one.
+    pub(crate) async fn of_releases(database: Database, replicas: usize, further: &str) -> Self {
+        let mut cluster = Self::at_rest(database, replicas, further, |setup| setup).await;
+        let previous = executable::previous();
+        for (number, replica) in cluster.replicas.iter_mut().enumerate() {
+            if let Some(previous) = previous.clone() {
+                replica.releases = [previous, executable::path()].into();
+                // The earlier one is the first to make tables.
+                replica.releases.rotate_left(number % 2);
+            }
+            replica.start();
+        }
+        cluster
+    }
+
+    /// The same, and none was started yet.
+    pub(crate) async fn at_rest(
+        database: Database,
+        replicas: usize,
+        further: &str,
+        prepare: impl Fn(Setup) -> Setup,
+    ) -> Self {
         drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
         let mut quentli = Vec::new();
         for _ in ORGANISATIONS {
@@ -130,16 +164,12 @@ impl Cluster {
             );
             places.push(Replica::new(number, wire, &settings, &prepare));
         }
-        let mut cluster = Self {
+        Self {
             replicas: places,
             quentli,
             proxy: None,
             database,
-        };
-        for replica in &mut cluster.replicas {
-            replica.start();
         }
-        cluster
     }
 
     /// Puts HAProxy before the replicas, where it is installed.

@@ -61,6 +61,14 @@ impl Database {
         opened.unwrap()
     }
 
+    /// A connection of somebody else.
+    pub(crate) async fn outside(&self) -> tokio_postgres::Client {
+        let client = client(&self.server.url(&self.name)).await;
+        let sql = "SET search_path = quentli_gateway";
+        client.batch_execute(sql).await.unwrap();
+        client
+    }
+
     /// Cuts the connections of replicas whose process at the server has such a number, of every so many.
     pub(crate) async fn cut(&self, one_in: u32) {
         let sql = format!(

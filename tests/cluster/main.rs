@@ -3,7 +3,8 @@
 //! [`whatever_happens`] sends events while replicas are killed, stopped and continued, told to end and started again, and while
 //! the database is restarted, crashes, loses connections and cannot be reached; at the end everything must be as a simple model says ([`judge`]).
 //! `CLUSTER_SEED=n` makes the same troubles again (how the machine interleaves them differs), `CLUSTER_SECONDS=n` lets them
-//! last longer. The other modules try, one by one, what replicas tell each other.
+//! last longer, and with `QUENTLI_GATEWAY_PREVIOUS` replicas of an earlier release, an executable, take turns with those of this
+//! one. The other modules try, one by one, what replicas tell each other.
 //!
 //! Without PostgreSQL's programs all of it is left out, aloud.
 #![expect(
@@ -16,12 +17,15 @@
 mod chaos;
 mod cluster;
 mod database;
+mod ending;
+mod flow;
 mod heard;
 mod judge;
 mod seen;
 mod small;
 mod spread;
 mod traffic;
+mod upgrade;
 mod whatever_happens;
 mod wire;
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    small::{Small, rename, shows},
+    small::{Small, ask, rename, shows},
     support::until,
 };
 
@@ -34,6 +34,38 @@ async fn every_replica_shows_who_delivers_and_how_it_stands() {
     assert_eq!(holder(&owner), holder(&other));
     assert_eq!(holder(&owner), owner["replicas"]["here"]);
     assert_ne!(owner["replicas"]["here"], other["replicas"]["here"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_an_organisation_that_is_paused_only_its_replica_shows_that_state_in_its_metrics() {
+    let Some(small) = Small::start().await else {
+        return;
+    };
+    let scope = json!({"organisation": "default"});
+    ask(small.other(), "/api/v1/pause", &scope).await;
+    let metric = |page: &str, name: &str, state: &str| {
+        let start = format!("quentli_gateway_{name}{{organisation=\"default\"{state}}} ");
+        let line = page.lines().find_map(|line| line.strip_prefix(&*start));
+        line.map(str::to_owned)
+    };
+    for (gateway, expected) in [(small.owner(), "1"), (small.other(), "0")] {
+        until("the metrics to tell it", async || {
+            let page = gateway.metrics().await;
+            let shown = [
+                ("organisation_held", ""),
+                ("organisation_state", ",state=\"paused\""),
+            ]
+            .map(|(name, state)| metric(&page, name, state));
+            let is_meant = shown.iter().all(|value| value.as_deref() == Some(expected));
+            let delivering = metric(&page, "organisation_state", ",state=\"delivering\"");
+            if is_meant && delivering.as_deref() == Some("0") {
+                Ok(())
+            } else {
+                Err(shown)
+            }
+        })
+        .await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use crate::{
+    flow::Flow,
     item::Item,
     people::{Arrival, Key, ORGANISATIONS, Part, Person},
     sources::{SOURCES, Sending},
@@ -49,6 +50,7 @@ pub(crate) struct Traffic {
     pub(crate) stop: AtomicBool,
     /// How often a sender had to try again, by the status that it got; 0 where it got none.
     pub(crate) retries: Mutex<BTreeMap<u16, u64>>,
+    pub(crate) flow: Flow,
     /// How often one sent once more what was acknowledged.
     pub(crate) repeated: AtomicU64,
 }
@@ -74,6 +76,7 @@ impl Traffic {
             moments: AtomicU64::new(0),
             stop: AtomicBool::new(false),
             retries: Mutex::default(),
+            flow: Flow::new(),
             repeated: AtomicU64::new(0),
         }
     }
@@ -83,7 +86,7 @@ impl Traffic {
     }
 
     /// One sender, until it is told to stop; what it has begun it brings to an end.
-    pub(crate) async fn send(&self, urls: &[Url], seed: u64) {
+    pub(crate) async fn send(&self, urls: &[Url], who: u64, seed: u64) {
         let mut random = StdRng::seed_from_u64(seed);
         let sender = Sender::new().unwrap();
         let armed: Vec<_> = SOURCES.iter().map(Sending::armed).collect();
@@ -105,6 +108,7 @@ impl Traffic {
                 self.until_taken(&sender, armed, urls, number, &body, number)
                     .await;
             }
+            self.flow.accepted(who);
             if again <= 1 {
                 self.repeated.fetch_add(1, Ordering::Relaxed);
             }

@@ -31,7 +31,7 @@ async fn whatever_happens_to_replicas_nothing_is_lost_and_each_customer_ends_as_
         return;
     };
     let drain = "shutdown: {drain: 3s}\n";
-    let mut cluster = Cluster::on(database, 3, drain, |setup| setup).await;
+    let mut cluster = Cluster::of_releases(database, 3, drain).await;
     cluster.balance(test).await;
     let traffic = Arc::new(Traffic::new());
     for person in &traffic.people {
@@ -42,11 +42,11 @@ async fn whatever_happens_to_replicas_nothing_is_lost_and_each_customer_ends_as_
     for sender in 0..SENDERS {
         let (traffic, urls) = (Arc::clone(&traffic), cluster.urls());
         let seed = seed.wrapping_add(sender);
-        senders.spawn(async move { traffic.send(&urls, seed).await });
+        senders.spawn(async move { traffic.send(&urls, sender, seed).await });
     }
 
     let end = Instant::now() + Duration::from_secs(number("CLUSTER_SECONDS", SECONDS));
-    let diary = chaos::reign(&mut cluster, seed, end).await;
+    let diary = chaos::reign(&mut cluster, &traffic.flow, seed, end).await;
     traffic.stop.store(true, Ordering::Relaxed);
     let is_sent = async {
         while let Some(ended) = senders.join_next().await {
@@ -77,7 +77,8 @@ async fn whatever_happens_to_replicas_nothing_is_lost_and_each_customer_ends_as_
     let store = cluster.database.open().await;
     let account = Account::of(&store).await;
     store.close().await;
-    let problems = judge::problems(&cluster, &traffic, &account);
+    let mut problems = judge::problems(&cluster, &traffic, &account);
+    problems.extend(traffic.flow.problems());
     let (items, requests) = {
         let book = traffic.book.lock().unwrap();
         (book.items.len(), book.requests.len())
@@ -85,10 +86,12 @@ async fn whatever_happens_to_replicas_nothing_is_lost_and_each_customer_ends_as_
     eprintln!("{}", diary.join("\n"));
     let retries = traffic.retries.lock().unwrap().clone();
     eprintln!(
-        "{requests} requests with {items} items, {} sent again, {} tried again ({:?}); {:?}",
+        "{requests} requests with {items} items, {} sent again, {} tried again ({:?}); longest without an accepted one, by \
+         sender: {:.1?}; {:?}",
         traffic.repeated.load(Ordering::Relaxed),
         retries.values().sum::<u64>(),
         retries,
+        traffic.flow.longest(),
         account.totals,
     );
     if !problems.is_empty() {

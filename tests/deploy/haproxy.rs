@@ -2,12 +2,15 @@
 
 use std::{
     net::SocketAddr,
-    process::{Child, Command, Stdio},
+    process::{Child, Stdio},
 };
 
 use url::Url;
 
-use crate::{file, free_port, program, support::until};
+use crate::{
+    file, free_port, program,
+    support::{children, until},
+};
 
 /// A running HAProxy. Dropping it kills the process.
 pub(crate) struct HaProxy {
@@ -29,14 +32,14 @@ impl HaProxy {
         let path = folder.path().join("haproxy.cfg");
         std::fs::write(&path, settings).unwrap();
         let log = std::fs::File::create(folder.path().join("log")).unwrap();
-        let child = Command::new(program)
+        let mut command = children::command(program);
+        command
             .args(["-db", "-f"])
             .arg(&path)
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .spawn()
-            .unwrap();
+            .stderr(log);
+        let child = children::spawn(command).unwrap();
         let proxy = Self {
             child,
             listen,

@@ -1,6 +1,7 @@
 //! The real executable as a process, with its own folder.
 
 use std::{
+    ffi::OsStr,
     io::{BufRead as _, BufReader, Lines},
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -11,7 +12,7 @@ use std::{
 
 use serde_json::Value;
 
-use super::{PATIENCE, until};
+use super::{PATIENCE, children, until};
 
 /// The executable under test: the one cargo built, or the one that `./test` names (the release build).
 pub(crate) fn path() -> PathBuf {
@@ -21,11 +22,17 @@ pub(crate) fn path() -> PathBuf {
     )
 }
 
+/// An executable of an earlier release, where somebody names one: it runs beside this one in the cluster's test of troubles.
+pub(crate) fn previous() -> Option<PathBuf> {
+    std::env::var_os("QUENTLI_GATEWAY_PREVIOUS").map(PathBuf::from)
+}
+
 /// Files and variables for a gateway; starting it many times over keeps its data.
 pub(crate) struct Setup {
     folder: tempfile::TempDir,
     data: PathBuf,
     variables: Vec<(String, String)>,
+    executable: PathBuf,
     wrapper: Vec<String>,
 }
 
@@ -59,6 +66,7 @@ impl Setup {
             folder,
             data,
             variables: Vec::new(),
+            executable: path(),
             wrapper: Vec::new(),
         };
         setup
@@ -112,6 +120,11 @@ impl Setup {
             .join(format!("{name}.yaml"))
     }
 
+    /// Runs another executable from now on.
+    pub(crate) fn run_from_now_on(&mut self, executable: PathBuf) {
+        self.executable = executable;
+    }
+
     /// Runs the executable under another program, such as strace.
     pub(crate) fn wrapped(mut self, wrapper: &[&str]) -> Self {
         self.wrapper = wrapper.iter().map(|&word| word.to_owned()).collect();
@@ -120,13 +133,17 @@ impl Setup {
 
     /// A command of the executable with this setup's files and variables and a clean environment otherwise.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        self.command_by(|program| Command::new(program), arguments)
+    }
+
+    fn command_by(&self, make: impl FnOnce(&OsStr) -> Command, arguments: &[&str]) -> Command {
         let mut command = match self.wrapper.split_first() {
             Some((program, words)) => {
-                let mut command = Command::new(program);
-                command.args(words).arg(path());
+                let mut command = make(program.as_ref());
+                command.args(words).arg(&self.executable);
                 command
             }
-            None => Command::new(path()),
+            None => make(self.executable.as_ref()),
         };
         command
             .args(arguments)
@@ -160,12 +177,9 @@ impl Setup {
 
     /// Starts `serve` and does not wait for anything.
     pub(crate) fn begin(&self, arguments: &[&str]) -> Starting {
-        let mut child = self
-            .command(arguments)
-            .stdin(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut command = self.command_by(|program| children::command(program), arguments);
+        command.stdin(Stdio::null()).stderr(Stdio::piped());
+        let mut child = children::spawn(command).unwrap();
         let lines = BufReader::new(child.stderr.take().unwrap()).lines();
         Starting {
             child,
@@ -177,7 +191,7 @@ impl Setup {
     /// A command that runs the executable in a terminal of its own, which ends with the command; what it shows goes to
     /// `log`, too.
     pub(crate) fn in_terminal(&self, arguments: &[&str], log: &Path) -> Command {
-        let inner = format!("'{}' {}", path().display(), arguments.join(" "));
+        let inner = format!("'{}' {}", self.executable.display(), arguments.join(" "));
         let mut command = Command::new("script");
         let plain = self.command(&[]);
         command

@@ -14,6 +14,7 @@
     reason = "each test binary uses a part of it"
 )]
 
+pub(crate) mod children;
 pub(crate) mod executable;
 pub(crate) mod school;
 
