@@ -21,7 +21,7 @@ use crate::{
 const LATER: &str = "
     SET LOCAL lock_timeout = '2s';
     SELECT pg_advisory_xact_lock(x'51474154'::bigint);
-    LOCK TABLE meta IN ACCESS EXCLUSIVE MODE;
+    LOCK TABLE lease, meta IN ACCESS EXCLUSIVE MODE;
     DO $$ DECLARE name text; BEGIN
       FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'quentli_gateway' ORDER BY tablename LOOP
         EXECUTE format('ALTER TABLE %I ADD COLUMN later text, ADD COLUMN later_on bigint DEFAULT 7', name);

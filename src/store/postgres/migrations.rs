@@ -15,8 +15,10 @@
 //!
 //! # Writing a step
 //!
-//! Where it changes several tables it locks them first, `meta` before all others: accepting begins there, so neither waits for the
-//! other in a circle. What is written to a large table, an index among it, keeps gateways from accepting for as long.
+//! Where it changes several tables it locks them first, `lease` and `meta` before all others: claims and the ends of deliveries
+//! begin at the one, accepting at the other, so nobody waits in a circle. What is written to a large table, an index among it,
+//! keeps gateways from accepting for as long. A word that is new in a column which the release before reads (a state, an end)
+//! is written by the release after the one that learned to read it.
 
 use std::time::Duration;
 

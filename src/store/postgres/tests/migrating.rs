@@ -18,7 +18,7 @@ use crate::{
 fn later(usable_from: i64) -> Vec<Format> {
     let mut formats = FORMATS.to_vec();
     formats.push(Format {
-        sql: "LOCK TABLE meta IN ACCESS EXCLUSIVE MODE; ALTER TABLE meta ADD COLUMN later bigint; CREATE TABLE later (id bigint)",
+        sql: "LOCK TABLE lease, meta IN ACCESS EXCLUSIVE MODE; ALTER TABLE meta ADD COLUMN later bigint; CREATE TABLE later (id bigint)",
         usable_from,
     });
     formats
