@@ -26,7 +26,7 @@ use super::{
     Admin,
     answer::{misread, unavailable},
     guard::problem,
-    names::{must_be_a_source, must_be_an_organisation},
+    names::{must_be_a_source, must_be_an_event, must_be_an_organisation},
     operator::Operator,
     query::Parameters,
 };
@@ -65,16 +65,25 @@ async fn page(admin: &Admin, query: Option<&str>) -> Result<Page<ListedEvent>, R
     }
     let wish = Wish::read(&parameters)?;
     must_be_a_source(admin, wish.filter.source.as_ref()).await?;
-    let (organisation, after) = (wish.filter.organisation.clone(), wish.after);
     let page = admin
         .archive
-        .events(wish.filter, wish.order, after, wish.limit);
+        .events(wish.filter.clone(), wish.order, wish.after, wish.limit);
     let page = page.await.map_err(|error| unavailable(&error))?;
-    if page.entries.is_empty() && page.next.is_none() && after.is_none() {
-        // Only now: one that is gone from the settings may have events still.
-        must_be_an_organisation(admin, organisation.as_ref()).await?;
+    if page.entries.is_empty() {
+        must_be_meant(admin, &wish).await?;
     }
     Ok(page)
+}
+
+/// Nothing was found on a page. Refuses an organisation and an event that there are not, where it is the first page and so
+/// may be a slip, and does not have the others walked through for it. Only now: an organisation that is gone from the settings
+/// may have events still of which no index tells.
+async fn must_be_meant(admin: &Admin, wish: &Wish) -> Result<(), Response> {
+    if wish.after.is_some() {
+        return Ok(());
+    }
+    must_be_an_organisation(admin, wish.filter.organisation.as_ref()).await?;
+    must_be_an_event(admin, wish.filter.event).await
 }
 
 /// The events that their sender numbers by the parts `sender_id`, of one source or of any.
@@ -138,14 +147,12 @@ async fn page_of_deliveries(
 ) -> Result<Page<ListedDelivery>, Response> {
     let wish = Wish::read(&Parameters::read(query, &PARAMETERS)?)?;
     must_be_a_source(admin, wish.filter.source.as_ref()).await?;
-    let (organisation, after) = (wish.filter.organisation.clone(), wish.after);
     let page = admin
         .archive
-        .deliveries(wish.filter, wish.order, after, wish.limit);
+        .deliveries(wish.filter.clone(), wish.order, wish.after, wish.limit);
     let page = page.await.map_err(|error| unavailable(&error))?;
-    if page.entries.is_empty() && page.next.is_none() && after.is_none() {
-        // Only now: one that is gone from the settings may have events still.
-        must_be_an_organisation(admin, organisation.as_ref()).await?;
+    if page.entries.is_empty() {
+        must_be_meant(admin, &wish).await?;
     }
     Ok(page)
 }

@@ -12,8 +12,8 @@ use super::{
 };
 use crate::{
     diag::did_you_mean,
-    event::{DeliveryPos, OrganisationName, SourceName},
-    store::{OpenFilter, StoreError},
+    event::{EventSeq, OrganisationName, SourceName},
+    store::StoreError,
 };
 
 /// Names that are listed where nothing is like what was written.
@@ -65,7 +65,7 @@ pub(super) async fn must_be_a_source(
     }
 }
 
-/// Refuses a filter by an organisation that is not in the settings and for which nothing is open.
+/// Refuses a filter by an organisation that is not in the settings and of which no delivery is known.
 pub(super) async fn must_be_an_organisation(
     admin: &Admin,
     organisation: Option<&OrganisationName>,
@@ -76,31 +76,32 @@ pub(super) async fn must_be_an_organisation(
     if admin.organisations.contains_key(organisation) {
         return Ok(());
     }
-    match has_open(admin, organisation).await {
+    match admin.archive.knows(organisation).await {
         Ok(true) => Ok(()),
         Ok(false) => {
             let known = admin.organisations.keys().map(OrganisationName::as_str);
             let help = meant(organisation.as_str(), known);
             Err(misread(&format!(
-                "no organisation has the name `{organisation}`, and nothing waits for one; {help}"
+                "no organisation has the name `{organisation}`, and no delivery is known of one; {help}"
             )))
         }
         Err(error) => Err(unavailable(&error)),
     }
 }
 
-async fn has_open(admin: &Admin, organisation: &OrganisationName) -> Result<bool, StoreError> {
-    let mut after = DeliveryPos(0);
-    loop {
-        let filter = OpenFilter {
-            organisation: Some(organisation.clone()),
-            ..OpenFilter::default()
-        };
-        let page = admin.hands.open_deliveries(filter, after, 1).await?;
-        match page.next {
-            _ if !page.deliveries.is_empty() => return Ok(true),
-            Some(next) => after = next,
-            None => return Ok(false),
-        }
+/// Refuses a filter by an event that there is not.
+pub(super) async fn must_be_an_event(
+    admin: &Admin,
+    event: Option<EventSeq>,
+) -> Result<(), Response> {
+    let Some(event) = event else {
+        return Ok(());
+    };
+    match admin.archive.event(event).await {
+        Ok(Some(_)) => Ok(()),
+        Ok(None) => Err(misread(&format!(
+            "no event has the number {event}, or it is not kept any more; look at the number in the list of events"
+        ))),
+        Err(error) => Err(unavailable(&error)),
     }
 }

@@ -22,9 +22,9 @@ use super::{
     selection,
 };
 use crate::{
-    event::{DeliveryPos, OrganisationName, SourceName},
+    event::{OrganisationName, SourceName},
     source::Lookup,
-    store::{Act, OpenFilter, Pause, PauseScope, StoreError},
+    store::{Act, Pause, PauseScope, StoreError},
 };
 
 #[derive(Debug, Deserialize)]
@@ -248,13 +248,9 @@ async fn has_open(admin: &Admin, source: &SourceName) -> Result<bool, StoreError
     if lasting.iter().any(|pause| pause.scope == scope) {
         return Ok(true);
     }
-    let filter = OpenFilter {
-        source: Some(source.clone()),
-        ..OpenFilter::default()
-    };
-    let first = DeliveryPos(0);
-    let page = admin.hands.open_deliveries(filter, first, 1).await?;
-    Ok(!page.deliveries.is_empty())
+    let totals = admin.store.totals_by_source().await?;
+    let of_source = totals.iter().find(|(name, _)| name == source);
+    Ok(of_source.is_some_and(|(_, totals)| totals.waiting + totals.looking + totals.dead > 0))
 }
 
 fn nobody<'n>(kind: &str, text: &str, names: impl Iterator<Item = &'n str> + Clone) -> Response {

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use super::{
     Admin,
     answer::misread,
-    names::{meant, must_be_a_source, must_be_an_organisation},
+    names::{meant, must_be_a_source, must_be_an_event, must_be_an_organisation},
 };
 use crate::{
     customer::CustomerId,
@@ -167,6 +167,7 @@ impl Which {
         };
         must_be_a_source(admin, filter.source.as_ref()).await?;
         must_be_an_organisation(admin, filter.organisation.as_ref()).await?;
+        must_be_an_event(admin, filter.event).await?;
         if let Some(reason) = &filter.code
             && !DEAD_REASONS.contains(&reason.as_str())
         {

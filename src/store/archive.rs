@@ -232,6 +232,10 @@ pub trait Archive: Send + Sync + fmt::Debug {
     /// The event that holds a dedup key.
     async fn holder(&self, key: DedupKey) -> Result<Option<EventSeq>, StoreError>;
 
+    /// Whether there is a delivery of an organisation: an open one, or one that ended for a known customer. Of others that
+    /// ended no index tells.
+    async fn knows(&self, organisation: &OrganisationName) -> Result<bool, StoreError>;
+
     /// Why deliveries are dead, by source and code.
     async fn dead_causes(&self) -> Result<Vec<DeadCause>, StoreError>;
 }

@@ -141,6 +141,7 @@ macro_rules! contract_suite {
             a_delivery_is_found_by_its_customer_however_it_became_known,
             an_event_is_found_by_its_dedup_key,
             the_causes_of_dead_deliveries_are_told_apart,
+            an_organisation_is_known_by_what_is_open_or_dead_or_ended_for_a_customer,
             times_are_found_however_the_clock_jumped,
         );
         $crate::store::contract::contract_suite!(

@@ -168,7 +168,7 @@ async fn of_gateways_that_start_at_once_on_no_tables_or_on_older_ones_one_makes_
     let outside = cluster.database.outside().await;
     let customer = serde_json::json!({"id": crate::small::CUSTOMER, "name": "nobody yet"});
     cluster.sandbox(0).add(&customer).unwrap();
-    for (round, missing) in [("i1", vec![1, 2]), ("i2", vec![2])] {
+    for (round, missing) in [("i1", 3), ("i2", 2)] {
         let begun: Vec<_> = cluster
             .replicas
             .iter()
@@ -184,7 +184,7 @@ async fn of_gateways_that_start_at_once_on_no_tables_or_on_older_ones_one_makes_
         let steps = steps
             .iter()
             .filter(|line| line.contains("bringing the tables to a newer format"));
-        assert_eq!(steps.count(), missing.len(), "each step is taken once");
+        assert_eq!(steps.count(), missing, "each step is taken once");
         for replica in &cluster.replicas {
             let id = format!("{round}-{}", replica.name);
             let answer = rename(replica.gateway(), &id, "Ana").await;
@@ -195,7 +195,8 @@ async fn of_gateways_that_start_at_once_on_no_tables_or_on_older_ones_one_makes_
             .iter_mut()
             .for_each(|replica| replica.terminate());
         // As the release of the first format left them.
-        let back = "ALTER TABLE replica DROP COLUMN format; DELETE FROM format WHERE number = 2";
+        let back = "ALTER TABLE replica DROP COLUMN format; DROP INDEX delivery_dead_organisation;
+                    DELETE FROM format WHERE number > 1";
         outside.batch_execute(back).await.unwrap();
     }
 }

@@ -106,6 +106,43 @@ async fn an_organisation_that_there_is_not_is_no_empty_list() {
     world.end().await;
 }
 
+/// More than one page looks at, of an organisation that is gone from the settings, and that is in no index, since nobody knows
+/// for whom they were.
+const MANY: &str = r#"
+    WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 25000)
+    INSERT INTO event (seq, received_at, source, organisation, mapping, dedup_keys, body_hash)
+      SELECT i, 0, 'school', 'gone', zeroblob(16), zeroblob(16), zeroblob(32) FROM n;
+    INSERT INTO event_hour VALUES (1, 0);
+    INSERT INTO history (event, item, number, source, organisation, "end", at, attempts)
+      SELECT seq, 0, 0, source, organisation, 'dropped', 0, 0 FROM event;
+    UPDATE meta SET next_event = 25001"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_organisation_that_there_is_not_is_refused_on_the_first_page_however_much_is_stored() {
+    let setup = Setup::new("http://127.0.0.1:9")
+        .source("school", SOURCE_FILE)
+        .variable(SECRET_VARIABLE, SECRET);
+    assert!(setup.start().terminate().success());
+    let file = rusqlite::Connection::open(setup.data().join("gateway.db")).unwrap();
+    file.execute_batch(MANY).unwrap();
+    drop(file);
+    let gateway = setup.start();
+    for list in ["events", "deliveries"] {
+        let asked = async |organisation: &str| {
+            let path = format!("/api/v1/{list}?organisation={organisation}");
+            gateway.admin("GET", &path).await
+        };
+        let (status, answer) = asked("defalt").await;
+        assert_eq!(status, 400, "{list}: {answer}");
+        let detail = answer["detail"].as_str().unwrap();
+        assert!(detail.contains("did you mean `default`?"), "{detail}");
+        let (status, answer) = asked("gone").await;
+        assert_eq!(status, 200, "{list}: {answer}");
+        assert_eq!(answer[list].as_array().map(Vec::len), Some(50));
+        assert_eq!(asked("default").await.0, 200);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn events_are_listed_for_people_and_for_programs() {
     let world = World::new().await;
@@ -356,6 +393,21 @@ async fn what_can_only_be_a_slip_is_no_empty_list() {
             "did you mean `refused`?",
         ),
         (&["events", "--source", "nosuch"], 1, "there are `school`"),
+        (
+            &["events", "deliveries", "--event", "77"],
+            1,
+            "no event has the number 77, or it is not kept any more",
+        ),
+        (
+            &["redeliver", "--event", "77"],
+            1,
+            "no event has the number 77, or it is not kept any more",
+        ),
+        (
+            &["discard", "--event", "77", "--yes"],
+            1,
+            "no event has the number 77, or it is not kept any more",
+        ),
         (&["events", "--source", ""], 1, "`source` has no value"),
         (&["events", "--state", ""], 1, "`state` has no value"),
         (&["events", "--customer", ""], 1, "`customer` has no value"),

@@ -449,3 +449,40 @@ pub(in crate::store) async fn times_are_found_however_the_clock_jumped(home: &dy
     assert_eq!(found(100_000_000, 200_000_000).await, [3]);
     assert!(found(200_000_000, 300_000_000).await.is_empty());
 }
+
+pub(in crate::store) async fn an_organisation_is_known_by_what_is_open_or_dead_or_ended_for_a_customer(
+    home: &dyn Home,
+) {
+    let store = home.open_archive().await;
+    let knows = async |name: &str| store.knows(&name.parse().unwrap()).await.unwrap();
+    let own = organisation().to_string();
+    assert!(!knows(&own).await);
+    for (number, name, delivery) in [
+        (1, "north", waiting(0, 0, "u1")),
+        (2, "south", dead(0, 0)),
+        (3, "west", dropped(0, 0)),
+    ] {
+        let event = NewEvent {
+            organisation: name.parse().unwrap(),
+            ..event(vec![group(number, vec![delivery])])
+        };
+        accept(&*store, event).await;
+    }
+    let ended = accept(&*store, event(vec![group(4, vec![waiting(0, 0, "u1")])])).await;
+    let ended = pos_of(&store.deliveries_of(ended).await.unwrap()[0]);
+    let finish = finish(ended, End::Unchanged);
+    assert!(store.finish(&organisation(), finish).await.unwrap());
+    for (name, expected) in [
+        ("north", true),
+        ("south", true),
+        (&*own, true),
+        // No index tells of what ended for nobody.
+        ("west", false),
+        ("a", false),
+        ("nort", false),
+        ("northern", false),
+        ("zebra", false),
+    ] {
+        assert_eq!(knows(name).await, expected, "{name}");
+    }
+}

@@ -5,6 +5,7 @@
 mod causes;
 mod events;
 mod hours;
+mod known;
 mod streams;
 mod walk;
 
@@ -13,7 +14,7 @@ use tokio_postgres::Row;
 
 use super::{PostgresStore, fault::Fault, session::Session};
 use crate::{
-    event::{DedupKey, EventSeq, OrderBy, SourceName},
+    event::{DedupKey, EventSeq, OrderBy, OrganisationName, SourceName},
     store::{
         Archive, ArchiveFilter, DeadCause, DeliveryPlace, KeptUpdate, ListedDelivery, ListedEvent,
         Order, Page, StoreError, decode,
@@ -82,6 +83,13 @@ impl Archive for PostgresStore {
         read!(self.people, |session| holder(session, key))
     }
 
+    async fn knows(&self, organisation: &OrganisationName) -> Result<bool, StoreError> {
+        read!(self.people, |session| known::is_known(
+            session,
+            organisation
+        ))
+    }
+
     async fn dead_causes(&self) -> Result<Vec<DeadCause>, StoreError> {
         read!(self.people, |session| causes::all(session))
     }
@@ -129,6 +137,6 @@ pub(super) fn planned() -> Vec<&'static str> {
         .flat_map(|statement| orders.map(|order| statement.get(order)))
         .chain(causes::PLANNED)
         .chain(events::PLANNED_ONE)
-        .chain([walk::ORGANISATIONS, KEPT_UPDATE, HOLDER])
+        .chain([walk::ORGANISATIONS, known::KNOWN, KEPT_UPDATE, HOLDER])
         .collect()
 }

@@ -38,13 +38,17 @@ pub(super) struct Format {
 }
 
 /// In order; a step that was released is never changed again.
-pub(super) const FORMATS: [Format; 2] = [
+pub(super) const FORMATS: [Format; 3] = [
     Format {
         sql: include_str!("migrations/0001_first.sql"),
         usable_from: 1,
     },
     Format {
         sql: include_str!("migrations/0002_replica_format.sql"),
+        usable_from: 1,
+    },
+    Format {
+        sql: include_str!("migrations/0003_dead_organisation.sql"),
         usable_from: 1,
     },
 ];

@@ -3,6 +3,7 @@
 mod causes;
 mod events;
 mod hours;
+mod known;
 mod streams;
 mod walk;
 
@@ -11,7 +12,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::{SqliteStore, decode, fault::Fault};
 use crate::{
-    event::{DedupKey, EventSeq, OrderBy, SourceName},
+    event::{DedupKey, EventSeq, OrderBy, OrganisationName, SourceName},
     store::{
         Archive, ArchiveFilter, DeadCause, DeliveryPlace, KeptUpdate, ListedDelivery, ListedEvent,
         Order, Page, StoreError,
@@ -78,6 +79,12 @@ impl Archive for SqliteStore {
         .await
     }
 
+    async fn knows(&self, organisation: &OrganisationName) -> Result<bool, StoreError> {
+        let organisation = organisation.clone();
+        self.read_for_people(move |connection| known::is_known(connection, &organisation))
+            .await
+    }
+
     async fn dead_causes(&self) -> Result<Vec<DeadCause>, StoreError> {
         self.read_for_people(causes::all).await
     }
@@ -125,6 +132,7 @@ pub(super) fn planned() -> Vec<&'static str> {
         .chain(events::PLANNED_ONE)
         .chain([
             walk::NEXT_ORGANISATION,
+            known::KNOWN,
             OPEN_UPDATE,
             OBSERVED_UPDATE,
             HOLDER,

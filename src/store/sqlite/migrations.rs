@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, TransactionBehavior, params};
 
 /// In order; a step that was released is never changed again.
-const STEPS: [&str; 11] = [
+const STEPS: [&str; 12] = [
     include_str!("migrations/0001_first.sql"),
     include_str!("migrations/0002_refused.sql"),
     include_str!("migrations/0003_learned_secret.sql"),
@@ -17,6 +17,7 @@ const STEPS: [&str; 11] = [
     include_str!("migrations/0009_left_out.sql"),
     include_str!("migrations/0010_by_hand.sql"),
     include_str!("migrations/0011_moved.sql"),
+    include_str!("migrations/0012_dead_organisation.sql"),
 ];
 
 /// The format that this release reads and writes.

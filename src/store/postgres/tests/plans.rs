@@ -185,6 +185,8 @@ async fn what_is_rare_is_found_by_its_index_and_not_by_a_walk_past_the_others() 
         ("state = 'looking' AND (event", "delivery_looking"),
         ("source = cause.source", "delivery_dead_cause"),
         ("observed.pos > $2", "observed_pos"),
+        ("organisation >= $1", "delivery_dead_organisation"),
+        ("organisation >= $1", "history_customer"),
     ];
     for (words, index) in table {
         let such = planned().into_iter().filter(|sql| sql.contains(words));
