@@ -6,19 +6,18 @@ use serde_json::{Value, json};
 use crate::support::{
     executable::{Gateway, Setup},
     school::{SECRET, SECRET_VARIABLE, SOURCE_FILE, School},
-    until,
 };
 
-struct World {
+pub(crate) struct World {
     sandbox: Sandbox,
     quentli: Running,
-    setup: Setup,
-    gateway: Gateway,
+    pub(crate) setup: Setup,
+    pub(crate) gateway: Gateway,
 }
 
 impl World {
     /// One event delivered, one refused by Quentli, one unmappable.
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let sandbox = Sandbox::new(Settings::default());
         let quentli = sandbox.start("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let customer = sandbox
@@ -54,7 +53,7 @@ impl World {
         world
     }
 
-    async fn send(&self, id: &str, contact: Value) {
+    pub(crate) async fn send(&self, id: &str, contact: Value) {
         let body = json!({"type": "contact.updated", "contact": contact}).to_string();
         let sent = School::new().send(&self.gateway.url(), id, body).await;
         assert_eq!(sent.unwrap().status, 200);
@@ -72,7 +71,7 @@ impl World {
         (code, text(output.stdout), text(output.stderr))
     }
 
-    async fn end(self) {
+    pub(crate) async fn end(self) {
         crate::fits_the_schema(&self.sandbox);
         self.quentli.stop().await;
     }
@@ -311,70 +310,6 @@ async fn the_status_names_what_is_stuck_with_the_command_that_helps() {
         (code, json["dead_causes"].as_array().unwrap().len()),
         (1, 2)
     );
-    world.end().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn events_are_followed_as_they_come() {
-    let mut world = World::new().await;
-    let out = world.setup.folder().join("followed");
-    let said = world.setup.folder().join("said");
-    let admin = world.gateway.admin_listen.to_string();
-    let mut following = world
-        .setup
-        .command(&[
-            "events",
-            "--follow",
-            "--limit",
-            "1",
-            "--admin-listen",
-            &admin,
-        ])
-        .stdout(std::fs::File::create(&out).unwrap())
-        .stderr(std::fs::File::create(&said).unwrap())
-        .spawn()
-        .unwrap();
-    let shown = async |event: &str| {
-        until("an event to be shown", async || {
-            let text = std::fs::read_to_string(&out).unwrap();
-            let is_there = text.lines().any(|line| line.starts_with(event));
-            if is_there { Ok(text) } else { Err(text) }
-        })
-        .await
-    };
-    shown("3 ").await;
-    world
-        .send("4", json!({"username": "zacarias-1", "name": "Z"}))
-        .await;
-    let text = shown("4 ").await;
-    assert_eq!(
-        text.lines().count(),
-        3,
-        "a head, the latest, the new one: {text}"
-    );
-
-    // A gateway that is started again is waited for, and that is said once.
-    assert!(world.gateway.terminate().success());
-    until("it to be said", async || {
-        let said = std::fs::read_to_string(&said).unwrap();
-        if said.contains("waiting for it") {
-            Ok(())
-        } else {
-            Err(said)
-        }
-    })
-    .await;
-    world.setup = world.setup.variable("GATEWAY_ADMIN_LISTEN", &admin);
-    world.gateway = world.setup.start();
-    world
-        .send("5", json!({"username": "zacarias-1", "name": "ZZ"}))
-        .await;
-    let text = shown("5 ").await;
-    assert_eq!(text.lines().count(), 4, "none twice: {text}");
-    let said = std::fs::read_to_string(&said).unwrap();
-    assert_eq!(said.matches("waiting for it").count(), 1, "{said}");
-    following.kill().unwrap();
-    following.wait().unwrap();
     world.end().await;
 }
 

@@ -14,6 +14,7 @@ mod demo;
 mod events;
 mod explain;
 mod first_load;
+mod following;
 mod kill;
 mod migrate_store;
 mod new;

@@ -235,7 +235,8 @@ async fn all(
 }
 
 /// The latest in the order in which they came, and then whatever comes. A gateway that is away, as while it is started
-/// again, is waited for: what it takes up meanwhile comes then.
+/// again, is waited for: what it takes up meanwhile comes then. Where its store was put back to an older one, the numbers begin
+/// again behind the newest of that.
 async fn follow(
     operators: &Operators,
     filter: &Filter,
@@ -277,8 +278,14 @@ async fn follow(
         let path = format!(
             "/api/v1/events?{parameters}&order=oldest-first&limit={PAGE}&after={last}.{end}.{end}"
         );
-        let answer = match operators.answered_again(&path, "events").await? {
-            Ok(answer) => answer,
+        let answer = operators.answered_again(&path, "events").await?;
+        let newest = match &answer {
+            // An event that is gone for its age may have been the newest: then there is nothing to see behind it, either.
+            Ok(answer) if members(answer, "events").is_empty() => newest_again(operators).await?,
+            _ => Ok(last),
+        };
+        let (answer, newest) = match answer.and_then(|answer| Ok((answer, newest?))) {
+            Ok(answered) => answered,
             Err(reason) => {
                 entries = Vec::new();
                 if !is_away {
@@ -295,20 +302,37 @@ async fn follow(
             output::note("the gateway answers again");
         }
         entries = members(&answer, "events").to_vec();
+        if newest < last {
+            output::note(&format!(
+                "the newest event was {last} and is {newest} now, as where an older store was put back; going on behind event {newest}"
+            ));
+            last = newest;
+            continue;
+        }
         if let Some((event, _)) = text(&answer, "next").split_once('.') {
             last = last.max(event.parse().unwrap_or_default());
         }
     }
 }
 
-/// The number of the newest event, whatever it is.
+/// The newest event, whatever it is.
+const NEWEST: &str = "/api/v1/events?limit=1";
+
+/// The number of the newest event.
 async fn newest(operators: &Operators) -> Result<i64, Exit> {
-    let answer = operators
-        .answered(Method::GET, "/api/v1/events?limit=1", "events")
-        .await?;
-    let newest = members(&answer, "events").first();
-    Ok(newest
-        .and_then(|event| event.get("event"))
-        .and_then(Value::as_i64)
-        .unwrap_or_default())
+    let answer = operators.answered(Method::GET, NEWEST, "events").await?;
+    Ok(number_of_first(&answer))
+}
+
+/// As [`newest`], or only the reason while nobody answers.
+async fn newest_again(operators: &Operators) -> Result<Result<i64, String>, Exit> {
+    let answer = operators.answered_again(NEWEST, "events").await?;
+    Ok(answer.as_ref().map(number_of_first).map_err(String::clone))
+}
+
+/// Nought where there is none.
+fn number_of_first(answer: &Value) -> i64 {
+    let first = members(answer, "events").first();
+    let number = first.and_then(|event| event.get("event"));
+    number.and_then(Value::as_i64).unwrap_or_default()
 }
