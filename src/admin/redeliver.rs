@@ -6,9 +6,13 @@
 
 mod judge;
 mod observed;
+mod paused;
 mod remap;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use axum::{
     Json,
@@ -25,7 +29,7 @@ use super::{
     selection::{self, Page, Selection, Stretch, Which},
 };
 use crate::{
-    event::{DeliveryState, NewerData, Redelivery},
+    event::{DeliveryPos, DeliveryState, NewerData, Redelivery},
     store::{Act, LaneHead, StoreError},
 };
 
@@ -61,6 +65,8 @@ struct Answer {
     found: u64,
     /// Back in their lanes; in a dry run those that would be.
     redelivered: u64,
+    /// Of these: those that are only tried when the pause of their source or organisation ends.
+    paused: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     expected: Option<Expected>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -86,9 +92,9 @@ struct Expected {
     unchanged: u64,
     /// Something newer was applied to all of it.
     stale: u64,
-    /// Of all these: those that wait already, and would be tried without waiting longer.
+    /// Of all these: those that wait already, and would be tried without waiting longer; not where they are paused.
     waiting: u64,
-    /// Of all these: those whose customer is looked for, and would be looked for now.
+    /// Of all these: those whose customer is looked for, and would be looked for now; not where they are paused.
     looking: u64,
 }
 
@@ -180,6 +186,7 @@ impl Admin {
     async fn expected(&self, page: Page, newer: NewerData) -> Result<Answer, StoreError> {
         let mut answer = Answer::of(&page, true);
         let mut expected = Expected::default();
+        let paused = self.paused().await?;
         for open in &page.found {
             let delivery = match self.sendable(open) {
                 Ok(delivery) => delivery,
@@ -193,6 +200,7 @@ impl Admin {
             let verdict = self.judge(delivery, customer, open.state, newer).await?;
             expected.add(verdict);
             match open.state {
+                _ if paused.holds(&open.source, &open.organisation) => answer.paused += 1,
                 DeliveryState::Waiting => expected.waiting += 1,
                 DeliveryState::Looking => expected.looking += 1,
                 DeliveryState::Dead => {}
@@ -226,6 +234,11 @@ impl Admin {
         };
         self.about_to_send_again();
         let heads = self.hands.redeliver(positions, how).await?;
+        let paused = self.paused().await?;
+        let sent: BTreeSet<DeliveryPos> = heads.iter().map(|head| head.pos).collect();
+        for open in page.found.iter().filter(|open| sent.contains(&open.pos)) {
+            answer.paused += u64::from(paused.holds(&open.source, &open.organisation));
+        }
         self.sent_again(&mut answer, heads, newer, operator, selection.said())
             .await;
         Ok(answer)

@@ -138,9 +138,9 @@ async fn redeliver(arguments: Arguments, environment: &Environment) -> Result<Ex
     match arguments.format {
         Format::Json => output::line(&format!("{:#}", done.json())),
         Format::Human if arguments.observed => {
-            output::line(&format!("{} put on their way", done.redelivered));
+            output::line(&done.done("put on their way"));
         }
-        Format::Human => output::line(&format!("{} sent again", done.redelivered)),
+        Format::Human => output::line(&done.done("sent again")),
     }
     match through? {
         Through::All => Ok(Exit::Fine),

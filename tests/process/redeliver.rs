@@ -55,6 +55,45 @@ async fn what_waits_is_tried_now_and_the_dry_run_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_sent_again_while_it_is_paused_waits_for_the_end_of_that_and_this_is_said() {
+    let begun = begun().await;
+    let ask = |arguments: &[&str]| run(&begun.setup, &begun.gateway, arguments);
+    for (number, (kind, name)) in [("--source", "school"), ("--organisation", "default")]
+        .into_iter()
+        .enumerate()
+    {
+        let id = (number + 1).to_string();
+        refuse_changes(&begun.sandbox);
+        rename(&begun.school, &begun.gateway, &id, &begun.customer).await;
+        until_dead(&begun.gateway, 1).await;
+        begun.sandbox.lift_faults();
+        assert_eq!(ask(&["pause", kind, name]).0, 0);
+        let (code, page, _) = ask(&["redeliver", "--all", "--dry-run"]);
+        assert_eq!(code, 0);
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(page, @"
+                  1  found
+                  1  to be sent
+                  1  of these are tried when the pause of their source or organisation ends; `status` shows it
+            ");
+        }
+        let (code, page, _) = ask(&["redeliver", "--all"]);
+        let said = "1 sent again, once the pause of their source or organisation ends";
+        assert_eq!((code, page.trim()), (0, said));
+        // Of what waits, too, which would be tried now otherwise.
+        let (_, page, _) = ask(&["redeliver", "--all", "--waiting", "--dry-run"]);
+        assert!(page.contains("1  of these are tried when"), "{page}");
+        assert!(!page.contains("now"), "{page}");
+        assert_eq!(totals(&begun.gateway).await["waiting"], 1);
+        assert_eq!(ask(&["resume", kind, name]).0, 0);
+        begun.gateway.settled().await;
+        let customer = begun.sandbox.customer(&begun.customer).unwrap();
+        assert_eq!(customer["name"], *id);
+    }
+    begun.quentli.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_slip_in_a_filter_is_refused_with_what_was_meant() {
     let Begun {
         quentli,

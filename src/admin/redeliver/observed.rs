@@ -80,12 +80,14 @@ impl Admin {
         };
         let mut expected = Expected::default();
         let mut positions = Vec::new();
+        let paused = self.paused().await?;
         for delivery in &page {
             if !self.organisations.contains_key(&delivery.organisation) {
                 answer.cannot(Obstacle::NoOrganisation);
                 continue;
             }
             positions.push(delivery.pos);
+            answer.paused += u64::from(paused.holds(&source, &delivery.organisation));
             if wish.dry_run {
                 let customer = delivery.customer.id.as_ref();
                 let state = DeliveryState::Dead;

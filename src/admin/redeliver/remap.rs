@@ -103,6 +103,7 @@ impl Admin {
             at: self.clock.now(),
             newer,
         };
+        let paused = self.paused().await?;
         for event in events {
             let Some(stored) = self.hands.stored_event(event).await? else {
                 answer.cannot(Obstacle::BodyGone);
@@ -112,19 +113,24 @@ impl Admin {
                 answer.cannot(Obstacle::NoSource);
                 continue;
             };
+            let is_paused = paused.holds(&stored.source, &stored.organisation);
+            let waited = counts.waits;
             let Some(remapping) = map_again(&source, stored, how).await else {
                 answer.cannot(Obstacle::BodyGone);
                 continue;
             };
             if operator.is_none() {
                 counts.add(event, &self.hands.would_remap(remapping).await?);
-                continue;
+            } else {
+                self.about_to_send_again();
+                let mut remapped = self.hands.remap(remapping).await?;
+                counts.add(event, &remapped);
+                self.count(&source, &remapped);
+                self.revived(std::mem::take(&mut remapped.heads)).await;
             }
-            self.about_to_send_again();
-            let mut remapped = self.hands.remap(remapping).await?;
-            counts.add(event, &remapped);
-            self.count(&source, &remapped);
-            self.revived(std::mem::take(&mut remapped.heads)).await;
+            if is_paused {
+                answer.paused += counts.waits - waited;
+            }
         }
         answer.redelivered = counts.waits;
         if let Some(operator) = operator {

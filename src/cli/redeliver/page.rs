@@ -23,6 +23,8 @@ pub(super) struct Counts {
     kind: Kind,
     pub(super) found: u64,
     pub(super) redelivered: u64,
+    /// Of these: those that are tried when a pause ends.
+    paused: u64,
     /// What is expected of those, by the words of the answer.
     expected: BTreeMap<String, u64>,
     /// What became of events that were mapped again, by the words of the answer.
@@ -43,6 +45,7 @@ impl Counts {
     pub(super) fn add(&mut self, answer: &Value) {
         self.found += count(answer, "found");
         self.redelivered += count(answer, "redelivered");
+        self.paused += count(answer, "paused");
         self.up_to = answer.get("up_to").and_then(Value::as_i64).max(self.up_to);
         for (name, sums) in [
             ("expected", &mut self.expected),
@@ -78,9 +81,23 @@ impl Counts {
 
     pub(super) fn json(&self) -> Value {
         json!({
-            "found": self.found, "redelivered": self.redelivered, "expected": self.expected,
+            "found": self.found, "redelivered": self.redelivered, "paused": self.paused, "expected": self.expected,
             "remapped": self.remapped, "cannot": self.cannot,
         })
+    }
+
+    /// How many were sent again, as `done` says, and whether a pause holds some.
+    pub(super) fn done(&self, done: &str) -> String {
+        let sent = self.redelivered;
+        match self.paused {
+            0 => format!("{sent} {done}"),
+            paused if paused >= sent => {
+                format!("{sent} {done}, once the pause of their source or organisation ends")
+            }
+            paused => format!(
+                "{sent} {done}, {paused} of them once the pause of their source or organisation ends"
+            ),
+        }
     }
 
     /// One line for each kind.
@@ -104,6 +121,12 @@ impl Counts {
                     lines.push(format!("{count:>7}  {meaning}"));
                 }
             }
+        }
+        if self.paused > 0 {
+            lines.push(format!(
+                "{:>7}  of these are tried when the pause of their source or organisation ends; `status` shows it",
+                self.paused
+            ));
         }
         for (word, count) in &self.cannot {
             let meaning = CANNOT.iter().find(|(known, _)| known == word);
@@ -201,6 +224,12 @@ mod tests {
           1  that cannot be sent as they are, since the mapping failed: mend the source's file and add `--remap`
           1  that are not there, or ended
     ");
+        assert_eq!(counts.done("sent again"), "5 sent again");
+        counts.add(&json!({"redelivered": 1, "paused": 1}));
+        assert_eq!(
+            counts.done("sent again"),
+            "6 sent again, 1 of them once the pause of their source or organisation ends"
+        );
         assert_eq!(Counts::default().lines(), ["no dead delivery is like that"]);
         let nothing = Counts::of(Kind::Observed).lines();
         assert_eq!(
