@@ -196,6 +196,9 @@ pub struct ReusedId {
     pub last_at: Timestamp,
 }
 
+/// Of a lane, how many deliveries are looked at to find something new among what a person had sent again.
+pub const MOST_OF_LANE: u32 = 64;
+
 /// An entry of the index of lanes: the first delivery that waits in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LaneHead {
@@ -205,9 +208,11 @@ pub struct LaneHead {
     pub state: DeliveryState,
     /// Not before this time.
     pub next_attempt: Timestamp,
-    /// Whether it, and what is last in its lane where all of the lane was looked at, is there because a person had it
-    /// sent again.
+    /// Whether it is there because a person had it sent again; where all of the lane was looked at, whether what is last in
+    /// it is, too, and so are the first [`MOST_OF_LANE`].
     pub redelivered: bool,
+    /// Whether a person had it sent again and it was not tried since.
+    pub is_untried_again: bool,
 }
 
 /// The end of a delivery. Of one that ends as erased neither attempts nor fields nor warnings are kept.

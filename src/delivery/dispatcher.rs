@@ -436,7 +436,7 @@ impl Dispatcher {
             intake::revived(&mut self.lanes, head, now);
         }
         if revived.too_many {
-            self.intake.sweep();
+            self.intake.sweep_for_sent_again();
         }
         for source in self.context.by_hand.take_started() {
             self.lanes.started(&source, now);

@@ -36,6 +36,8 @@ pub(super) struct Intake {
     scan: Scan,
     /// All lanes are to be read once more after this scan.
     is_wanted_again: bool,
+    /// This scan looks for what a person had sent again: it does not wait for its time any more.
+    is_for_sent_again: bool,
     is_loaded: bool,
 }
 
@@ -64,6 +66,7 @@ impl Intake {
                 at: Duration::ZERO,
             },
             is_wanted_again: false,
+            is_for_sent_again: false,
             is_loaded: false,
         }
     }
@@ -73,8 +76,9 @@ impl Intake {
         self.is_loaded
     }
 
-    /// Has all lanes read again, as soon as can be.
-    pub(super) fn sweep(&mut self) {
+    /// Has all lanes read again, as soon as can be, for what a person had sent again and nobody told of one by one.
+    pub(super) fn sweep_for_sent_again(&mut self) {
+        self.is_for_sent_again = true;
         match &mut self.scan {
             Scan::Idle { until } => *until = Duration::ZERO,
             // It may have passed what has changed since.
@@ -174,6 +178,10 @@ impl Intake {
             return Ok(());
         };
         for head in &page {
+            if self.is_for_sent_again && head.is_untried_again {
+                lanes.found_again(head.lane, head.pos, now, queue(head));
+                continue;
+            }
             // Those that were due before we began are served in the order of acceptance.
             open(lanes, head, Duration::ZERO, context.clock.now(), now);
         }
@@ -187,6 +195,7 @@ impl Intake {
                 let rest = if std::mem::take(&mut self.is_wanted_again) {
                     Duration::ZERO
                 } else {
+                    self.is_for_sent_again = false;
                     context.settings.sweep
                 };
                 Scan::Idle {

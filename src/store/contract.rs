@@ -13,6 +13,7 @@ pub(super) mod erasing;
 pub(super) mod hands;
 pub(super) mod leasing;
 pub(super) mod observing;
+pub(super) mod redelivering;
 pub(super) mod refusing;
 pub(super) mod remapping;
 pub(super) mod requesting;
@@ -171,12 +172,16 @@ macro_rules! contract_suite {
             kept_requests_are_not_seen_in_debug_output,
         );
         $crate::store::contract::contract_suite!(
-            $home: hands:
+            $home: redelivering:
             a_redelivered_one_is_back_at_its_place_as_if_new,
             attempts_are_numbered_on_after_a_redelivery,
             what_waits_or_is_looked_for_is_redelivered_at_its_place,
             what_is_not_open_or_says_nothing_is_not_redelivered,
             what_an_attempt_took_before_a_redelivery_counts_no_more,
+            something_new_in_a_lane_is_seen_wherever_it_waits,
+        );
+        $crate::store::contract::contract_suite!(
+            $home: hands:
             open_deliveries_are_found_by_what_is_asked,
             an_open_delivery_shows_what_would_be_sent,
             what_is_discarded_ends_and_says_why,

@@ -17,7 +17,8 @@ use super::{LaneHead, StoreError};
 use crate::{
     customer::CustomerId,
     event::{
-        Delivery, DeliveryPos, DeliveryState, EventSeq, OrganisationName, Redelivery, SourceName,
+        Delivery, DeliveryPos, DeliveryState, EventSeq, LaneKey, OrganisationName, Redelivery,
+        SourceName,
     },
 };
 
@@ -135,6 +136,24 @@ pub struct Pause {
     /// Who, as they said.
     pub by: Option<String>,
     pub reason: Option<String>,
+}
+
+/// What a person had sent again, as the dispatcher must know it; the engine says whether something new waits in its lane.
+pub(in crate::store) const fn sent_again(
+    organisation: OrganisationName,
+    lane: LaneKey,
+    pos: DeliveryPos,
+    how: Redelivery,
+) -> LaneHead {
+    LaneHead {
+        organisation,
+        lane,
+        pos,
+        state: DeliveryState::Waiting,
+        next_attempt: how.at,
+        redelivered: true,
+        is_untried_again: true,
+    }
 }
 
 /// Refuses more than [`MOST_CHANGED`].

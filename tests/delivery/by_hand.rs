@@ -334,6 +334,39 @@ async fn a_new_update_of_one_who_is_sent_again_lifts_its_lane() {
 }
 
 #[tokio::test]
+async fn what_waits_is_tried_at_once_also_where_more_is_sent_again_than_can_be_told_one_by_one() {
+    for is_elsewhere in [false, true] {
+        let mut world = World::with_customers(&["ana"]).await;
+        let busy = Fault::once(status(503)).on_method("PATCH");
+        world.sandbox.fault(busy).unwrap();
+        let event = world
+            .accept(Update::by_id("ana", &json!({"name": "Ana"})))
+            .await;
+        world.until_attempts(event, 1).await;
+        world
+            .until("its turn's end", |world| {
+                world.handle().status().in_flight == 0
+            })
+            .await;
+        let Standing::Open { pos, .. } = world.record(event).await.standing else {
+            panic!("it has ended");
+        };
+        let how = quentli_gateway::event::Redelivery {
+            at: world.clock.now(),
+            newer: NewerData::Kept,
+        };
+        let heads = world.hands.redeliver(vec![pos], how).await.unwrap();
+        if is_elsewhere {
+            world.handle().changed_elsewhere();
+        } else {
+            world.handle().revived(vec![heads[0].clone(); 10_001]);
+        }
+        // No time passes.
+        world.wait_for(event, "delivered").await;
+    }
+}
+
+#[tokio::test]
 async fn what_was_put_back_without_a_word_is_found_by_a_sweep() {
     let mut world = World::with_customers(&["ana"]).await;
     let refused = Fault::once(status(400)).on_method("PATCH");

@@ -33,6 +33,22 @@ impl Lanes {
         }
     }
 
+    /// The first of a lane was found to be sent again by a person and not tried since. Where an attempt is on its way it is
+    /// being tried, or was before it was sent again and then comes at once.
+    pub(in crate::delivery) fn found_again(
+        &mut self,
+        lane: LaneKey,
+        pos: DeliveryPos,
+        due: Duration,
+        queue: Queue,
+    ) {
+        if self.in_flight.contains_key(&lane) {
+            self.open(lane, pos, due, queue);
+        } else {
+            self.revived(lane, pos, due, queue);
+        }
+    }
+
     /// What a person had sent again while an attempt was on its way comes before the head that was tried, or is that
     /// and comes at once.
     pub(super) fn overtake_late(&mut self, lane: LaneKey, meanwhile: Meanwhile, now: Duration) {

@@ -84,6 +84,7 @@ pub(in crate::store) async fn lanes_show_their_heads_page_by_page(home: &dyn Hom
             state: DeliveryState::Waiting,
             next_attempt: time(0),
             redelivered: false,
+            is_untried_again: false,
         });
     }
     expected.sort_by_key(|head| head.lane);

@@ -12,11 +12,11 @@ use jiff::Timestamp;
 
 use crate::{
     event::{
-        DedupKey, DeliveryPos, DeliveryState, EventSeq, MappingHash, OrganisationName, Redelivery,
-        SourceName,
+        DedupKey, DeliveryPos, EventSeq, MappingHash, OrganisationName, Redelivery, SourceName,
     },
     store::{
         LaneHead, NewEvent, NewGroup, StoreError,
+        hands::sent_again,
         rows::{DeliveryRow, EventRows, FateRow, GroupRows, UpdateColumns},
     },
 };
@@ -218,14 +218,13 @@ impl Remap {
         pos: i64,
         update: Option<&UpdateColumns>,
     ) -> Option<LaneHead> {
-        Some(LaneHead {
-            organisation: self.rows.organisation.clone(),
-            lane: update?.lane?,
-            pos: DeliveryPos(pos),
-            state: DeliveryState::Waiting,
-            next_attempt: self.how.at,
-            redelivered: true,
-        })
+        let organisation = self.rows.organisation.clone();
+        Some(sent_again(
+            organisation,
+            update?.lane?,
+            DeliveryPos(pos),
+            self.how,
+        ))
     }
 }
 

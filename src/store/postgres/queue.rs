@@ -6,13 +6,14 @@ use super::{fault::Fault, session::Session};
 use crate::{
     event::{Delivery, DeliveryPos, EventSeq, LaneKey, OrderBy, OrganisationName},
     store::{
-        LaneHead, decode,
+        LaneHead, MOST_OF_LANE, decode,
         progress::{Progress, ProgressColumns},
     },
 };
 
 const ARRIVED: &str = "
-    SELECT lane, pos, state, next_attempt, redelivered_at IS NOT NULL FROM delivery
+    SELECT lane, pos, state, next_attempt, redelivered_at IS NOT NULL, coalesce(next_attempt <= redelivered_at, false)
+    FROM delivery
     WHERE organisation = $1 AND state = 'waiting' AND pos > $2 ORDER BY pos LIMIT $3";
 
 // One seek for each lane, from the end of the one before: lanes with many deliveries cost no more than others.
@@ -30,6 +31,11 @@ pub(super) const LANES: &str = "
            AND (SELECT last.redelivered_at IS NOT NULL FROM delivery AS last
                 WHERE last.organisation = $1 AND last.lane = head.lane AND last.state <> 'dead'
                 ORDER BY last.pos DESC LIMIT 1)
+           AND NOT EXISTS (SELECT 1 FROM (SELECT redelivered_at FROM delivery AS first
+                                          WHERE first.organisation = $1 AND first.lane = head.lane AND first.state <> 'dead'
+                                          ORDER BY first.pos LIMIT $4) AS first
+                           WHERE first.redelivered_at IS NULL),
+           coalesce(next_attempt <= redelivered_at, false)
     FROM head LIMIT $3";
 
 /// The columns of a [`Delivery`].
@@ -80,7 +86,15 @@ pub(super) async fn lanes(
     let after = after.map_or_else(Vec::new, |lane| lane.as_bytes().to_vec());
     let limit = i64::from(limit);
     let rows = session
-        .query(LANES, &[&organisation.as_str(), &after, &limit])
+        .query(
+            LANES,
+            &[
+                &organisation.as_str(),
+                &after,
+                &limit,
+                &i64::from(MOST_OF_LANE),
+            ],
+        )
         .await?;
     rows.iter().map(|row| head(organisation, row)).collect()
 }
@@ -123,6 +137,7 @@ fn head(organisation: &OrganisationName, row: &Row) -> Result<LaneHead, Fault> {
         state: decode::state(row.try_get(2)?)?,
         next_attempt: decode::time(row.try_get(3)?)?,
         redelivered: row.try_get(4)?,
+        is_untried_again: row.try_get(5)?,
     })
 }
 

@@ -6,13 +6,14 @@ use super::{decode, fault::Fault};
 use crate::{
     event::{Delivery, DeliveryPos, EventSeq, LaneKey, OrderBy, OrganisationName},
     store::{
-        LaneHead,
+        LaneHead, MOST_OF_LANE,
         progress::{Progress, ProgressColumns},
     },
 };
 
 const ARRIVED: &str = "
-    SELECT lane, pos, state, next_attempt, redelivered_at IS NOT NULL FROM delivery INDEXED BY delivery_waiting
+    SELECT lane, pos, state, next_attempt, redelivered_at IS NOT NULL, coalesce(next_attempt <= redelivered_at, 0)
+    FROM delivery INDEXED BY delivery_waiting
     WHERE organisation = ?1 AND state = 'waiting' AND pos > ?2 ORDER BY pos LIMIT ?3";
 
 // One seek for each lane, from the end of the one before: lanes with many deliveries cost no more than others.
@@ -21,9 +22,18 @@ pub(super) const NEXT_LANE: &str = "
            redelivered_at IS NOT NULL
            AND (SELECT last.redelivered_at IS NOT NULL FROM delivery AS last INDEXED BY delivery_lane
                 WHERE last.organisation = delivery.organisation AND last.lane = delivery.lane AND last.state <> 'dead'
-                ORDER BY last.pos DESC LIMIT 1)
+                ORDER BY last.pos DESC LIMIT 1),
+           coalesce(next_attempt <= redelivered_at, 0)
     FROM delivery INDEXED BY delivery_lane
     WHERE organisation = ?1 AND lane > ?2 AND state <> 'dead' ORDER BY lane, pos LIMIT 1";
+
+const LAST_OF_LANE: &str = "
+    SELECT redelivered_at IS NOT NULL FROM delivery INDEXED BY delivery_lane
+    WHERE organisation = ?1 AND lane = ?2 AND state <> 'dead' ORDER BY pos DESC LIMIT 1";
+
+const FIRST_OF_LANE: &str = "
+    SELECT redelivered_at IS NOT NULL FROM delivery INDEXED BY delivery_lane
+    WHERE organisation = ?1 AND lane = ?2 AND state <> 'dead' ORDER BY pos LIMIT ?3";
 
 const TAKE: &str = "
     SELECT pos, event, item, number, source, customer, patch, order_by, accepted_at, attempts, spent,
@@ -68,11 +78,44 @@ pub(super) fn lanes(
     for _ in 0..limit {
         let mut rows = statement.query(params![organisation.as_str(), after])?;
         let Some(row) = rows.next()? else { break };
-        let head = head(organisation, row)?;
+        let mut head = head(organisation, row)?;
+        head.redelivered =
+            head.redelivered && are_first_redelivered(connection, organisation, head.lane)?;
         after = head.lane.as_bytes().to_vec();
         heads.push(head);
     }
     Ok(heads)
+}
+
+/// Whether nothing new waits in a lane, as far as is looked; see [`LaneHead::redelivered`].
+pub(super) fn is_redelivered(
+    connection: &Connection,
+    organisation: &OrganisationName,
+    lane: LaneKey,
+) -> Result<bool, Fault> {
+    let mut statement = connection.prepare_cached(LAST_OF_LANE)?;
+    let mut rows = statement.query(params![organisation.as_str(), lane.as_bytes()])?;
+    let is_last = rows.next()?.map_or(Ok(false), |row| row.get(0))?;
+    Ok(is_last && are_first_redelivered(connection, organisation, lane)?)
+}
+
+fn are_first_redelivered(
+    connection: &Connection,
+    organisation: &OrganisationName,
+    lane: LaneKey,
+) -> Result<bool, Fault> {
+    let mut statement = connection.prepare_cached(FIRST_OF_LANE)?;
+    let mut rows = statement.query(params![
+        organisation.as_str(),
+        lane.as_bytes(),
+        MOST_OF_LANE
+    ])?;
+    while let Some(row) = rows.next()? {
+        if !row.get::<_, bool>(0)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 pub(super) fn take(
@@ -109,6 +152,7 @@ fn head(organisation: &OrganisationName, row: &Row<'_>) -> Result<LaneHead, Faul
         state: decode::state(row.get_ref(2)?.as_str()?)?,
         next_attempt: decode::time(row.get(3)?)?,
         redelivered: row.get(4)?,
+        is_untried_again: row.get(5)?,
     })
 }
 
@@ -155,4 +199,11 @@ pub(super) fn progress(row: &Row<'_>, first: usize) -> Result<Progress, Fault> {
 }
 
 #[cfg(test)]
-pub(super) const PLANNED: [&str; 4] = [ARRIVED, NEXT_LANE, TAKE, OLDEST_WAITING];
+pub(super) const PLANNED: [&str; 6] = [
+    ARRIVED,
+    NEXT_LANE,
+    LAST_OF_LANE,
+    FIRST_OF_LANE,
+    TAKE,
+    OLDEST_WAITING,
+];

@@ -12,6 +12,7 @@ use crate::{
     },
     store::{
         LaneHead, decode,
+        hands::sent_again,
         postgres::{
             fault::Fault,
             session::{Session, Step},
@@ -128,18 +129,11 @@ impl Step {
             let tally = self.of_source(name);
             tally.reopens(End::Dropped);
             tally.enters(DeliveryState::Waiting);
-            let head = LaneHead {
-                organisation: observed.organisation,
-                lane: observed.lane,
-                pos: observed.pos,
-                state: DeliveryState::Waiting,
-                next_attempt: how.at,
-                redelivered: true,
-            };
+            let head = sent_again(observed.organisation, observed.lane, observed.pos, how);
             heads.insert(observed.pos, head);
         }
         let heads = positions.iter().filter_map(|pos| heads.remove(pos));
-        self.sent_again(heads.collect()).await
+        self.look_for_new(heads.collect()).await
     }
 
     /// Turns what was observed into open deliveries.

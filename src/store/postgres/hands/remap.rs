@@ -307,7 +307,7 @@ impl Step {
             )
             .await?;
         }
-        self.sent_again(heads).await
+        self.look_for_new(heads).await
     }
 }
 

@@ -9,7 +9,8 @@ use crate::{
     customer::CustomerId,
     event::{DeliveryPos, DeliveryState, End, NewerData, Redelivery},
     store::{
-        LaneHead, OpenDelivery, Pause, PauseScope,
+        LaneHead, MOST_OF_LANE, OpenDelivery, Pause, PauseScope,
+        hands::sent_again,
         postgres::{fault::Fault, insert::text, session::Step},
         rows::millis,
     },
@@ -23,11 +24,16 @@ const REVIVE: &str = "
                         trouble = NULL, redelivered_at = $2, overwrites = $3, revision = revision + 1
     WHERE pos = ANY($1)";
 
-/// Whether nothing new waits at the end of lanes.
-const LAST_IS_REDELIVERED: &str = "
+/// Whether nothing new waits at the end of lanes and among the first of them.
+const NOTHING_NEW: &str = "
     SELECT coalesce((SELECT redelivered_at IS NOT NULL FROM delivery
                      WHERE delivery.organisation = given.organisation AND delivery.lane = given.lane AND state <> 'dead'
                      ORDER BY pos DESC LIMIT 1), false)
+           AND NOT EXISTS (SELECT 1 FROM (SELECT redelivered_at FROM delivery
+                                          WHERE delivery.organisation = given.organisation AND delivery.lane = given.lane
+                                            AND state <> 'dead'
+                                          ORDER BY pos LIMIT $3) AS first
+                           WHERE redelivered_at IS NULL)
     FROM unnest($1::text[], $2::bytea[]) WITH ORDINALITY AS given (organisation, lane, place) ORDER BY place";
 
 const INSERT_HISTORY: &str = r#"
@@ -80,22 +86,15 @@ impl Step {
             let Some(delivery) = open.delivery else {
                 continue;
             };
-            let head = LaneHead {
-                organisation: open.organisation,
-                lane: delivery.lane,
-                pos: open.pos,
-                state: DeliveryState::Waiting,
-                next_attempt: how.at,
-                redelivered: false,
-            };
+            let head = sent_again(open.organisation, delivery.lane, open.pos, how);
             revived.insert(open.pos, head);
         }
         let heads = positions.iter().filter_map(|pos| revived.remove(pos));
-        self.sent_again(heads.collect()).await
+        self.look_for_new(heads.collect()).await
     }
 
-    /// What a person had sent again, as the dispatcher must know it.
-    pub(super) async fn sent_again(
+    /// Says of each head whether something new waits in its lane, once all of them are there.
+    pub(super) async fn look_for_new(
         &self,
         mut heads: Vec<LaneHead>,
     ) -> Result<Vec<LaneHead>, Fault> {
@@ -111,7 +110,10 @@ impl Step {
             .map(|head| head.lane.as_bytes().as_slice())
             .collect();
         let rows = self
-            .query(LAST_IS_REDELIVERED, &[&organisations, &lanes])
+            .query(
+                NOTHING_NEW,
+                &[&organisations, &lanes, &i64::from(MOST_OF_LANE)],
+            )
             .await?;
         for (head, row) in heads.iter_mut().zip(&rows) {
             head.redelivered = row.try_get(0)?;
@@ -202,11 +204,4 @@ impl Step {
 }
 
 #[cfg(test)]
-pub(super) const PLANNED: [&str; 6] = [
-    LOCK,
-    REVIVE,
-    LAST_IS_REDELIVERED,
-    INSERT_HISTORY,
-    DELETE,
-    DOUBT,
-];
+pub(super) const PLANNED: [&str; 6] = [LOCK, REVIVE, NOTHING_NEW, INSERT_HISTORY, DELETE, DOUBT];

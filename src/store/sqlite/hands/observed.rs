@@ -12,6 +12,7 @@ use crate::{
     },
     store::{
         LaneHead,
+        hands::sent_again,
         sqlite::{
             decode,
             fault::Fault,
@@ -127,7 +128,11 @@ impl Group<'_> {
         let tally = self.sum.of_source(source.as_str());
         tally.reopens(End::Dropped);
         tally.enters(DeliveryState::Waiting);
-        self.sent_again(observed.organisation, observed.lane, pos, how)
-            .map(Some)
+        Ok(Some(sent_again(
+            observed.organisation,
+            observed.lane,
+            pos,
+            how,
+        )))
     }
 }

@@ -11,7 +11,7 @@ use crate::{
         sqlite::{
             fault::Fault,
             group::Group,
-            rows::{DeliveryRow, FateRow, UpdateColumns, millis},
+            rows::{DeliveryRow, FateRow, millis},
         },
     },
 };
@@ -101,6 +101,7 @@ impl Group<'_> {
             };
             remapped.heads.extend(head);
         }
+        self.look_for_new(&mut remapped.heads)?;
         Ok(remapped)
     }
 
@@ -229,7 +230,7 @@ impl Group<'_> {
         if state != DeliveryState::Waiting {
             return Ok(None);
         }
-        self.head(remap, pos, update)
+        Ok(remap.head(pos, update))
     }
 
     /// A delivery where none was.
@@ -259,22 +260,8 @@ impl Group<'_> {
             place
         ])?;
         match &delivery.fate {
-            FateRow::Waiting { update, .. } => self.head(remap, pos, Some(update)),
+            FateRow::Waiting { update, .. } => Ok(remap.head(pos, Some(update))),
             FateRow::Dead { .. } | FateRow::Dropped { .. } | FateRow::Observed { .. } => Ok(None),
         }
-    }
-
-    fn head(
-        &self,
-        remap: &Remap,
-        pos: i64,
-        update: Option<&UpdateColumns>,
-    ) -> Result<Option<LaneHead>, Fault> {
-        let Some(lane) = update.and_then(|update| update.lane) else {
-            return Ok(None);
-        };
-        let organisation = remap.rows.organisation.clone();
-        self.sent_again(organisation, lane, DeliveryPos(pos), remap.how)
-            .map(Some)
     }
 }

@@ -1,14 +1,17 @@
 //! Writes what a person changes.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use rusqlite::params;
 
 use super::{HandsChange, HandsOutcome, read};
 use crate::{
-    event::{DeliveryPos, DeliveryState, End, LaneKey, NewerData, OrganisationName, Redelivery},
+    event::{DeliveryPos, DeliveryState, End, NewerData, OrganisationName, Redelivery},
     store::{
         Finish, LaneHead, OpenDelivery, Pause,
-        sqlite::{fault::Fault, group::Group, rows::millis},
+        hands::sent_again,
+        sqlite::{fault::Fault, group::Group, queue::is_redelivered, rows::millis},
     },
 };
 
@@ -16,10 +19,6 @@ const REVIVE: &str = "
     UPDATE delivery SET state = 'waiting', next_attempt = ?2, spent = 0, earlier_attempts = attempts, code = NULL,
                         trouble = NULL, redelivered_at = ?2, overwrites = ?3, revision = revision + 1
     WHERE pos = ?1";
-
-pub(in crate::store::sqlite) const LAST_IS_REDELIVERED: &str = "
-    SELECT redelivered_at IS NOT NULL FROM delivery INDEXED BY delivery_lane
-    WHERE organisation = ?1 AND lane = ?2 AND state <> 'dead' ORDER BY pos DESC LIMIT 1";
 
 const PAUSE: &str = "
     INSERT INTO pause (kind, name, at, by, reason) VALUES (?1, ?2, ?3, ?4, ?5)
@@ -40,6 +39,7 @@ impl Group<'_> {
                 for pos in positions {
                     heads.extend(self.revive(*pos, *how)?);
                 }
+                self.look_for_new(&mut heads)?;
                 Ok(HandsOutcome::Revived(heads))
             }
             HandsChange::SendObserved {
@@ -51,6 +51,7 @@ impl Group<'_> {
                 for pos in positions {
                     heads.extend(self.send_observed(source, *pos, *how)?);
                 }
+                self.look_for_new(&mut heads)?;
                 Ok(HandsOutcome::Revived(heads))
             }
             HandsChange::Discard {
@@ -97,32 +98,23 @@ impl Group<'_> {
         let tally = self.sum.of_source(open.source.as_str());
         tally.leaves(open.state);
         tally.enters(DeliveryState::Waiting);
-        self.sent_again(open.organisation, delivery.lane, pos, how)
-            .map(Some)
+        Ok(Some(sent_again(open.organisation, delivery.lane, pos, how)))
     }
 
-    /// What a person had sent again, as the dispatcher must know it.
-    pub(super) fn sent_again(
-        &self,
-        organisation: OrganisationName,
-        lane: LaneKey,
-        pos: DeliveryPos,
-        how: Redelivery,
-    ) -> Result<LaneHead, Fault> {
-        let redelivered = self
-            .connection
-            .prepare_cached(LAST_IS_REDELIVERED)?
-            .query_row(params![organisation.as_str(), lane.as_bytes()], |row| {
-                row.get(0)
-            })?;
-        Ok(LaneHead {
-            organisation,
-            lane,
-            pos,
-            state: DeliveryState::Waiting,
-            next_attempt: how.at,
-            redelivered,
-        })
+    /// Says of each head whether something new waits in its lane, once all of them are there.
+    pub(super) fn look_for_new(&self, heads: &mut [LaneHead]) -> Result<(), Fault> {
+        let mut lanes = HashMap::new();
+        for head in heads {
+            let lane = (head.organisation.clone(), head.lane);
+            head.redelivered = if let Some(known) = lanes.get(&lane) {
+                *known
+            } else {
+                let found = is_redelivered(self.connection, &head.organisation, head.lane)?;
+                lanes.insert(lane, found);
+                found
+            };
+        }
+        Ok(())
     }
 
     fn discard(
