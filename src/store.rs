@@ -466,7 +466,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Ends a delivery: it leaves the queue, its history is written, confirmed parts replace what was known of the
     /// customer; but neither a position nor a version becomes smaller. A dead delivery can be finished too, as a person
     /// does who discards it. Finishing a delivery that is not open any more, or not of this organisation or revision, returns
-    /// `false` and changes nothing, but that the parts that are told as confirmed are in doubt from then on.
+    /// `false` and changes nothing, but that the parts that are told as confirmed are in doubt from then on; and where it is
+    /// open in another revision, since a person had it sent again, the attempt is kept among the earlier ones.
     async fn finish(
         &self,
         organisation: &OrganisationName,
@@ -474,7 +475,7 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     ) -> Result<bool, StoreError>;
 
     /// Writes down an attempt and when the next one is due; an attempt of the same number told before is replaced.
-    /// `false` as in [`Store::finish`], and for a dead delivery; the doubt holds also then.
+    /// `false` as in [`Store::finish`], and for a dead delivery; the doubt holds also then, and the attempt is kept as there.
     async fn retry(
         &self,
         organisation: &OrganisationName,

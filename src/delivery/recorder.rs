@@ -22,6 +22,9 @@ const STORE_BACKOFF: Backoff = Backoff {
     cap: Duration::from_secs(5),
 };
 
+/// What became of an attempt whose delivery a person changed meanwhile: it was made, and nothing follows from it.
+const OVERTAKEN: &str = "overtaken";
+
 /// What an attempt came to, besides the decision about it.
 #[derive(Debug)]
 pub(super) struct Account<'a> {
@@ -152,10 +155,11 @@ impl Context {
                 let was_open = self
                     .write(|| self.store.retry(&self.organisation, retry.clone()))
                     .await?;
+                self.count(AttemptOutcome::Retry, kind);
                 if !was_open {
+                    self.say(&account, OVERTAKEN);
                     return Ok(Recorded::NotOpen);
                 }
-                self.count(AttemptOutcome::Retry, kind);
                 let looking = state == DeliveryState::Looking;
                 self.say(&account, if looking { "looking" } else { "retry" });
                 Ok(Recorded::Later { wait, looking })
@@ -173,10 +177,11 @@ impl Context {
                 let was_open = self
                     .write(|| self.store.bury(&self.organisation, bury.clone()))
                     .await?;
+                self.count(AttemptOutcome::Dead, kind);
                 if !was_open {
+                    self.say(&account, OVERTAKEN);
                     return Ok(Recorded::NotOpen);
                 }
-                self.count(AttemptOutcome::Dead, kind);
                 self.metrics.buried(&delivery.source, code, 1);
                 self.say_dead(&account, code);
                 Ok(Recorded::Ended)

@@ -178,6 +178,7 @@ macro_rules! contract_suite {
             what_waits_or_is_looked_for_is_redelivered_at_its_place,
             what_is_not_open_or_says_nothing_is_not_redelivered,
             what_an_attempt_took_before_a_redelivery_counts_no_more,
+            an_attempt_that_a_redelivery_overtook_is_among_the_earlier_ones,
             something_new_in_a_lane_is_seen_wherever_it_waits,
         );
         $crate::store::contract::contract_suite!(

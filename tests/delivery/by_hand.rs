@@ -231,6 +231,9 @@ async fn what_is_sent_again_while_it_is_on_its_way_goes_once_more() {
     world.drive_until_done(SECOND / 10).await;
     assert_eq!(world.standing(event).await, "delivered");
     assert_eq!(names(&world), ["Ana", "Ana"], "the first may have failed");
+    let attempts = world.attempts(event).await;
+    let numbers: Vec<_> = attempts.iter().map(|attempt| attempt.number).collect();
+    assert_eq!(numbers, [1, 2], "both were made");
 }
 
 /// 10,000 dead deliveries of as many customers, sent again while no dispatcher is at work.

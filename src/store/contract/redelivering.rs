@@ -199,6 +199,75 @@ pub(in crate::store) async fn what_an_attempt_took_before_a_redelivery_counts_no
     assert!(store.finish(&owner, now).await.unwrap());
 }
 
+pub(in crate::store) async fn an_attempt_that_a_redelivery_overtook_is_among_the_earlier_ones(
+    home: &dyn Home,
+) {
+    let (store, hands) = home.open_hands().await;
+    let owner = organisation();
+    for (number, outcome) in [
+        (1, AttemptOutcome::Retry),
+        (2, AttemptOutcome::Dead),
+        (3, AttemptOutcome::Delivered),
+    ] {
+        let who = format!("u{number}");
+        let pos = accept_one(&*store, number, &who).await;
+        // It is on its way.
+        hands.redeliver(vec![pos], again()).await.unwrap();
+        let made = attempt(1, outcome);
+        // Also where it is told twice.
+        for _ in 0..2 {
+            let attempt = Some(made.clone());
+            let was_open = match outcome {
+                AttemptOutcome::Retry => {
+                    let retry = Retry {
+                        attempt: made.clone(),
+                        ..retry(pos, DeliveryState::Waiting)
+                    };
+                    store.retry(&owner, retry).await
+                }
+                AttemptOutcome::Dead => {
+                    let bury = Bury {
+                        attempt,
+                        ..bury(pos)
+                    };
+                    store.bury(&owner, bury).await
+                }
+                AttemptOutcome::Delivered => {
+                    let finish = Finish {
+                        attempt,
+                        ..finish(pos, End::Delivered)
+                    };
+                    store.finish(&owner, finish).await
+                }
+            };
+            assert!(!was_open.unwrap(), "{outcome:?}");
+        }
+        let taken = store.take(&owner, lane(&who), 1).await.unwrap();
+        assert_eq!((taken[0].attempts, taken[0].earlier_attempts), (0, 1));
+        assert_eq!(taken[0].redelivery, Some(again()));
+        let event = taken[0].event;
+        let attempts = store.attempts_of(event, 0, 0).await.unwrap();
+        assert_eq!(attempts, std::slice::from_ref(&made));
+        let second = attempt(2, AttemptOutcome::Delivered);
+        let finish = Finish {
+            revision: 1,
+            attempt: Some(second.clone()),
+            ..finish(pos, End::Delivered)
+        };
+        assert!(store.finish(&owner, finish).await.unwrap());
+        assert_eq!(record_at(&*store, event.0).await.attempts, 2);
+        let attempts = store.attempts_of(event, 0, 0).await.unwrap();
+        assert_eq!(attempts, [made, second], "{outcome:?}");
+    }
+    let gone = accept_one(&*store, 4, "u4").await;
+    let event = store.take(&owner, lane("u4"), 1).await.unwrap()[0].event;
+    hands.discard(vec![gone], None, time(50)).await.unwrap();
+    let waiting = retry(gone, DeliveryState::Waiting);
+    assert!(!store.retry(&owner, waiting).await.unwrap());
+    let attempts = store.attempts_of(event, 0, 0).await.unwrap();
+    assert_eq!(attempts, [], "it has ended");
+}
+
 pub(in crate::store) async fn something_new_in_a_lane_is_seen_wherever_it_waits(home: &dyn Home) {
     let (store, hands) = home.open_hands().await;
     let owner = organisation();

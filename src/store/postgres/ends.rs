@@ -5,7 +5,7 @@ use tokio_postgres::Row;
 use super::{fault::Fault, insert::text, session::Step};
 use crate::{
     customer::{CustomerId, PartKey},
-    event::{Attempt, DeliveryState, End, OrganisationName},
+    event::{Attempt, DeliveryPos, DeliveryState, End, OrganisationName},
     store::{Bury, Finish, Retry, decode, rows::millis},
 };
 
@@ -18,6 +18,9 @@ pub(super) struct Opened {
     pub(super) state: DeliveryState,
     pub(super) revision: u32,
 }
+
+/// Which delivery an attempt took, in which revision, and the attempt, if one was made.
+type Taken<'a> = (DeliveryPos, u32, Option<&'a Attempt>);
 
 impl Opened {
     fn read(row: &Row) -> Result<Self, Fault> {
@@ -51,6 +54,11 @@ const UPDATE_RETRIED: &str = "
 const UPDATE_BURIED: &str = "
     UPDATE delivery SET state = 'dead', code = $2, trouble = $3, attempts = greatest(attempts, $4) WHERE pos = $1";
 
+// No attempt can have been numbered since: a lane has one at a time.
+const NOTE_EARLIER: &str = "
+    UPDATE delivery SET attempts = $2, earlier_attempts = $2
+    WHERE pos = $1 AND attempts = $2::bigint - 1 AND earlier_attempts = attempts";
+
 // An attempt told again replaces what was told of it.
 const UPSERT_ATTEMPT: &str = "
     INSERT INTO attempt (event, item, number, attempt, at, took, status, outcome, message, customer)
@@ -78,7 +86,8 @@ impl Step {
         {
             opened = None;
         }
-        let Some(opened) = opened.filter(|opened| opened.revision == finish.revision) else {
+        let taken = (finish.pos, finish.revision, finish.attempt.as_ref());
+        let Some(opened) = self.as_taken(opened, taken).await? else {
             // A person ended or changed it meanwhile, and yet Quentli has these values now.
             if let Some(customer) = &finish.customer {
                 let parts = finish.confirmed.iter().map(|applied| &applied.part);
@@ -194,8 +203,8 @@ impl Step {
             return Err(Fault::Call("a retry of a dead delivery".to_owned()));
         }
         // Locks the delivery before the parts, as all others do.
-        let opened = self.find_in_lane(organisation, retry.pos.0, retry.revision);
-        let opened = opened.await?;
+        let taken = (retry.pos, retry.revision, Some(&retry.attempt));
+        let opened = self.find_in_lane(organisation, taken).await?;
         self.note_doubt(organisation, retry.doubt.as_ref()).await?;
         let Some(opened) = opened else {
             return Ok(false);
@@ -225,8 +234,8 @@ impl Step {
         bury: &Bury,
     ) -> Result<bool, Fault> {
         // Locks the delivery before the parts, as all others do.
-        let opened = self.find_in_lane(organisation, bury.pos.0, bury.revision);
-        let opened = opened.await?;
+        let taken = (bury.pos, bury.revision, bury.attempt.as_ref());
+        let opened = self.find_in_lane(organisation, taken).await?;
         self.note_doubt(organisation, bury.doubt.as_ref()).await?;
         let Some(opened) = opened else {
             return Ok(false);
@@ -274,12 +283,34 @@ impl Step {
     async fn find_in_lane(
         &self,
         organisation: &OrganisationName,
-        pos: i64,
-        revision: u32,
+        taken: Taken<'_>,
     ) -> Result<Option<Opened>, Fault> {
-        let opened = self.find(organisation, pos).await?;
-        Ok(opened
-            .filter(|opened| opened.state != DeliveryState::Dead && opened.revision == revision))
+        let opened = self.find(organisation, taken.0.0).await?;
+        let opened = self.as_taken(opened, taken).await?;
+        Ok(opened.filter(|opened| opened.state != DeliveryState::Dead))
+    }
+
+    /// An open delivery, if it is as an attempt took it. If a person changed it meanwhile, the attempt changes nothing of it any
+    /// more, and yet was made: it is written down among the earlier ones.
+    async fn as_taken(
+        &self,
+        opened: Option<Opened>,
+        (pos, revision, attempt): Taken<'_>,
+    ) -> Result<Option<Opened>, Fault> {
+        let Some(opened) = opened else {
+            return Ok(None);
+        };
+        if opened.revision == revision {
+            return Ok(Some(opened));
+        }
+        if let Some(attempt) = attempt {
+            let number = i64::from(attempt.number);
+            let noted = self.execute(NOTE_EARLIER, &[&pos.0, &number]).await?;
+            if noted > 0 {
+                self.write_attempt(&opened, Some(attempt)).await?;
+            }
+        }
+        Ok(None)
     }
 
     async fn write_attempt(&self, opened: &Opened, attempt: Option<&Attempt>) -> Result<(), Fault> {
@@ -311,4 +342,4 @@ fn attempt_number(attempt: Option<&Attempt>) -> u32 {
 }
 
 #[cfg(test)]
-pub(super) const PLANNED: [&str; 2] = [FIND, HOLD];
+pub(super) const PLANNED: [&str; 3] = [FIND, HOLD, NOTE_EARLIER];

@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension, Row, params};
 use super::{decode, fault::Fault, group::Group, rows::millis};
 use crate::{
     customer::{CustomerId, PartKey},
-    event::{Attempt, DeliveryState, End, OrganisationName},
+    event::{Attempt, DeliveryPos, DeliveryState, End, OrganisationName},
     store::{Bury, Finish, Retry},
 };
 
@@ -31,6 +31,9 @@ pub(super) struct Opened {
     pub(super) state: DeliveryState,
     pub(super) revision: u32,
 }
+
+/// Which delivery an attempt took, in which revision, and the attempt, if one was made.
+type Taken<'a> = (DeliveryPos, u32, Option<&'a Attempt>);
 
 impl Opened {
     fn read(row: &Row<'_>) -> Result<Self, Fault> {
@@ -60,6 +63,11 @@ const UPDATE_RETRIED: &str = "
 const UPDATE_BURIED: &str = "
     UPDATE delivery SET state = 'dead', code = ?2, trouble = ?3, attempts = max(attempts, ?4) WHERE pos = ?1";
 
+// No attempt can have been numbered since: a lane has one at a time.
+const NOTE_EARLIER: &str = "
+    UPDATE delivery SET attempts = ?2, earlier_attempts = ?2
+    WHERE pos = ?1 AND attempts = ?2 - 1 AND earlier_attempts = attempts";
+
 // An attempt told again replaces what was told of it.
 const UPSERT_ATTEMPT: &str = "
     INSERT OR REPLACE INTO attempt (event, item, number, attempt, at, took, status, outcome, message, customer)
@@ -85,7 +93,8 @@ impl Group<'_> {
         finish: &Finish,
     ) -> Result<bool, Fault> {
         let opened = self.find(organisation, finish.pos.0)?;
-        let Some(opened) = opened.filter(|opened| opened.revision == finish.revision) else {
+        let taken = (finish.pos, finish.revision, finish.attempt.as_ref());
+        let Some(opened) = self.as_taken(opened, taken)? else {
             // A person ended or changed it meanwhile, and yet Quentli has these values now.
             if let Some(customer) = &finish.customer {
                 let parts = finish.confirmed.iter().map(|applied| &applied.part);
@@ -179,7 +188,8 @@ impl Group<'_> {
             return Err(Fault::Call("a retry of a dead delivery".to_owned()));
         }
         self.note_doubt(organisation, retry.doubt.as_ref())?;
-        let Some(opened) = self.find_in_lane(organisation, retry.pos.0, retry.revision)? else {
+        let taken = (retry.pos, retry.revision, Some(&retry.attempt));
+        let Some(opened) = self.find_in_lane(organisation, taken)? else {
             return Ok(false);
         };
         self.connection
@@ -201,7 +211,8 @@ impl Group<'_> {
 
     fn bury(&mut self, organisation: &OrganisationName, bury: &Bury) -> Result<bool, Fault> {
         self.note_doubt(organisation, bury.doubt.as_ref())?;
-        let Some(opened) = self.find_in_lane(organisation, bury.pos.0, bury.revision)? else {
+        let taken = (bury.pos, bury.revision, bury.attempt.as_ref());
+        let Some(opened) = self.find_in_lane(organisation, taken)? else {
             return Ok(false);
         };
         self.connection
@@ -248,12 +259,36 @@ impl Group<'_> {
     fn find_in_lane(
         &self,
         organisation: &OrganisationName,
-        pos: i64,
-        revision: u32,
+        taken: Taken<'_>,
     ) -> Result<Option<Opened>, Fault> {
-        let opened = self.find(organisation, pos)?;
-        Ok(opened
-            .filter(|opened| opened.state != DeliveryState::Dead && opened.revision == revision))
+        let opened = self.find(organisation, taken.0.0)?;
+        let opened = self.as_taken(opened, taken)?;
+        Ok(opened.filter(|opened| opened.state != DeliveryState::Dead))
+    }
+
+    /// An open delivery, if it is as an attempt took it. If a person changed it meanwhile, the attempt changes nothing of it any
+    /// more, and yet was made: it is written down among the earlier ones.
+    fn as_taken(
+        &self,
+        opened: Option<Opened>,
+        (pos, revision, attempt): Taken<'_>,
+    ) -> Result<Option<Opened>, Fault> {
+        let Some(opened) = opened else {
+            return Ok(None);
+        };
+        if opened.revision == revision {
+            return Ok(Some(opened));
+        }
+        if let Some(attempt) = attempt {
+            let noted = self
+                .connection
+                .prepare_cached(NOTE_EARLIER)?
+                .execute(params![pos.0, attempt.number])?;
+            if noted > 0 {
+                self.write_attempt(&opened, Some(attempt))?;
+            }
+        }
+        Ok(None)
     }
 
     fn write_attempt(&self, opened: &Opened, attempt: Option<&Attempt>) -> Result<(), Fault> {
