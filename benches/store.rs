@@ -234,6 +234,7 @@ fn event(number: u64) -> NewEvent {
 fn end(pos: i64) -> Finish {
     Finish {
         pos: DeliveryPos(pos),
+        accepted_at: time(),
         revision: 0,
         end: End::Delivered,
         reason: None,

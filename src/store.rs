@@ -15,7 +15,9 @@
 //!   [`StoreError::Unavailable`] of a database whose connection broke during the commit: then all of it is seen, or nothing.
 //! - **Atomic.** Each call is one step for every reader and for a crash.
 //! - **Ordered.** [`EventSeq`] and [`DeliveryPos`] grow in the order of acceptance and are never used again. If one
-//!   `accept` returned before another began, its numbers are smaller.
+//!   `accept` returned before another began, its numbers are smaller. Where a database lost what it had committed (a failover to a
+//!   server that lagged behind, a restored copy) numbers come again; so what became of a delivery is told with the time at which
+//!   it was accepted, and counts for no other one.
 //! - **Deduplicated.** A dedup key is written in the transaction that writes what it protects. Of several calls with
 //!   the same key, at once or one after the other, exactly one stores it. Keys are removed by age alone ([`upkeep`]), and no
 //!   setting lets that happen before a captured request has stopped being genuine, which takes up to
@@ -46,6 +48,7 @@ mod rows;
 pub mod postgres;
 mod progress;
 pub mod sqlite;
+mod taken;
 mod tally;
 pub mod upkeep;
 
@@ -219,6 +222,8 @@ pub struct LaneHead {
 #[derive(Clone, Debug)]
 pub struct Finish {
     pub pos: DeliveryPos,
+    /// Of the delivery that is meant: see [`Delivery::accepted_at`].
+    pub accepted_at: Timestamp,
     /// The [`Delivery::revision`] that ended.
     pub revision: u32,
     pub end: End,
@@ -251,6 +256,8 @@ pub struct LeftOut {
 #[derive(Clone, Debug)]
 pub struct Carried {
     pub pos: DeliveryPos,
+    /// Of the delivery that is meant: see [`Delivery::accepted_at`].
+    pub accepted_at: Timestamp,
     /// The [`Delivery::revision`] that went with it.
     pub revision: u32,
     pub end: End,
@@ -261,6 +268,8 @@ pub struct Carried {
 #[derive(Clone, Debug)]
 pub struct Retry {
     pub pos: DeliveryPos,
+    /// Of the delivery that is meant: see [`Delivery::accepted_at`].
+    pub accepted_at: Timestamp,
     /// The [`Delivery::revision`] that was tried.
     pub revision: u32,
     /// [`DeliveryState::Waiting`] or [`DeliveryState::Looking`].
@@ -277,6 +286,8 @@ pub struct Retry {
 #[derive(Clone, Debug)]
 pub struct Bury {
     pub pos: DeliveryPos,
+    /// Of the delivery that is meant: see [`Delivery::accepted_at`].
+    pub accepted_at: Timestamp,
     /// The [`Delivery::revision`] that was tried.
     pub revision: u32,
     pub reason: DeadReason,
@@ -465,9 +476,9 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// Ends a delivery: it leaves the queue, its history is written, confirmed parts replace what was known of the
     /// customer; but neither a position nor a version becomes smaller. A dead delivery can be finished too, as a person
-    /// does who discards it. Finishing a delivery that is not open any more, or not of this organisation or revision, returns
-    /// `false` and changes nothing, but that the parts that are told as confirmed are in doubt from then on; and where it is
-    /// open in another revision, since a person had it sent again, the attempt is kept among the earlier ones.
+    /// does who discards it. Finishing a delivery that is not open any more, or not of this organisation, time of acceptance or
+    /// revision, returns `false` and changes nothing, but that the parts that are told as confirmed are in doubt from then on;
+    /// and where it is open in another revision, since a person had it sent again, the attempt is kept among the earlier ones.
     async fn finish(
         &self,
         organisation: &OrganisationName,

@@ -145,6 +145,7 @@ impl Context {
             Decision::Retry { state, wait, spent } => {
                 let retry = Retry {
                     pos: delivery.pos,
+                    accepted_at: delivery.accepted_at,
                     revision: delivery.revision,
                     state,
                     next_attempt: after(self.clock.now(), wait),
@@ -168,6 +169,7 @@ impl Context {
                 let code = reason.code;
                 let bury = Bury {
                     pos: delivery.pos,
+                    accepted_at: delivery.accepted_at,
                     revision: delivery.revision,
                     at: self.clock.now(),
                     attempt: Some(attempt(AttemptOutcome::Dead, trouble)),
@@ -267,6 +269,7 @@ impl Context {
         let delivery = account.delivery;
         let carried = account.carried.iter().map(|(carried, end)| Carried {
             pos: carried.pos,
+            accepted_at: carried.accepted_at,
             revision: carried.revision,
             end: *end,
             reason: (*end == End::Superseded).then(|| {
@@ -281,6 +284,7 @@ impl Context {
         });
         let finish = Finish {
             pos: delivery.pos,
+            accepted_at: delivery.accepted_at,
             revision: delivery.revision,
             end,
             reason,

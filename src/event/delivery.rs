@@ -135,6 +135,8 @@ pub struct Delivery {
     pub customer: CustomerReference,
     pub patch: Patch,
     pub order_by: Option<OrderBy>,
+    /// When its event was received. With the position it says which delivery this is, also where a database that lost what it
+    /// had committed gives the position once more.
     pub accepted_at: Timestamp,
     /// Attempts made so far, since a person last had it sent again.
     pub attempts: u32,

@@ -113,6 +113,7 @@ macro_rules! contract_suite {
             a_buried_delivery_waits_for_a_person_who_may_discard_it,
             what_a_delivery_carried_ends_with_it_and_is_counted_by_source,
             what_is_not_open_cannot_be_changed,
+            what_an_attempt_took_counts_for_no_other_delivery_of_its_position,
             another_organisation_cannot_change_or_see_a_delivery,
             an_attempt_told_again_replaces_what_was_told,
             the_oldest_waiting_is_the_first_that_still_waits,

@@ -37,6 +37,7 @@ async fn bury(world: &World, event: EventSeq) {
     };
     let bury = Bury {
         pos,
+        accepted_at: world.accepted_at(event),
         revision: 0,
         reason: DeadReason {
             code: "refused",

@@ -224,6 +224,7 @@ async fn what_was_left_out_is_there_after_a_restart_and_can_be_discarded() {
     };
     let discard = Finish {
         pos,
+        accepted_at: world.accepted_at(event),
         revision: 0,
         end: End::Discarded,
         reason: None,

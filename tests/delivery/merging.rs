@@ -424,6 +424,7 @@ async fn what_a_person_discards_meanwhile_keeps_its_end_and_the_others_go_on() {
         };
         let discard = Finish {
             pos,
+            accepted_at: world.accepted_at(events[discarded]),
             revision: 0,
             end: End::Discarded,
             reason: None,

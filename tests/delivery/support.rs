@@ -1,6 +1,7 @@
 //! A world to deliver in: a sandbox, a store, a clock, and a dispatcher that can be stopped and started.
 
 use std::{
+    collections::HashMap,
     num::NonZeroU32,
     path::Path,
     sync::{
@@ -62,6 +63,7 @@ pub(crate) struct World {
     url: String,
     delivering: Option<Delivering>,
     events: u32,
+    accepted_at: HashMap<EventSeq, Timestamp>,
     directory: TempDir,
 }
 
@@ -113,6 +115,7 @@ impl World {
             sandbox,
             delivering: None,
             events: 0,
+            accepted_at: HashMap::new(),
             directory,
         }
     }
@@ -218,10 +221,11 @@ impl World {
                 },
             }],
         });
+        let received_at = self.clock.now();
         let event = NewEvent {
             source: source.clone(),
             organisation: OrganisationName::default_name(),
-            received_at: self.clock.now(),
+            received_at,
             content_type: None,
             headers: Vec::new(),
             mapping: MappingHash::of(b""),
@@ -229,9 +233,17 @@ impl World {
             body: body.clone(),
         };
         match self.store.accept(event).await.unwrap() {
-            Acceptance::Accepted { event, .. } => event,
+            Acceptance::Accepted { event, .. } => {
+                self.accepted_at.insert(event, received_at);
+                event
+            }
             duplicate @ Acceptance::Duplicate { .. } => panic!("{duplicate:?}"),
         }
+    }
+
+    /// When an event was accepted.
+    pub(crate) fn accepted_at(&self, event: EventSeq) -> Timestamp {
+        self.accepted_at[&event]
     }
 
     /// Has the dead deliveries of these events sent again; gives how many were put back.

@@ -74,6 +74,7 @@ async fn filled(store: &dyn Store) -> Vec<(Timestamp, DeliveryRecord)> {
                 0 => {}
                 1 => {
                     let retry = Retry {
+                        accepted_at: received_at,
                         attempt: found,
                         ..retry(pos, DeliveryState::Looking)
                     };
@@ -85,6 +86,7 @@ async fn filled(store: &dyn Store) -> Vec<(Timestamp, DeliveryRecord)> {
                         message: SECRET.into(),
                     };
                     let bury = Bury {
+                        accepted_at: received_at,
                         reason,
                         attempt: Some(found),
                         ..bury(pos)
@@ -94,6 +96,7 @@ async fn filled(store: &dyn Store) -> Vec<(Timestamp, DeliveryRecord)> {
                 other => {
                     let end = End::ALL[usize::try_from(other).unwrap() % End::ALL.len()];
                     let finish = Finish {
+                        accepted_at: received_at,
                         customer: Some(who),
                         ..finish(pos, end)
                     };

@@ -287,6 +287,7 @@ pub(in crate::store) async fn what_a_delivery_carried_ends_with_it_and_is_counte
     finish.carried = carried
         .map(|(place, end)| Carried {
             pos: positions[place],
+            accepted_at: time(0),
             revision: 0,
             end,
             reason: Some("merged into event 4".into()),
@@ -368,6 +369,46 @@ pub(in crate::store) async fn what_is_not_open_cannot_be_changed(home: &dyn Home
     );
 }
 
+/// A database that lost what it had committed gives positions again: what an attempt took before is another delivery.
+pub(in crate::store) async fn what_an_attempt_took_counts_for_no_other_delivery_of_its_position(
+    home: &dyn Home,
+) {
+    let store = home.open().await;
+    let organisation = organisation();
+    let mut later = event(vec![group(1, vec![waiting(0, 0, "u1")])]);
+    later.received_at = time(60);
+    let seq = accept(&*store, later).await;
+    let pos = pos_of(&only_record(&*store, seq).await);
+    let before = (
+        store.totals().await.unwrap(),
+        store.deliveries_of(seq).await.unwrap(),
+    );
+    // Taken before: accepted at another time.
+    let old = finish(pos, End::Delivered);
+    assert!(!store.finish(&organisation, old.clone()).await.unwrap());
+    let waits = retry(pos, DeliveryState::Waiting);
+    assert!(!store.retry(&organisation, waits).await.unwrap());
+    assert!(!store.bury(&organisation, bury(pos)).await.unwrap());
+    let carrier = accept_one(&*store, 2, "u1").await;
+    let mut batch = finish(carrier, End::Delivered);
+    batch.carried = vec![Carried {
+        pos,
+        accepted_at: old.accepted_at,
+        revision: old.revision,
+        end: End::Superseded,
+        reason: None,
+    }];
+    assert!(store.finish(&organisation, batch).await.unwrap());
+    let after = store.totals().await.unwrap();
+    assert_eq!((before.0.waiting, after.waiting), (1, 1));
+    assert_eq!(before.1, store.deliveries_of(seq).await.unwrap());
+    assert_eq!(store.attempts_of(seq, 0, 0).await.unwrap(), []);
+
+    let mut now = old;
+    now.accepted_at = time(60);
+    assert!(store.finish(&organisation, now).await.unwrap());
+}
+
 pub(in crate::store) async fn another_organisation_cannot_change_or_see_a_delivery(
     home: &dyn Home,
 ) {
@@ -439,15 +480,15 @@ pub(in crate::store) async fn the_oldest_waiting_is_the_first_that_still_waits(h
         store.oldest_waiting(&organisation).await.unwrap(),
         Some(time(1))
     );
-    store
-        .finish(&organisation, finish(positions[1], End::Delivered))
-        .await
-        .unwrap();
+    let mut second = finish(positions[1], End::Delivered);
+    second.accepted_at = time(1);
+    store.finish(&organisation, second).await.unwrap();
     assert_eq!(
         store.oldest_waiting(&organisation).await.unwrap(),
         Some(time(2))
     );
-    let looking = retry(positions[2], DeliveryState::Looking);
+    let mut looking = retry(positions[2], DeliveryState::Looking);
+    looking.accepted_at = time(2);
     store.retry(&organisation, looking).await.unwrap();
     assert_eq!(store.oldest_waiting(&organisation).await.unwrap(), None);
     // Behind a customer that is looked for nothing can be sent; another customer's delivery can.

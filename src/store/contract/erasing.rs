@@ -199,6 +199,7 @@ pub(in crate::store) async fn what_ends_as_erased_leaves_no_attempt(home: &dyn H
     end.customer = None;
     end.carried = vec![Carried {
         pos: second,
+        accepted_at: time(0),
         revision: 0,
         end: End::Erased,
         reason: None,

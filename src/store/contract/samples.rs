@@ -151,6 +151,7 @@ pub(in crate::store) fn attempt(number: u32, outcome: AttemptOutcome) -> Attempt
 pub(in crate::store) fn finish(pos: DeliveryPos, end: End) -> Finish {
     Finish {
         pos,
+        accepted_at: time(0),
         revision: 0,
         end,
         reason: None,
@@ -166,6 +167,7 @@ pub(in crate::store) fn finish(pos: DeliveryPos, end: End) -> Finish {
 pub(super) fn retry(pos: DeliveryPos, state: DeliveryState) -> Retry {
     Retry {
         pos,
+        accepted_at: time(0),
         revision: 0,
         state,
         next_attempt: time(60),
@@ -178,6 +180,7 @@ pub(super) fn retry(pos: DeliveryPos, state: DeliveryState) -> Retry {
 pub(super) fn bury(pos: DeliveryPos) -> Bury {
     Bury {
         pos,
+        accepted_at: time(0),
         revision: 0,
         reason: reason(),
         at: time(30),

@@ -226,7 +226,7 @@ pub(in crate::store) async fn no_time_of_an_event_moves_anything_only_the_date_d
         let seq = accept(&*store, early).await;
         let records = store.deliveries_of(seq).await.unwrap();
         let mut ended = finish(pos_of(&records[0]), End::Delivered);
-        ended.at = date(days);
+        (ended.accepted_at, ended.at) = (date(days), date(days));
         store.finish(&organisation(), ended).await.unwrap();
     }
     on(&*upkeep, 1).await;

@@ -1,12 +1,13 @@
 //! Writes what became of a delivery: its end, its next attempt, or that a person must look.
 
+use jiff::Timestamp;
 use tokio_postgres::Row;
 
 use super::{fault::Fault, insert::text, session::Step};
 use crate::{
     customer::{CustomerId, PartKey},
-    event::{Attempt, DeliveryPos, DeliveryState, End, OrganisationName},
-    store::{Bury, Finish, Retry, decode, rows::millis},
+    event::{Attempt, DeliveryState, End, OrganisationName},
+    store::{Bury, Finish, Retry, decode, rows::millis, taken::Taken},
 };
 
 /// An open delivery, as far as it must be known to change it.
@@ -17,10 +18,8 @@ pub(super) struct Opened {
     pub(super) number: i64,
     pub(super) state: DeliveryState,
     pub(super) revision: u32,
+    pub(super) accepted_at: Timestamp,
 }
-
-/// Which delivery an attempt took, in which revision, and the attempt, if one was made.
-type Taken<'a> = (DeliveryPos, u32, Option<&'a Attempt>);
 
 impl Opened {
     fn read(row: &Row) -> Result<Self, Fault> {
@@ -31,13 +30,19 @@ impl Opened {
             number: row.try_get(3)?,
             state: decode::state(row.try_get(4)?)?,
             revision: decode::small(row.try_get(5)?)?,
+            accepted_at: decode::time(row.try_get(6)?)?,
         })
+    }
+
+    /// Whether it is what an attempt took, and not another one that was given its position after the database lost it.
+    fn is(&self, accepted_at: Timestamp, revision: u32) -> bool {
+        millis(self.accepted_at) == millis(accepted_at) && self.revision == revision
     }
 }
 
 // Its row is held to the end of the transaction: a person and an attempt cannot both end it.
 const FIND: &str = "
-    SELECT source, event, item, number, state, revision FROM delivery WHERE pos = $1 AND organisation = $2 FOR UPDATE";
+    SELECT source, event, item, number, state, revision, accepted_at FROM delivery WHERE pos = $1 AND organisation = $2 FOR UPDATE";
 
 const HOLD: &str = "SELECT 1 FROM delivery WHERE pos = ANY($1) ORDER BY pos FOR UPDATE";
 
@@ -86,8 +91,7 @@ impl Step {
         {
             opened = None;
         }
-        let taken = (finish.pos, finish.revision, finish.attempt.as_ref());
-        let Some(opened) = self.as_taken(opened, taken).await? else {
+        let Some(opened) = self.as_taken(opened, finish.into()).await? else {
             // A person ended or changed it meanwhile, and yet Quentli has these values now.
             if let Some(customer) = &finish.customer {
                 let parts = finish.confirmed.iter().map(|applied| &applied.part);
@@ -110,7 +114,9 @@ impl Step {
         tally.ends(finish.end);
         for carried in &finish.carried {
             let opened = self.find(organisation, carried.pos.0).await?;
-            let Some(opened) = opened.filter(|opened| opened.revision == carried.revision) else {
+            let Some(opened) =
+                opened.filter(|opened| opened.is(carried.accepted_at, carried.revision))
+            else {
                 continue;
             };
             let reason = carried.reason.as_deref();
@@ -203,8 +209,7 @@ impl Step {
             return Err(Fault::Call("a retry of a dead delivery".to_owned()));
         }
         // Locks the delivery before the parts, as all others do.
-        let taken = (retry.pos, retry.revision, Some(&retry.attempt));
-        let opened = self.find_in_lane(organisation, taken).await?;
+        let opened = self.find_in_lane(organisation, retry.into()).await?;
         self.note_doubt(organisation, retry.doubt.as_ref()).await?;
         let Some(opened) = opened else {
             return Ok(false);
@@ -234,8 +239,7 @@ impl Step {
         bury: &Bury,
     ) -> Result<bool, Fault> {
         // Locks the delivery before the parts, as all others do.
-        let taken = (bury.pos, bury.revision, bury.attempt.as_ref());
-        let opened = self.find_in_lane(organisation, taken).await?;
+        let opened = self.find_in_lane(organisation, bury.into()).await?;
         self.note_doubt(organisation, bury.doubt.as_ref()).await?;
         let Some(opened) = opened else {
             return Ok(false);
@@ -285,7 +289,7 @@ impl Step {
         organisation: &OrganisationName,
         taken: Taken<'_>,
     ) -> Result<Option<Opened>, Fault> {
-        let opened = self.find(organisation, taken.0.0).await?;
+        let opened = self.find(organisation, taken.pos.0).await?;
         let opened = self.as_taken(opened, taken).await?;
         Ok(opened.filter(|opened| opened.state != DeliveryState::Dead))
     }
@@ -295,17 +299,19 @@ impl Step {
     async fn as_taken(
         &self,
         opened: Option<Opened>,
-        (pos, revision, attempt): Taken<'_>,
+        taken: Taken<'_>,
     ) -> Result<Option<Opened>, Fault> {
         let Some(opened) = opened else {
             return Ok(None);
         };
-        if opened.revision == revision {
+        if opened.is(taken.accepted_at, taken.revision) {
             return Ok(Some(opened));
         }
-        if let Some(attempt) = attempt {
+        if millis(opened.accepted_at) == millis(taken.accepted_at)
+            && let Some(attempt) = taken.attempt
+        {
             let number = i64::from(attempt.number);
-            let noted = self.execute(NOTE_EARLIER, &[&pos.0, &number]).await?;
+            let noted = self.execute(NOTE_EARLIER, &[&taken.pos.0, &number]).await?;
             if noted > 0 {
                 self.write_attempt(&opened, Some(attempt)).await?;
             }

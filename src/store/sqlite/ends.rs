@@ -1,12 +1,13 @@
 //! Writes what became of a delivery: its end, its next attempt, or that a person must look.
 
+use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::{decode, fault::Fault, group::Group, rows::millis};
 use crate::{
     customer::{CustomerId, PartKey},
-    event::{Attempt, DeliveryPos, DeliveryState, End, OrganisationName},
-    store::{Bury, Finish, Retry},
+    event::{Attempt, DeliveryState, End, OrganisationName},
+    store::{Bury, Finish, Retry, taken::Taken},
 };
 
 /// What became of a delivery of an organisation.
@@ -30,10 +31,8 @@ pub(super) struct Opened {
     pub(super) number: i64,
     pub(super) state: DeliveryState,
     pub(super) revision: u32,
+    pub(super) accepted_at: Timestamp,
 }
-
-/// Which delivery an attempt took, in which revision, and the attempt, if one was made.
-type Taken<'a> = (DeliveryPos, u32, Option<&'a Attempt>);
 
 impl Opened {
     fn read(row: &Row<'_>) -> Result<Self, Fault> {
@@ -44,11 +43,17 @@ impl Opened {
             number: row.get(3)?,
             state: decode::state(&row.get::<_, String>(4)?)?,
             revision: row.get(5)?,
+            accepted_at: decode::time(row.get(6)?)?,
         })
+    }
+
+    /// Whether it is what an attempt took, and not another one that was given its position after the database lost it.
+    fn is(&self, accepted_at: Timestamp, revision: u32) -> bool {
+        millis(self.accepted_at) == millis(accepted_at) && self.revision == revision
     }
 }
 
-const FIND: &str = "SELECT source, event, item, number, state, revision FROM delivery WHERE pos = ?1 AND organisation = ?2";
+const FIND: &str = "SELECT source, event, item, number, state, revision, accepted_at FROM delivery WHERE pos = ?1 AND organisation = ?2";
 
 const INSERT_HISTORY: &str = "
     INSERT INTO history (event, item, number, source, organisation, \"end\", at, attempts, customer, rule, reason, fields, warnings)
@@ -93,8 +98,7 @@ impl Group<'_> {
         finish: &Finish,
     ) -> Result<bool, Fault> {
         let opened = self.find(organisation, finish.pos.0)?;
-        let taken = (finish.pos, finish.revision, finish.attempt.as_ref());
-        let Some(opened) = self.as_taken(opened, taken)? else {
+        let Some(opened) = self.as_taken(opened, finish.into())? else {
             // A person ended or changed it meanwhile, and yet Quentli has these values now.
             if let Some(customer) = &finish.customer {
                 let parts = finish.confirmed.iter().map(|applied| &applied.part);
@@ -121,7 +125,9 @@ impl Group<'_> {
         tally.ends(finish.end);
         for carried in &finish.carried {
             let opened = self.find(organisation, carried.pos.0)?;
-            let Some(opened) = opened.filter(|opened| opened.revision == carried.revision) else {
+            let Some(opened) =
+                opened.filter(|opened| opened.is(carried.accepted_at, carried.revision))
+            else {
                 continue;
             };
             let reason = carried.reason.as_deref();
@@ -188,8 +194,7 @@ impl Group<'_> {
             return Err(Fault::Call("a retry of a dead delivery".to_owned()));
         }
         self.note_doubt(organisation, retry.doubt.as_ref())?;
-        let taken = (retry.pos, retry.revision, Some(&retry.attempt));
-        let Some(opened) = self.find_in_lane(organisation, taken)? else {
+        let Some(opened) = self.find_in_lane(organisation, retry.into())? else {
             return Ok(false);
         };
         self.connection
@@ -211,8 +216,7 @@ impl Group<'_> {
 
     fn bury(&mut self, organisation: &OrganisationName, bury: &Bury) -> Result<bool, Fault> {
         self.note_doubt(organisation, bury.doubt.as_ref())?;
-        let taken = (bury.pos, bury.revision, bury.attempt.as_ref());
-        let Some(opened) = self.find_in_lane(organisation, taken)? else {
+        let Some(opened) = self.find_in_lane(organisation, bury.into())? else {
             return Ok(false);
         };
         self.connection
@@ -261,29 +265,27 @@ impl Group<'_> {
         organisation: &OrganisationName,
         taken: Taken<'_>,
     ) -> Result<Option<Opened>, Fault> {
-        let opened = self.find(organisation, taken.0.0)?;
+        let opened = self.find(organisation, taken.pos.0)?;
         let opened = self.as_taken(opened, taken)?;
         Ok(opened.filter(|opened| opened.state != DeliveryState::Dead))
     }
 
     /// An open delivery, if it is as an attempt took it. If a person changed it meanwhile, the attempt changes nothing of it any
     /// more, and yet was made: it is written down among the earlier ones.
-    fn as_taken(
-        &self,
-        opened: Option<Opened>,
-        (pos, revision, attempt): Taken<'_>,
-    ) -> Result<Option<Opened>, Fault> {
+    fn as_taken(&self, opened: Option<Opened>, taken: Taken<'_>) -> Result<Option<Opened>, Fault> {
         let Some(opened) = opened else {
             return Ok(None);
         };
-        if opened.revision == revision {
+        if opened.is(taken.accepted_at, taken.revision) {
             return Ok(Some(opened));
         }
-        if let Some(attempt) = attempt {
+        if millis(opened.accepted_at) == millis(taken.accepted_at)
+            && let Some(attempt) = taken.attempt
+        {
             let noted = self
                 .connection
                 .prepare_cached(NOTE_EARLIER)?
-                .execute(params![pos.0, attempt.number])?;
+                .execute(params![taken.pos.0, attempt.number])?;
             if noted > 0 {
                 self.write_attempt(&opened, Some(attempt))?;
             }

@@ -74,7 +74,9 @@ async fn a_step_that_a_replica_could_not_go_on_after_is_taken_when_it_is_gone() 
     let lasts = std::time::Duration::from_secs(60);
     let attend = async |lasts| store.attend(&"old".parse().unwrap(), "0.1", lasts).await;
     attend(lasts).await.unwrap();
-    let refused = take(&database, &later(migrations::newest() + 1), 1).await.unwrap_err();
+    let refused = take(&database, &later(migrations::newest() + 1), 1)
+        .await
+        .unwrap_err();
     assert!(
         refused.to_string().contains("old (0.1); stop them first"),
         "{refused}"
@@ -94,7 +96,9 @@ async fn a_store_whose_tables_are_no_longer_for_it_ends_and_says_why() {
     };
     let store = database.open().await;
     // Nobody has said that this one is there.
-    take(&database, &later(migrations::newest() + 1), 1).await.unwrap();
+    take(&database, &later(migrations::newest() + 1), 1)
+        .await
+        .unwrap();
     let ended = loop {
         match store.is_writable() {
             Ok(()) => tokio::task::yield_now().await,

@@ -192,6 +192,7 @@ impl Group<'_> {
                 ])?;
                 let finish = Finish {
                     pos: DeliveryPos(pos),
+                    accepted_at: opened.accepted_at,
                     revision: opened.revision,
                     end: End::Dropped,
                     reason: Some(reason),

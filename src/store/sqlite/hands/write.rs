@@ -132,6 +132,7 @@ impl Group<'_> {
         };
         let finish = Finish {
             pos,
+            accepted_at: opened.accepted_at,
             revision: opened.revision,
             end: End::Discarded,
             reason: reason.map(str::to_owned),
