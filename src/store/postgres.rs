@@ -75,6 +75,7 @@ mod applied;
 mod archive;
 mod audit;
 mod connect;
+mod durable;
 mod ends;
 mod erase;
 mod fault;
@@ -83,6 +84,7 @@ mod hosts;
 mod insert;
 mod leases;
 mod left_out;
+mod lineage;
 mod look;
 mod migrations;
 mod observed;
@@ -94,6 +96,7 @@ mod session;
 mod tally;
 pub(super) mod target;
 mod upkeep;
+mod watcher;
 mod writer;
 
 #[cfg(test)]
@@ -102,7 +105,6 @@ mod tests;
 use std::{
     fmt,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -117,9 +119,11 @@ use tokio_util::task::TaskTracker;
 
 use self::{
     connect::{Lender, Pools},
+    durable::Trust,
     fault::Fault,
     leases::Held,
     session::Session,
+    watcher::Watcher,
     writer::{Call, Job, Reply, Writer},
 };
 use super::{
@@ -135,18 +139,12 @@ use crate::{
 
 pub use self::{
     address::{AddressError, PostgresAddress, Tls},
-    connect::{Durability, OpenError},
+    connect::OpenError,
+    durable::Durability,
 };
 
 /// Requests that may wait for the writer; more are refused.
 const QUEUE: usize = 4096;
-
-/// Why a store ends whose tables were brought to a format that this release cannot work with.
-const TOO_OLD: &str = "a newer release has changed the tables so that this one cannot work with them any more; start the newer one \
-                       here, too";
-
-/// How often it is looked whether another replica accepted something.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// Rows of counters for each source: the first is that of accepting, which one replica does at a time; changes take one of the others
 /// by chance, so that they seldom wait for each other.
@@ -154,9 +152,6 @@ const SLOTS: i16 = 16;
 const ACCEPTING: i16 = 0;
 
 const NEWEST: &str = "SELECT next_delivery - 1 FROM meta";
-
-/// Also from which format on releases can work with the tables.
-const WATCHED: &str = "SELECT next_delivery - 1, (SELECT max(usable_from) FROM format) FROM meta";
 
 /// See the module.
 pub struct PostgresStore {
@@ -192,25 +187,29 @@ impl PostgresStore {
         let (value_key, newest) = facts(&pools.people).await.map_err(broken)?;
         let health = Arc::new(Health::new(clock));
         let arrivals = Arc::new(watch::Sender::new(newest));
+        let trust = Arc::new(Trust::new(durability));
         let (sender, jobs) = mpsc::channel(QUEUE);
         let writer = Writer {
             pool: pools.accepting.clone(),
             slot: ACCEPTING,
             arrivals: Arc::clone(&arrivals),
             health: Arc::clone(&health),
+            trust: Arc::clone(&trust),
         };
         let held = Arc::new(Held::default());
-        let watcher = watch(
-            pools.watching.clone(),
-            Arc::clone(&arrivals),
-            Arc::clone(&health),
-            Arc::clone(&held),
-        );
+        let watcher = Watcher {
+            pool: pools.watching.clone(),
+            known: Arc::clone(&pools.known),
+            arrivals: Arc::clone(&arrivals),
+            health: Arc::clone(&health),
+            held: Arc::clone(&held),
+            trust,
+        };
         let writing = TaskTracker::new();
         writing.spawn(writer.run(jobs));
         writing.close();
         let mut watching = JoinSet::new();
-        watching.spawn(watcher);
+        watching.spawn(watcher.run());
         Ok(Self {
             writing,
             watching,
@@ -294,79 +293,6 @@ async fn facts(pool: &Lender) -> Result<([u8; 32], DeliveryPos), Fault> {
         decode::bytes(value_key, "value key")?,
         DeliveryPos(row.try_get(1)?),
     ))
-}
-
-/// Tells of what other replicas accepted, and whether the database is there, until the store ends.
-async fn watch(
-    pool: Lender,
-    arrivals: Arc<watch::Sender<DeliveryPos>>,
-    health: Arc<Health>,
-    held: Arc<Held>,
-) {
-    let mut is_away = false;
-    loop {
-        // What is accepted while it is looked is announced by the writer, and perhaps not seen by this look.
-        let known = *arrivals.borrow();
-        let seen = async {
-            let session = Session::new(pool.get().await?);
-            let Some(row) = session.query_opt(WATCHED, &[]).await? else {
-                return Ok((None, None));
-            };
-            Ok::<_, Fault>((row.try_get(0)?, row.try_get(1)?))
-        };
-        match seen.await {
-            Ok((_, Some(usable_from))) if migrations::is_too_old(usable_from) => {
-                held.lose();
-                health.end(TOO_OLD);
-            }
-            Ok((newest, _)) => {
-                // Only of what was seen here: writing may still be impossible.
-                if is_away {
-                    tracing::info!("the database is back");
-                    health.recovered();
-                }
-                is_away = false;
-                if newest.is_some_and(|newest| newest < known.0) {
-                    // After a failover that lost commits, or a restored backup: nothing that is known of it counts any more.
-                    tracing::error!(
-                        "the database went back in time: what was committed last is lost, events that were acknowledged among it"
-                    );
-                    held.lose();
-                    arrivals.send_replace(DeliveryPos(newest.unwrap_or_default()));
-                }
-                announce(&arrivals, newest);
-            }
-            // Its connections were taken away.
-            Err(_) if health.is_open().is_err() => {}
-            Err(fault) => {
-                let error = fault.error();
-                if !is_away {
-                    tracing::error!(
-                        cause = %error,
-                        "the database is away: webhooks are answered 503 and nothing is delivered until it is back"
-                    );
-                }
-                is_away = true;
-                health.trouble(error.to_string());
-            }
-        }
-        if health.is_open().is_err() {
-            return;
-        }
-        tokio::time::sleep(LOOK_EVERY).await;
-    }
-}
-
-/// A position never becomes smaller.
-fn announce(arrivals: &watch::Sender<DeliveryPos>, newest: Option<i64>) {
-    let Some(newest) = newest else { return };
-    arrivals.send_if_modified(|known| {
-        let is_newer = newest > known.0;
-        if is_newer {
-            *known = DeliveryPos(newest);
-        }
-        is_newer
-    });
 }
 
 #[async_trait]

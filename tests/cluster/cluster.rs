@@ -200,6 +200,45 @@ impl Cluster {
         &self.quentli[organisation].0
     }
 
+    /// Waits until each replica that runs has `ready` as its answer to whether it is ready.
+    pub(crate) async fn all_ready(&self, ready: bool) {
+        let what = format!("every replica to say that it is ready: {ready}");
+        until(&what, async || {
+            for replica in &self.replicas {
+                let url = replica.gateway().url().join("ready").unwrap();
+                let status = reqwest::get(url).await.unwrap().status();
+                if status.is_success() != ready {
+                    return Err((replica.name.clone(), status));
+                }
+            }
+            Ok(())
+        })
+        .await;
+    }
+
+    /// Waits until nothing is to be delivered, and every replica is well.
+    pub(crate) async fn until_at_rest(&self) {
+        for replica in &self.replicas {
+            replica.gateway().settled().await;
+        }
+        self.all_ready(true).await;
+    }
+
+    /// Ends the test with these problems, and what the replicas said, where there are any.
+    pub(crate) fn has_none_of(&self, problems: &[String], told: &str) {
+        let said = self.replicas.iter().map(|replica| {
+            let log = replica.gateway().log();
+            format!("{}:\n{}", replica.name, log.join("\n"))
+        });
+        let said: Vec<String> = said.collect();
+        assert!(
+            problems.is_empty(),
+            "{}\n{told}\n{}",
+            said.join("\n"),
+            problems.join("\n")
+        );
+    }
+
     /// The replica that delivers for an organisation, among those that run.
     pub(crate) async fn owner(&self, organisation: usize) -> usize {
         let name = ORGANISATIONS[organisation];

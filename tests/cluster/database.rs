@@ -12,9 +12,13 @@ use quentli_gateway::{
 };
 use url::Url;
 
-use crate::server::{Server, client, programs, shared, user};
+use crate::{
+    server::{Server, client, programs, shared, user},
+    support::until,
+};
 
 /// A database of its own.
+#[derive(Clone)]
 pub(crate) struct Database {
     server: &'static Server,
     name: String,
@@ -29,6 +33,45 @@ impl Database {
     /// At a server of its own, which may be stopped; it ends with this process.
     pub(crate) async fn alone() -> Option<Self> {
         Some(Self::at(Box::leak(Box::new(Server::start(&[])?))).await)
+    }
+
+    /// At two servers of its own; the second follows the first, and has what that one acknowledges where `is_synchronous`.
+    pub(crate) async fn with_standby(is_synchronous: bool) -> Option<[Self; 2]> {
+        let primary = Self::alone().await?;
+        let copied_from = primary.server.url("postgres");
+        let made_by = [
+            "pg_basebackup",
+            "--dbname",
+            &copied_from,
+            "--write-recovery-conf",
+            "--checkpoint=fast",
+            "--no-sync",
+        ];
+        let server: &'static Server = Box::leak(Box::new(Server::start_on(&made_by, &[], |_| {})?));
+        let standby = Self {
+            server,
+            name: primary.name.clone(),
+        };
+        if is_synchronous {
+            let sql = "ALTER SYSTEM SET synchronous_standby_names = '*'";
+            primary.server.run(sql).await;
+            primary.server.run("SELECT pg_reload_conf()").await;
+        }
+        let state = if is_synchronous { "sync" } else { "async" };
+        let sql = format!("SELECT count(*) FROM pg_stat_replication WHERE sync_state = '{state}'");
+        until("the standby to follow", async || {
+            let found = primary.number(&sql).await;
+            if found == 1 { Ok(()) } else { Err(found) }
+        })
+        .await;
+        Some([primary, standby])
+    }
+
+    /// The URL of both servers.
+    pub(crate) fn url_of_both(primary: &Self, standby: &Self) -> String {
+        let (first, second) = (primary.address(), standby.address());
+        let url = primary.url_by(None);
+        url.replace(&first, &format!("{first},{second}"))
     }
 
     async fn at(server: &'static Server) -> Self {
@@ -52,6 +95,12 @@ impl Database {
         let url = Url::parse(&self.url_by(None)).unwrap();
         let port = url.port().unwrap_or(5432);
         format!("{}:{port}", url.host_str().unwrap())
+    }
+
+    /// A number that a statement gives.
+    pub(crate) async fn number(&self, sql: &str) -> i64 {
+        let client = client(&self.server.url(&self.name)).await;
+        client.query_one(sql, &[]).await.unwrap().get(0)
     }
 
     /// The store as one more process opens it, to look at it.
@@ -82,6 +131,27 @@ impl Database {
     /// Stops it in order (`fast`) or as a crash does (`immediate`).
     pub(crate) fn stop(&self, mode: &str) {
         self.control(&["-m", mode, "stop"]);
+    }
+
+    /// Ends every process of it, as when the machine fails.
+    pub(crate) fn kill(&self) {
+        let file = self.server.folder().join("data/postmaster.pid");
+        let file = std::fs::read_to_string(file).unwrap();
+        let server = file.lines().next().unwrap();
+        let children = format!("/proc/{server}/task/{server}/children");
+        let children = std::fs::read_to_string(children).unwrap();
+        // Those that are gone by themselves are no matter.
+        let killed = Command::new("kill")
+            .args(["-KILL", server])
+            .args(children.split_whitespace())
+            .stderr(Stdio::null())
+            .status();
+        killed.unwrap();
+    }
+
+    /// Makes a standby the primary.
+    pub(crate) fn promote(&self) {
+        self.control(&["promote"]);
     }
 
     /// Starts it again as it was.

@@ -18,6 +18,7 @@ mod chaos;
 mod cluster;
 mod database;
 mod ending;
+mod failover;
 mod flow;
 mod heard;
 mod judge;

@@ -124,30 +124,16 @@ async fn while_the_database_is_away_every_replica_says_so_and_recovers_by_itself
         return;
     };
     let cluster = crate::cluster::Cluster::on(database, 2, "", |setup| setup).await;
-    let ready = async |is_ready: bool| {
-        for replica in &cluster.replicas {
-            until("readiness to change", async || {
-                let url = replica.gateway().url().join("ready").unwrap();
-                let status = reqwest::get(url).await.unwrap().status();
-                if status.is_success() == is_ready {
-                    Ok(())
-                } else {
-                    Err(status)
-                }
-            })
-            .await;
-        }
-    };
-    ready(true).await;
+    cluster.all_ready(true).await;
     tokio::task::block_in_place(|| cluster.database.stop("immediate"));
     for replica in &cluster.replicas {
         let answer = rename(replica.gateway(), "i1", "Ana").await;
         assert_eq!(answer.status, 503, "{answer:?}");
         assert!(answer.retry_after.is_some(), "{answer:?}");
     }
-    ready(false).await;
+    cluster.all_ready(false).await;
     tokio::task::block_in_place(|| cluster.database.start_again());
-    ready(true).await;
+    cluster.all_ready(true).await;
     let answer = rename(cluster.replicas[0].gateway(), "i1", "Ana").await;
     assert_eq!(answer.stored().unwrap().status, "accepted");
 }

@@ -4,7 +4,7 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Mutex,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -13,9 +13,11 @@ use std::{
 use quentli_gateway::sender::{Sender, TestEvent};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 use url::Url;
 
 use crate::{
+    cluster::Cluster,
     flow::Flow,
     item::Item,
     people::{Arrival, Key, ORGANISATIONS, Part, Person},
@@ -83,6 +85,47 @@ impl Traffic {
 
     fn moment(&self) -> u64 {
         self.moments.fetch_add(1, Ordering::SeqCst)
+    }
+
+    /// Makes the people known at Quentli, and starts so many senders.
+    pub(crate) fn begin(
+        self: &Arc<Self>,
+        cluster: &Cluster,
+        senders: u64,
+        seed: u64,
+    ) -> JoinSet<()> {
+        for person in &self.people {
+            let sandbox = cluster.sandbox(person.organisation);
+            sandbox.add(&person.record()).unwrap();
+        }
+        let mut sending = JoinSet::new();
+        for sender in 0..senders {
+            let (traffic, urls) = (Arc::clone(self), cluster.urls());
+            let seed = seed.wrapping_add(sender);
+            sending.spawn(async move { traffic.send(&urls, sender, seed).await });
+        }
+        sending
+    }
+
+    /// Has the senders stop; whether they are through within a minute.
+    pub(crate) async fn end(&self, mut senders: JoinSet<()>) -> bool {
+        self.stop.store(true, Ordering::Relaxed);
+        let is_sent = async {
+            while let Some(ended) = senders.join_next().await {
+                ended.unwrap();
+            }
+        };
+        let is_sent = tokio::time::timeout(Duration::from_mins(1), is_sent).await;
+        is_sent.is_ok()
+    }
+
+    /// How many requests were acknowledged.
+    pub(crate) fn acknowledged(&self) -> usize {
+        let book = self.book.lock().unwrap();
+        let requests = book.requests.iter();
+        requests
+            .filter(|request| request.acknowledged.is_some())
+            .count()
     }
 
     /// One sender, until it is told to stop; what it has begun it brings to an end.

@@ -6,7 +6,6 @@ use std::{
 };
 
 use quentli_gateway::store::Store as _;
-use tokio::task::JoinSet;
 
 use crate::{
     account::Account,
@@ -14,7 +13,7 @@ use crate::{
     cluster::Cluster,
     database::Database,
     judge,
-    support::{number, seed, until},
+    support::{number, seed},
     traffic::Traffic,
 };
 
@@ -34,45 +33,13 @@ async fn whatever_happens_to_replicas_nothing_is_lost_and_each_customer_ends_as_
     let mut cluster = Cluster::of_releases(database, 3, drain).await;
     cluster.balance(test).await;
     let traffic = Arc::new(Traffic::new());
-    for person in &traffic.people {
-        let sandbox = cluster.sandbox(person.organisation);
-        sandbox.add(&person.record()).unwrap();
-    }
-    let mut senders = JoinSet::new();
-    for sender in 0..SENDERS {
-        let (traffic, urls) = (Arc::clone(&traffic), cluster.urls());
-        let seed = seed.wrapping_add(sender);
-        senders.spawn(async move { traffic.send(&urls, sender, seed).await });
-    }
+    let senders = traffic.begin(&cluster, SENDERS, seed);
 
     let end = Instant::now() + Duration::from_secs(number("CLUSTER_SECONDS", SECONDS));
     let diary = chaos::reign(&mut cluster, &traffic.flow, seed, end).await;
-    traffic.stop.store(true, Ordering::Relaxed);
-    let is_sent = async {
-        while let Some(ended) = senders.join_next().await {
-            ended.unwrap();
-        }
-    };
-    let is_sent = tokio::time::timeout(Duration::from_mins(1), is_sent).await;
-    assert!(
-        is_sent.is_ok(),
-        "senders are not through: {}",
-        diary.join("\n")
-    );
-    for replica in &cluster.replicas {
-        replica.gateway().settled().await;
-    }
-    until("every replica to say that it is ready", async || {
-        for replica in &cluster.replicas {
-            let url = replica.gateway().url().join("ready").unwrap();
-            let answer = reqwest::get(url).await.unwrap();
-            if !answer.status().is_success() {
-                return Err(replica.name.clone());
-            }
-        }
-        Ok(())
-    })
-    .await;
+    let is_sent = traffic.end(senders).await;
+    assert!(is_sent, "senders are not through: {}", diary.join("\n"));
+    cluster.until_at_rest().await;
 
     let store = cluster.database.open().await;
     let account = Account::of(&store).await;
@@ -94,14 +61,5 @@ async fn whatever_happens_to_replicas_nothing_is_lost_and_each_customer_ends_as_
         traffic.flow.longest(),
         account.totals,
     );
-    if !problems.is_empty() {
-        for replica in &cluster.replicas {
-            eprintln!("{}:\n{}", replica.name, replica.gateway().log().join("\n"));
-        }
-    }
-    assert!(
-        problems.is_empty(),
-        "CLUSTER_SEED={seed}\n{}",
-        problems.join("\n")
-    );
+    cluster.has_none_of(&problems, &format!("CLUSTER_SEED={seed}"));
 }

@@ -10,7 +10,13 @@ use deadpool_postgres::Object;
 use futures_util::future::{self, BoxFuture, FutureExt as _};
 use tokio_postgres::{Row, Statement, types::ToSql};
 
-use super::{fault::Fault, insert::Inserts, session::Session, tally};
+use super::{
+    durable::{Trust, off},
+    fault::Fault,
+    insert::Inserts,
+    session::Session,
+    tally,
+};
 use crate::{
     event::{DedupKey, EventSeq},
     store::{
@@ -36,9 +42,12 @@ pub(super) struct Done {
     pub(super) newest: Option<i64>,
 }
 
-const NUMBERS: &str = "
+const NUMBERS: &str = concat!(
+    "
     UPDATE meta SET next_event = next_event + $1, next_delivery = next_delivery + $2
-    RETURNING next_event - $1, next_delivery - $2, (SELECT hour FROM event_hour ORDER BY first DESC LIMIT 1)";
+    RETURNING next_event - $1, next_delivery - $2, (SELECT hour FROM event_hour ORDER BY first DESC LIMIT 1), ",
+    off!()
+);
 
 // Runs after `NUMBERS` in the same transaction, so it sees the numbers that this group was given. In the order of keys, so that
 // it cannot wait in a circle with what removes keys.
@@ -64,15 +73,24 @@ struct Holder {
 pub(super) async fn accept(
     session: &Session,
     slot: i16,
+    trust: &Trust,
     asked: &[Asked<'_>],
 ) -> Result<Done, Fault> {
     let client = session.client()?;
-    session.timely(in_two_flights(client, slot, asked)).await
+    session
+        .timely(in_two_flights(client, slot, trust, asked))
+        .await
 }
 
-async fn in_two_flights(client: &Object, slot: i16, asked: &[Asked<'_>]) -> Result<Done, Fault> {
+async fn in_two_flights(
+    client: &Object,
+    slot: i16,
+    trust: &Trust,
+    asked: &[Asked<'_>],
+) -> Result<Done, Fault> {
     let mut group = Group::new(asked);
-    group.begin(client).await?;
+    let off = group.begin(client).await?;
+    trust.judge(off)?;
     let mut tallies = Tallies::default();
     let mut inserts = Inserts::new(group.numbers);
     let mut answers = Vec::with_capacity(asked.len());
@@ -142,8 +160,8 @@ impl Group {
         group
     }
 
-    /// The first flight.
-    async fn begin(&mut self, client: &Object) -> Result<(), Fault> {
+    /// The first flight. Gives the setting that is [`off`] at the server.
+    async fn begin(&mut self, client: &Object) -> Result<Option<String>, Fault> {
         let keys: Vec<&[u8]> = self
             .keys
             .iter()
@@ -179,7 +197,7 @@ impl Group {
             let (key, holder) = holder(&row)?;
             self.holders.insert(key, holder);
         }
-        Ok(())
+        Ok(numbers.try_get(3)?)
     }
 
     fn known<'a>(

@@ -1,7 +1,7 @@
 //! Makes connections: how each is set up, what keeps the gateway from trusting a server, and the errors of both, which say
 //! what to do.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use deadpool_postgres::{
     Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime,
@@ -16,8 +16,10 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::{
     address::{PostgresAddress, Tls},
-    fault::{Fault, told},
-    hosts::{EACH, EachHost},
+    durable::{Durability, objection, off},
+    fault::{Fault, READ_ONLY, told},
+    hosts::{ALL, EACH, EachHost, is_read_only},
+    lineage::{Known, Lineage},
     migrations, target,
 };
 
@@ -80,11 +82,10 @@ pub enum OpenError {
         "the database {database} has the encoding {found}; UTF8 is needed: CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0"
     )]
     Encoding { database: String, found: String },
-    #[error(
-        "the server has `{setting}` off, so it can lose what was acknowledged; turn it on, or, if losing events is accepted here, \
-         say so with `database.accept_data_loss: true`"
-    )]
-    NotDurable { setting: &'static str },
+    #[error("{}", objection(.setting))]
+    NotDurable { setting: String },
+    #[error("the database {database} cannot be used now: {}", READ_ONLY)]
+    ReadOnly { database: String },
     #[error(
         "the tables were written by a newer release (format {found}; this release knows up to {known}); run that release or a later \
          one, or restore a backup made before the upgrade"
@@ -119,6 +120,7 @@ pub(super) struct Pools {
     pub(super) leases: Lender,
     /// Looks whether the server is there, and what others accepted.
     pub(super) watching: Lender,
+    pub(super) known: Arc<Known>,
 }
 
 const SIZES: [usize; 5] = [1, 4, 3, 2, 1];
@@ -135,11 +137,18 @@ impl Lender {
         let lent = tokio::time::timeout(LENT_WITHIN, self.0.get()).await;
         Ok(lent.map_err(|_| Fault::too_late())??)
     }
+
+    /// Throws a connection away, so that the next has the settings of now.
+    pub(super) async fn renew(&self) -> Result<(), Fault> {
+        drop(Object::take(self.get().await?));
+        Ok(())
+    }
 }
 
 impl Pools {
     pub(super) fn new(address: &PostgresAddress) -> Result<Self, OpenError> {
-        let lender = |size| pool(address, size).map(Lender);
+        let known = Arc::<Known>::default();
+        let lender = |size| pool(address, size, &known).map(Lender);
         let [accepting, delivering, people, leases, watching] = SIZES;
         Ok(Self {
             accepting: lender(accepting)?,
@@ -147,6 +156,7 @@ impl Pools {
             people: lender(people)?,
             leases: lender(leases)?,
             watching: lender(watching)?,
+            known,
         })
     }
 
@@ -163,10 +173,9 @@ impl Pools {
     }
 }
 
-fn pool(address: &PostgresAddress, size: usize) -> Result<Pool, OpenError> {
+fn pool(address: &PostgresAddress, size: usize, known: &Arc<Known>) -> Result<Pool, OpenError> {
     let mut config = address.config.clone();
     config.options(OPTIONS);
-    let hosts = u32::try_from(config.get_hosts().len()).unwrap_or(u32::MAX);
     // A connection that turned out bad is dropped by who met it, so none is tried out before it is lent.
     let manager_config = ManagerConfig {
         recycling_method: RecyclingMethod::Fast,
@@ -186,15 +195,33 @@ fn pool(address: &PostgresAddress, size: usize) -> Result<Pool, OpenError> {
         .max_size(size)
         .runtime(Runtime::Tokio1)
         .wait_timeout(Some(Duration::from_secs(5)))
-        .create_timeout(Some(
-            EACH.saturating_mul(hosts)
-                .saturating_add(Duration::from_secs(1)),
-        ))
-        .post_create(Hook::async_fn(|client, _| {
-            Box::pin(async move {
-                let seen = tokio::time::timeout(EACH, are_set(client)).await;
-                seen.unwrap_or_else(|_| Err(HookError::message(SILENT)))
-            })
+        .create_timeout(Some(ALL))
+        .post_create(Hook::async_fn({
+            let known = Arc::clone(known);
+            move |client, metrics| {
+                let (known, made) = (Arc::clone(&known), metrics.created);
+                Box::pin(async move {
+                    let seen = tokio::time::timeout(EACH, async {
+                        are_set(client).await?;
+                        let lineage = Lineage::of(client).await;
+                        let is_admitted = known.admit(lineage, made);
+                        is_admitted
+                            .then_some(())
+                            .ok_or_else(|| HookError::message(REPLACED))
+                    });
+                    seen.await
+                        .unwrap_or_else(|_| Err(HookError::message(SILENT)))
+                })
+            }
+        }))
+        .pre_recycle(Hook::sync_fn({
+            let known = Arc::clone(known);
+            move |_, metrics| {
+                let is_current = known.is_current(metrics.created);
+                is_current
+                    .then_some(())
+                    .ok_or_else(|| HookError::message(REPLACED))
+            }
         }))
         .build();
     pool.map_err(|error| OpenError::Migration {
@@ -203,6 +230,8 @@ fn pool(address: &PostgresAddress, size: usize) -> Result<Pool, OpenError> {
 }
 
 const SILENT: &str = "the database did not answer in time";
+const REPLACED: &str = "a former primary answers, in whose place a standby was promoted; it must not be written to: shut it down, \
+                        or make it a standby of the new one";
 const POOLER: &str = "the settings of the session did not arrive";
 
 /// A pooler in between may take the settings and leave them out.
@@ -243,14 +272,6 @@ fn client_tls(authorities: Option<&PathBuf>) -> Result<ClientConfig, OpenError> 
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }
 
-/// Whether a server that loses acknowledged events in a power cut is accepted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Durability {
-    Required,
-    /// Somebody said so in words.
-    LossAccepted,
-}
-
 /// Looks at the server, and brings its tables to the newest format.
 pub(super) async fn prepare(
     pools: &Pools,
@@ -272,7 +293,7 @@ pub(super) async fn fit(
     durability: Durability,
 ) -> Result<Pool, OpenError> {
     let database = address.told();
-    let pool = pool(address, 1)?;
+    let pool = pool(address, 1, &Arc::default())?;
     let client = pool.get().await;
     let client = client.map_err(|error| refused(&database, &error))?;
     is_fit(&client, &database, durability).await?;
@@ -285,11 +306,12 @@ async fn is_fit(client: &Object, database: &str, durability: Durability) -> Resu
         database: database.to_owned(),
         what: error.as_db_error().map_or_else(|| error.to_string(), told),
     };
-    let sql =
+    let sql = concat!(
         "SELECT current_setting('server_version_num')::int, current_setting('server_version'),
-                      pg_encoding_to_char(encoding)::text, current_setting('fsync'),
-                      current_setting('full_page_writes'), current_setting('synchronous_commit')
-               FROM pg_database WHERE datname = current_database()";
+                pg_encoding_to_char(encoding)::text, ",
+        off!(),
+        " FROM pg_database WHERE datname = current_database()"
+    );
     let row = client.query_one(sql, &[]).await.map_err(failed)?;
     let text = |column: usize| row.try_get::<_, String>(column).map_err(failed);
     if row.try_get::<_, i32>(0).map_err(failed)? < OLDEST {
@@ -302,19 +324,11 @@ async fn is_fit(client: &Object, database: &str, durability: Durability) -> Resu
             found: encoding,
         });
     }
-    if durability == Durability::LossAccepted {
-        return Ok(());
+    let off = row.try_get(3).map_err(failed)?;
+    match durability.lacks(off) {
+        None => Ok(()),
+        Some(setting) => Err(OpenError::NotDurable { setting }),
     }
-    for (column, setting) in [
-        (3, "fsync"),
-        (4, "full_page_writes"),
-        (5, "synchronous_commit"),
-    ] {
-        if text(column)? == "off" {
-            return Err(OpenError::NotDurable { setting });
-        }
-    }
-    Ok(())
 }
 
 /// Why there is no connection.
@@ -333,9 +347,15 @@ pub(super) fn refused(database: &str, error: &PoolError) -> OpenError {
         PoolError::PostCreateHook(HookError::Message(message)) if message == POOLER => {
             return pooler(database);
         }
+        PoolError::PostCreateHook(HookError::Message(message)) => {
+            return unreachable(database, message);
+        }
         PoolError::Timeout(_) => return unreachable(database, "no answer in time"),
         other => return unreachable(database, &other.to_string()),
     };
+    if is_read_only(error) {
+        return OpenError::ReadOnly { database };
+    }
     let Some(refusal) = error.as_db_error() else {
         let cause = std::error::Error::source(error).map(ToString::to_string);
         let what = cause.unwrap_or_else(|| error.to_string());

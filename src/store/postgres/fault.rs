@@ -5,9 +5,10 @@
 
 use std::error::Error as _;
 
-use deadpool_postgres::{PoolError, TimeoutType};
+use deadpool_postgres::{HookError, PoolError, TimeoutType};
 use tokio_postgres::error::{DbError, SqlState};
 
+use super::hosts::is_read_only;
 use crate::store::{LeaseName, StoreError, decode::Unreadable};
 
 /// Why something could not be done, split by what follows from it.
@@ -28,6 +29,11 @@ impl Fault {
         Self::Moment("the database did not answer in time".to_owned())
     }
 
+    /// Only a standby answers, or a server that was made read-only.
+    pub(super) fn read_only() -> Self {
+        Self::Moment(READ_ONLY.to_owned())
+    }
+
     pub(super) fn error(self) -> StoreError {
         match self {
             Self::Call(what) => StoreError::Broken { what },
@@ -37,6 +43,10 @@ impl Fault {
     }
 }
 
+/// What is said where no server can be written to, with the remedy.
+pub(super) const READ_ONLY: &str = "no server that answers can be written to: it is a standby, or read-only; promote it, or see to it \
+                                    that the primary can be reached and is named in `database`";
+
 impl From<tokio_postgres::Error> for Fault {
     fn from(error: tokio_postgres::Error) -> Self {
         match error.as_db_error() {
@@ -44,6 +54,7 @@ impl From<tokio_postgres::Error> for Fault {
                 Self::Moment(format!("the database refused ({})", told(error)))
             }
             Some(error) => Self::Call(format!("a statement failed ({})", told(error))),
+            None if is_read_only(&error) => Self::read_only(),
             None if error.is_closed()
                 || error
                     .source()
@@ -107,10 +118,13 @@ impl From<PoolError> for Fault {
     fn from(error: PoolError) -> Self {
         match error {
             // Whatever keeps a connection from being made may pass.
-            PoolError::Backend(error) => match Self::from(error) {
-                Self::Call(what) => Self::Moment(what),
-                other => other,
-            },
+            PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)) => {
+                match Self::from(error) {
+                    Self::Call(what) => Self::Moment(what),
+                    other => other,
+                }
+            }
+            PoolError::PostCreateHook(HookError::Message(what)) => Self::Moment(what.into_owned()),
             PoolError::Timeout(TimeoutType::Create) => Self::too_late(),
             PoolError::Timeout(_) => {
                 Self::Moment("no connection to the database is free".to_owned())

@@ -101,7 +101,7 @@ impl Hands for PostgresStore {
     async fn remap(&self, remapping: Remapping) -> Result<Remapped, StoreError> {
         let remap = Remap::new(remapping)?;
         let (remapped, arrived) = change!(self.people, |step| step.remap(&remap))?;
-        super::announce(&self.arrivals, arrived);
+        super::watcher::announce(&self.arrivals, arrived);
         Ok(remapped)
     }
 

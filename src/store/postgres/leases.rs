@@ -14,11 +14,12 @@ use async_trait::async_trait;
 use tokio_postgres::Row;
 
 use super::{
-    NEWEST, PostgresStore, announce,
+    NEWEST, PostgresStore,
     fault::Fault,
     migrations,
     queue::lane,
     session::{Session, Step},
+    watcher::announce,
 };
 use crate::{
     customer::CustomerId,

@@ -1,5 +1,6 @@
 //! The contract on a real server, and what only this engine promises.
 
+mod changing;
 mod contract;
 mod migrating;
 mod opening;
@@ -7,6 +8,8 @@ mod plans;
 mod removing;
 mod server;
 mod target;
+
+use std::time::Duration;
 
 use super::*;
 use crate::store::{LeaseName, Leases as _};

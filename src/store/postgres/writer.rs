@@ -11,8 +11,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::{
     accept::{self, Asked, Given},
     connect::Lender,
+    durable::Trust,
     fault::Fault,
     session::Session,
+    watcher::announce,
 };
 use crate::{
     event::DeliveryPos,
@@ -82,6 +84,7 @@ pub(super) struct Writer {
     pub(super) slot: i16,
     pub(super) arrivals: Arc<watch::Sender<DeliveryPos>>,
     pub(super) health: Arc<Health>,
+    pub(super) trust: Arc<Trust>,
 }
 
 impl Writer {
@@ -131,13 +134,13 @@ impl Writer {
         let committed = async {
             let session = Session::new(self.pool.get().await?);
             let asked: Vec<Asked<'_>> = group.iter().map(Job::asked).collect();
-            accept::accept(&session, self.slot, &asked).await
+            accept::accept(&session, self.slot, &self.trust, &asked).await
         }
         .await;
         match committed {
             Ok(done) => {
                 self.health.recovered();
-                super::announce(&self.arrivals, done.newest);
+                announce(&self.arrivals, done.newest);
                 Ok(done.answers)
             }
             Err(fault) => {

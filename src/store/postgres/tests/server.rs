@@ -59,6 +59,23 @@ impl Server {
 
     /// The same, with what is put into its folder before.
     pub(crate) fn start_with(arguments: &[&str], prepare: impl FnOnce(&Path)) -> Option<Self> {
+        let made_by = [
+            "initdb",
+            "--username=gateway",
+            "--auth=trust",
+            "--encoding=UTF8",
+            "--locale=C.UTF-8",
+            "--no-sync",
+        ];
+        Self::start_on(&made_by, arguments, prepare)
+    }
+
+    /// The same, on data that this program makes.
+    pub(crate) fn start_on(
+        made_by: &[&str],
+        arguments: &[&str],
+        prepare: impl FnOnce(&Path),
+    ) -> Option<Self> {
         let Some(programs) = programs() else {
             leave_out("PostgreSQL is not installed (Debian: postgresql)");
             return None;
@@ -78,18 +95,12 @@ impl Server {
             command
         };
         let data = directory.join("data");
-        let made = run("initdb")
-            .args([
-                "--username=gateway",
-                "--auth=trust",
-                "--encoding=UTF8",
-                "--locale=C.UTF-8",
-                "--no-sync",
-                "-D",
-            ])
+        let made = run(made_by[0])
+            .args(&made_by[1..])
+            .arg("-D")
             .arg(&data)
             .output()
-            .expect("initdb runs");
+            .expect("the program runs");
         assert!(
             made.status.success(),
             "{}",
