@@ -153,6 +153,13 @@ impl Answer {
     fn cannot(&mut self, obstacle: Obstacle) {
         *self.cannot.entry(obstacle.as_str()).or_default() += 1;
     }
+
+    /// Counts those that ended, or were ended, after they were found.
+    fn ended_meanwhile(&mut self, asked: usize, heads: &[LaneHead]) {
+        for _ in heads.len()..asked {
+            self.cannot(Obstacle::NotOpen);
+        }
+    }
 }
 
 impl Admin {
@@ -233,7 +240,9 @@ impl Admin {
             newer,
         };
         self.about_to_send_again();
+        let asked = positions.len();
         let heads = self.hands.redeliver(positions, how).await?;
+        answer.ended_meanwhile(asked, &heads);
         let paused = self.paused().await?;
         let sent: BTreeSet<DeliveryPos> = heads.iter().map(|head| head.pos).collect();
         for open in page.found.iter().filter(|open| sent.contains(&open.pos)) {
@@ -265,5 +274,30 @@ impl Admin {
         self.revived(heads).await;
         self.write_down_done(operator, Act::Redeliver, what, answer.redelivered)
             .await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::event::{DeliveryPos, LaneKey, OrganisationName};
+
+    #[test]
+    fn what_ends_between_being_found_and_being_sent_again_is_counted() {
+        let head = LaneHead {
+            organisation: OrganisationName::default_name(),
+            lane: LaneKey::of("id", "cus_1"),
+            pos: DeliveryPos(1),
+            state: DeliveryState::Waiting,
+            next_attempt: Timestamp::UNIX_EPOCH,
+            redelivered: true,
+            is_untried_again: false,
+        };
+        let mut answer = Answer::default();
+        answer.cannot(Obstacle::NotOpen);
+        answer.ended_meanwhile(3, &[head]);
+        assert_eq!(answer.cannot, BTreeMap::from([("not-open", 3)]));
     }
 }

@@ -107,7 +107,9 @@ impl Admin {
             ("observed", "sent".to_owned()),
         ];
         self.about_to_send_again();
+        let asked = positions.len();
         let heads = self.hands.send_observed(source, positions, how).await?;
+        answer.ended_meanwhile(asked, &heads);
         self.sent_again(&mut answer, heads, how.newer, operator, what)
             .await;
         Ok(answer)
