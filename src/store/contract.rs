@@ -212,6 +212,7 @@ macro_rules! contract_suite {
         $crate::store::contract::contract_suite!(
             $home: erasing:
             every_trace_of_a_person_goes_and_others_stay,
+            an_item_beside_known_ones_of_the_person_stays,
             a_late_repetition_does_not_bring_a_person_back,
             a_person_of_another_organisation_is_another_person,
             an_attempt_on_its_way_ends_without_a_delivery,

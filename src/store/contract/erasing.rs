@@ -149,6 +149,26 @@ pub(in crate::store) async fn every_trace_of_a_person_goes_and_others_stay(home:
     assert_eq!(erase(&*erasure, &ana(), false).await, Erased::default());
 }
 
+pub(in crate::store) async fn an_item_beside_known_ones_of_the_person_stays(home: &dyn Home) {
+    let (store, erasure) = home.open_erasure().await;
+    let store = &*store;
+    accept_with(store, 1, "about ana-1", lonely("ana-1")).await;
+    let mut both = event(vec![
+        group(1, vec![lonely("ana-1")]),
+        group(2, vec![dead(1, 0)]),
+    ]);
+    both.body = "ana-1 again, and luis".into();
+    let event = accept(store, both).await;
+    let erased = erase(&*erasure, &ana(), false).await;
+    assert_eq!((erased.deliveries, erased.bodies), (1, 2));
+    let records = store.deliveries_of(event).await.unwrap();
+    let [record] = &records[..] else {
+        panic!("{records:?}")
+    };
+    assert!(matches!(record.standing, Standing::Open { .. }));
+    assert!(!format!("{record:?}").contains(SECRET), "{record:?}");
+}
+
 pub(in crate::store) async fn a_late_repetition_does_not_bring_a_person_back(home: &dyn Home) {
     let (store, erasure) = home.open_erasure().await;
     accept_with(&*store, 1, "about ana-1", lonely("ana-1")).await;

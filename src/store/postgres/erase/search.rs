@@ -24,7 +24,8 @@ const REFUSED_BYTES: i64 = 2 << 20;
 /// An event in which the person stands.
 pub(super) struct Found {
     pub(super) event: i64,
-    /// Whether it has one delivery and a body that tells of the person, so that what cannot be mapped is the person's.
+    /// Whether it has one delivery, of the first item, and a body that tells of the person, so that what cannot be mapped is the
+    /// person's. Where a later item has the only one, the others are known from another event, and the person may be in those.
     pub(super) is_single: bool,
 }
 
@@ -58,11 +59,11 @@ pub(super) const REFERENCES: &str = "
     SELECT observed.event, customer
     FROM event JOIN observed ON observed.source = event.source AND observed.event = event.seq WHERE event.seq = ANY($1)";
 
-/// Those that have one delivery.
+/// Those that have one delivery, which is the first item's.
 pub(super) const DELIVERIES: &str = "
     SELECT event FROM unnest($1::bigint[]) AS given (event)
-    WHERE (SELECT count(*) FROM (SELECT 1 FROM delivery WHERE delivery.event = given.event LIMIT 2) AS open)
-        + (SELECT count(*) FROM (SELECT 1 FROM history WHERE history.event = given.event LIMIT 2) AS ended) = 1";
+    WHERE (SELECT coalesce(sum(item::bigint + 1), 0) FROM (SELECT item FROM delivery WHERE delivery.event = given.event LIMIT 2) AS open)
+        + (SELECT coalesce(sum(item::bigint + 1), 0) FROM (SELECT item FROM history WHERE history.event = given.event LIMIT 2) AS ended) = 1";
 
 /// Reads a page and finds in it what is to be erased.
 pub(super) async fn page(session: &Session, page: ErasePage) -> Result<Erasing, Fault> {

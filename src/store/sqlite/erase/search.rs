@@ -24,7 +24,8 @@ const REFUSED_BYTES: u64 = 2 << 20;
 /// An event in which the person stands.
 pub(super) struct Found {
     pub(super) event: i64,
-    /// Whether it has one delivery and a body that tells of the person, so that what cannot be mapped is the person's.
+    /// Whether it has one delivery, of the first item, and a body that tells of the person, so that what cannot be mapped is the
+    /// person's. Where a later item has the only one, the others are known from another event, and the person may be in those.
     pub(super) is_single: bool,
     /// Of the body and the headers.
     pub(super) bytes: u64,
@@ -51,8 +52,10 @@ pub(super) const REFERENCES: &str = "
     SELECT customer FROM delivery WHERE event = ?1 AND customer IS NOT NULL
     UNION ALL
     SELECT customer FROM observed WHERE source = (SELECT source FROM event WHERE seq = ?1) AND event = ?1";
+/// Whether it has one delivery, which is the first item's.
 pub(super) const DELIVERIES: &str = "
-    SELECT (SELECT count(*) FROM delivery WHERE event = ?1) + (SELECT count(*) FROM history WHERE event = ?1)";
+    SELECT (SELECT coalesce(sum(item + 1), 0) FROM delivery WHERE event = ?1)
+         + (SELECT coalesce(sum(item + 1), 0) FROM history WHERE event = ?1) = 1";
 
 /// Reads a page and finds in it what is to be erased.
 pub(super) fn page(connection: &Connection, page: ErasePage) -> Result<Erasing, Fault> {
@@ -79,12 +82,12 @@ fn events(connection: &Connection, page: ErasePage, after: EventSeq) -> Result<E
             bytes = bytes.saturating_add(body.len());
             let is_told = words.stand_in(body, content_type) || words.stand_in(headers, None);
             if is_told || is_delivered(connection, event, person)? {
-                let deliveries: i64 = connection
+                let is_single: bool = connection
                     .prepare_cached(DELIVERIES)?
                     .query_row([event], |row| row.get(0))?;
                 events.push(Found {
                     event,
-                    is_single: is_told && deliveries == 1,
+                    is_single: is_told && is_single,
                     bytes: u64::try_from(body.len() + headers.len()).unwrap_or(u64::MAX),
                 });
             }
