@@ -59,7 +59,7 @@ impl Replica {
             .variable(SECRET_VARIABLE, SECRET);
         let sources = SOURCES.iter().filter(|source| !source.creates);
         let setup = sources.fold(setup, |setup, source| {
-            setup.source(source.name, &source.file(Mode::Live))
+            setup.source(source.name, &source.file(Mode::Live, false))
         });
         let setup = prepare(setup);
         Self {

@@ -85,11 +85,11 @@ fn accepted_in_the_order_of_acknowledgement(book: &Book, account: &Account) -> V
 fn ends(book: &Book, account: &Account) -> Vec<String> {
     let mut problems = Vec::new();
     for accepted in &account.accepted {
-        let word = accepted.word();
+        let word = &accepted.word;
         let is_right = if book.items[accepted.item].is_note() {
             word == "dropped"
         } else {
-            matches!(&*word, "delivered" | "unchanged" | "superseded")
+            matches!(&**word, "delivered" | "unchanged" | "superseded")
         };
         if !is_right {
             problems.push(format!("item {} ended as {word}", accepted.item));

@@ -242,6 +242,7 @@ impl Traffic {
             key: self.people[person].keys[0],
             version: None,
             change,
+            is_unforeseen: false,
         }
     }
 

@@ -8,7 +8,7 @@ use std::{
 use quentli_gateway::store::Store as _;
 
 use crate::{
-    account::Account,
+    account::{Account, Removed},
     chaos,
     cluster::Cluster,
     database::Database,
@@ -42,7 +42,7 @@ async fn whatever_happens_to_replicas_nothing_is_lost_and_each_customer_ends_as_
     cluster.until_at_rest().await;
 
     let store = cluster.database.open().await;
-    let account = Account::of(&store).await;
+    let account = Account::of(&store, Removed::default()).await;
     store.close().await;
     let mut problems = judge::problems(&cluster, &traffic, &account);
     problems.extend(traffic.flow.problems());

@@ -12,6 +12,7 @@ use quentli_gateway::{
 };
 use serde_json::Value;
 
+#[derive(Default)]
 pub(crate) struct Account {
     /// The accepted items in the order of acceptance.
     pub(crate) accepted: Vec<Accepted>,
@@ -22,55 +23,70 @@ pub(crate) struct Account {
     pub(crate) problems: Vec<String>,
 }
 
+/// What was there before somebody was erased, and is not any more.
+#[derive(Default)]
+pub(crate) struct Removed {
+    /// The bodies of events, by their numbers.
+    pub(crate) bodies: BTreeMap<i64, Value>,
+    pub(crate) records: Vec<Accepted>,
+}
+
 /// An item that was accepted.
 pub(crate) struct Accepted {
     pub(crate) event: i64,
+    /// In the body of the event.
+    pub(crate) place: usize,
     pub(crate) item: usize,
-    pub(crate) standing: Standing,
+    /// How it stands, in a word or two.
+    pub(crate) word: String,
     pub(crate) attempts: u32,
 }
 
-impl Accepted {
-    /// How it stands, in a word or two.
-    pub(crate) fn word(&self) -> String {
-        match &self.standing {
-            Standing::Open { state, reason, .. } => {
-                let reason = reason.as_deref().unwrap_or_default();
-                format!("{} {reason}", state.as_str()).trim().to_owned()
-            }
-            Standing::Ended { end, .. } => end.as_str().to_owned(),
+fn word(standing: &Standing) -> String {
+    match standing {
+        Standing::Open { state, reason, .. } => {
+            let reason = reason.as_deref().unwrap_or_default();
+            format!("{} {reason}", state.as_str()).trim().to_owned()
         }
+        Standing::Ended { end, .. } => end.as_str().to_owned(),
     }
 }
 
+/// The number of an item in a body, by its place there.
+pub(crate) fn item_at(body: &Value, place: usize) -> usize {
+    let id = body["events"][place]["id"].as_str().unwrap_or_default();
+    let number = id.strip_prefix('i').and_then(|number| number.parse().ok());
+    number.unwrap()
+}
+
 impl Account {
-    pub(crate) async fn read(data: &Path, clock: &Clock) -> Self {
+    pub(crate) async fn read(data: &Path, clock: &Clock, removed: Removed) -> Self {
         let store = SqliteStore::open(data, SqliteOptions::default(), clock.clone()).unwrap();
-        let account = Self::of(&store).await;
+        let account = Self::of(&store, removed).await;
         store.close().await;
         account
     }
 
-    /// What a store has, to which nothing comes any more.
-    pub(crate) async fn of(store: &dyn Store) -> Self {
-        let totals = store.totals().await.unwrap();
+    /// What a store has, to which nothing comes any more, and what was removed from it.
+    pub(crate) async fn of(store: &dyn Store, removed: Removed) -> Self {
         let mut account = Self {
-            accepted: Vec::new(),
-            event_of_request: BTreeMap::new(),
-            totals,
-            problems: Vec::new(),
+            accepted: removed.records,
+            totals: store.totals().await.unwrap(),
+            ..Self::default()
         };
         let mut found = 0;
         let mut event = 0;
         // Numbers may be left out, but not many.
         while found < account.totals.accepted && event < 100_000 {
             event += 1;
-            let Some(body) = store.body_of(EventSeq(event)).await.unwrap() else {
+            let body = store.body_of(EventSeq(event)).await.unwrap();
+            let body = body.map(|body| serde_json::from_slice(&body).unwrap());
+            let Some(body): Option<Value> = body.or_else(|| removed.bodies.get(&event).cloned())
+            else {
                 continue;
             };
             found += 1;
             let records = store.deliveries_of(EventSeq(event)).await.unwrap();
-            let body: Value = serde_json::from_slice(&body).unwrap();
             let request = usize::try_from(body["request"].as_u64().unwrap()).unwrap();
             if account.event_of_request.insert(request, event).is_some() {
                 account.problem(format!("request {request} was stored twice"));
@@ -82,16 +98,17 @@ impl Account {
                 }
                 last = Some((record.item, record.number));
                 let place = usize::try_from(record.item).unwrap();
-                let id = body["events"][place]["id"].as_str().unwrap_or_default();
-                let item = id.strip_prefix('i').and_then(|number| number.parse().ok());
                 account.accepted.push(Accepted {
                     event,
-                    item: item.unwrap(),
-                    standing: record.standing,
+                    place,
+                    item: item_at(&body, place),
+                    word: word(&record.standing),
                     attempts: record.attempts,
                 });
             }
         }
+        let order = |accepted: &Accepted| (accepted.event, accepted.place);
+        account.accepted.sort_by_key(order);
         account.add_up();
         account
     }
@@ -110,16 +127,12 @@ impl Account {
             ..Totals::default()
         };
         for accepted in &self.accepted {
-            match &accepted.standing {
-                Standing::Open { state, .. } => match state.as_str() {
-                    "waiting" => counted.waiting += 1,
-                    "looking" => counted.looking += 1,
-                    _ => counted.dead += 1,
-                },
-                Standing::Ended { end, .. } => {
-                    let place = End::ALL.iter().position(|other| other == end).unwrap();
-                    counted.ended[place] += 1;
-                }
+            let mut ends = End::ALL.iter();
+            match ends.position(|end| end.as_str() == accepted.word) {
+                Some(end) => counted.ended[end] += 1,
+                None if accepted.word.starts_with("waiting") => counted.waiting += 1,
+                None if accepted.word.starts_with("looking") => counted.looking += 1,
+                None => counted.dead += 1,
             }
         }
         let ends: u64 = counted.ended.iter().sum();

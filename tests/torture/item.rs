@@ -18,6 +18,8 @@ pub(crate) struct Item {
     pub(crate) version: Option<i64>,
     /// `None` clears. Empty in a note.
     pub(crate) change: BTreeMap<Part, Option<String>>,
+    /// Of a kind for which the file has no rule until it is mended.
+    pub(crate) is_unforeseen: bool,
 }
 
 impl Item {
@@ -46,7 +48,12 @@ impl Item {
                 (part.key().to_owned(), value)
             })
             .collect();
-        let mut event = json!({"id": id, "kind": "change", "by": person.by(self.key), "set": set});
+        let kind = if self.is_unforeseen {
+            "transfer"
+        } else {
+            "change"
+        };
+        let mut event = json!({"id": id, "kind": kind, "by": person.by(self.key), "set": set});
         if let Some(version) = self.version {
             event["version"] = json!(version);
         }

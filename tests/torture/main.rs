@@ -3,8 +3,8 @@
 //! From a seed a [`plan`] is made: people in two organisations, events of several sources about them (duplicates, out of
 //! order, batches with known and new items, people known by several keys, new customers), and troubles (429, 500,
 //! slow answers, connections cut before and after a change was applied, a refused key, a directory out of date, the
-//! gateway's death, a clock that is set), and what people do (have it sent again, discard it, pause it, let a source go
-//! live that only observed). [`play`] plays it with the real gateway and the sandbox, which records every
+//! gateway's death, a clock that is set), and what people do (have it sent again, also while it waits and mapped anew, discard
+//! it, pause it, let a source go live that only observed, have somebody erased). [`play`] plays it with the real gateway and the sandbox, which records every
 //! request. At the end [`judge`] compares with [`model`], which says plainly what is right. What disagrees
 //! is told as a [`story`] of the customer in question.
 //!
@@ -30,6 +30,7 @@ mod model;
 mod people;
 mod plan;
 mod play;
+mod rows;
 mod sources;
 mod story;
 mod world;
@@ -51,6 +52,7 @@ use std::{
 
 use crate::{
     plan::{Form, Plan},
+    play::Again,
     support::number,
 };
 
@@ -63,6 +65,11 @@ struct Figures {
     exchanges: usize,
     kills: usize,
     dead: u64,
+    /// Deliveries that were sent again: dead or observed ones, and those that waited; and how many of them mapped anew.
+    again: usize,
+    hurried: usize,
+    remapped: usize,
+    erased: usize,
 }
 
 /// Plays one seed.
@@ -80,6 +87,8 @@ fn run(seed: u64, form: Form) -> Result<Figures, String> {
                 .quentli
                 .iter()
                 .map(|(sandbox, _)| sandbox.exchanges().len());
+            let agains = || played.agains.iter();
+            let remapped = agains().filter(|again| again.is_remapped);
             return Ok(Figures {
                 runs: 1,
                 items: played.account.accepted.len(),
@@ -87,6 +96,10 @@ fn run(seed: u64, form: Form) -> Result<Figures, String> {
                 exchanges: exchanges.sum(),
                 kills: played.kills.len(),
                 dead: played.account.totals.dead,
+                again: agains().map(|again| again.items.len()).sum(),
+                hurried: agains().map(|again| again.hurried.len()).sum(),
+                remapped: remapped.map(Again::len).sum(),
+                erased: played.erasures.len(),
             });
         }
         let mut text = String::new();
@@ -141,6 +154,10 @@ fn torture(form: Form, variable: &str, at_once: usize) {
                             total.exchanges += figures.exchanges;
                             total.kills += figures.kills;
                             total.dead += figures.dead;
+                            total.again += figures.again;
+                            total.hurried += figures.hurried;
+                            total.remapped += figures.remapped;
+                            total.erased += figures.erased;
                         }
                         Err(what) => failures.lock().unwrap().push((seed, what)),
                     }

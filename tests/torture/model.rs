@@ -17,8 +17,10 @@
 //! That changes nothing in what the record is in the end, but for one thing: where the value that Quentli would refuse
 //! is replaced by that of a later update, nobody ever sees it, and the rest of its update is applied.
 //!
-//! **Sent again while others are on their way.** What a person sends again goes before what waits, but not before what has
-//! left already. So it may come in any order with the updates that are under way with it.
+//! **Sent again while others are on their way.** What was dead and a person sends again goes before what waits, but not before
+//! what has left already. So it may come in any order with the updates that are under way with it. What waits already, or is
+//! looked for, keeps its place, also where it is mapped anew and has other values from then on; but where it is to overwrite
+//! what is newer, it does so to what was sent together with it, too.
 //!
 //! **Given up.** An update that a person discards may have left already, all of it, or merged with others, so that these
 //! bring a part of it or bring it after theirs.
@@ -203,6 +205,13 @@ impl State {
             state.fates.insert(update.item, Fate::GivenUp);
         }
         after
+    }
+
+    /// Nothing is known of the customer any more; what Quentli has stays.
+    pub(crate) fn forgotten(mut self) -> Self {
+        self.versions.clear();
+        self.last.clear();
+        self
     }
 
     /// One that is sent again has no fate yet.

@@ -48,6 +48,14 @@ impl Part {
         matches!(self, Self::Name | Self::Phone | Self::Grupo)
     }
 
+    /// Whether two of its values are of the same event, which a mended mapping may have changed on its way.
+    pub(crate) fn is_of_same(self, one: Option<&str>, other: Option<&str>) -> bool {
+        match (self, one, other) {
+            (Self::Grupo, Some(one), Some(other)) => one.eq_ignore_ascii_case(other),
+            _ => one == other,
+        }
+    }
+
     /// What a record of Quentli, or a request to it, says of this part: nothing, that it is cleared, or a value.
     #[expect(
         clippy::option_option,
@@ -129,15 +137,15 @@ pub(crate) struct Person {
 
 impl Person {
     pub(crate) fn username(&self) -> String {
-        format!("u{}", self.number)
+        format!("user-{}", self.number)
     }
 
     pub(crate) fn email(&self) -> String {
-        format!("u{}@x.mx", self.number)
+        format!("user-{}@x.mx", self.number)
     }
 
     pub(crate) fn matricula(&self) -> String {
-        format!("M-{}", self.number)
+        format!("MAT-{}", self.number)
     }
 
     /// The identifier of whoever the test adds; Quentli gives one to those who are created.

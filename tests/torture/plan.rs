@@ -64,6 +64,16 @@ pub(crate) enum Step {
     Forgive,
     /// A person has some of what was dead when everything last came to rest sent again.
     Redeliver(Wish),
+    /// A person has some sent at once of what waits or is looked for.
+    Hurry(Wish),
+    /// A source gets a file that knows what it did not know, and writes a value in another way.
+    Mend(usize),
+    /// A person has events of mended sources mapped again of which something is open.
+    Remap(Wish),
+    /// A person has everything erased that is known of somebody, where everything has come to rest.
+    Erase {
+        lot: u64,
+    },
     /// A person gives up some of what is open, of those who are in Quentli.
     Discard {
         lot: u64,

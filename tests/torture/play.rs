@@ -1,6 +1,8 @@
 //! Plays a plan, and writes down what a judge needs to know of it.
 
 mod by_hand;
+mod erase;
+mod sending;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,15 +13,18 @@ use std::{
 
 use quentli_gateway::{
     sandbox::{Action, Fault, Keys},
-    sender::{Answer, SendError, Sender, TestEvent},
+    sender::Sender,
     source::Source,
 };
-use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
-use tokio::task::JoinSet;
+use rand::{SeedableRng as _, rngs::StdRng};
+use serde_json::Value;
 
-pub(crate) use self::by_hand::{Again, Stop};
+pub(crate) use self::{
+    by_hand::{Again, Stop},
+    erase::Erasure,
+};
 use crate::{
-    account::Account,
+    account::{Account, Removed},
     people::{Arrival, ORGANISATIONS, Part, Person, values_of},
     plan::{Form, MARKS, Mark, Plan, Scope, Step},
     sources::{SOURCES, Sending},
@@ -39,6 +44,11 @@ pub(crate) struct Played {
     pub(crate) stops: Vec<Stop>,
     /// What was accepted while its source only observed, sent by now or not.
     pub(crate) observed: BTreeSet<usize>,
+    /// What was accepted when the file of its source was mended.
+    pub(crate) mended: BTreeSet<usize>,
+    pub(crate) erasures: Vec<Erasure>,
+    /// What was seen to be wrong on the way.
+    pub(crate) problems: Vec<String>,
     /// How often everything had come to rest when Quentli began to take all that it never took.
     pub(crate) forgiven: Option<usize>,
     pub(crate) journal: Vec<Entry>,
@@ -94,6 +104,21 @@ struct Player {
     /// All that was accepted then, and what of it was not sent yet.
     all_observed: BTreeSet<usize>,
     observed: BTreeSet<usize>,
+    /// Sources whose file was mended, and what was accepted since then.
+    mended: BTreeSet<usize>,
+    all_mended: BTreeSet<usize>,
+    /// What no mapping had a rule for yet.
+    unmapped: BTreeSet<usize>,
+    /// What was mapped again, and what was to be sent over what is newer.
+    remapped: BTreeSet<usize>,
+    overwriting: BTreeSet<usize>,
+    /// Items that were ever sent.
+    known: BTreeSet<usize>,
+    /// The bodies of events, as far as they were looked at.
+    bodies: BTreeMap<i64, Value>,
+    erasures: Vec<Erasure>,
+    removed: Removed,
+    problems: Vec<String>,
     forgiven: Option<usize>,
     /// What was dead when everything last came to rest, and was not sent again since.
     dead_at_rest: BTreeSet<usize>,
@@ -130,6 +155,16 @@ pub(crate) async fn play(plan: Plan, form: Form, seed: u64) -> Result<Played, St
         paused: BTreeSet::new(),
         all_observed: BTreeSet::new(),
         observed: BTreeSet::new(),
+        mended: BTreeSet::new(),
+        all_mended: BTreeSet::new(),
+        unmapped: BTreeSet::new(),
+        remapped: BTreeSet::new(),
+        overwriting: BTreeSet::new(),
+        known: BTreeSet::new(),
+        bodies: BTreeMap::new(),
+        erasures: Vec::new(),
+        removed: Removed::default(),
+        problems: Vec::new(),
         forgiven: None,
         dead_at_rest: BTreeSet::new(),
         given_up: BTreeSet::new(),
@@ -290,6 +325,10 @@ impl Player {
                 }
             }
             Step::Redeliver(wish) => self.redeliver(wish).await,
+            Step::Hurry(wish) => self.hurry(wish).await,
+            Step::Mend(source) => self.mend(source).await,
+            Step::Remap(wish) => self.remap(wish).await,
+            Step::Erase { lot } => self.erase(lot).await,
             Step::Discard { lot } => self.discard(lot).await,
             Step::Pause(scope) => self.pause(scope).await,
             Step::Resume(scope) => self.resume(scope).await,
@@ -297,96 +336,6 @@ impl Player {
             Step::SendObserved(source, wish) => self.send_observed(source, wish).await,
         }
         Ok(())
-    }
-
-    fn note_requests(&mut self, requests: &[usize], how: &str) {
-        self.is_at_rest = false;
-        for number in requests {
-            let request = &self.plan.requests[*number];
-            if self.observing.contains(&request.source) {
-                let items = &self.plan.items;
-                let changes = request.items.iter().filter(|item| !items[**item].is_note());
-                self.all_observed.extend(changes.clone());
-                self.observed.extend(changes);
-            }
-            let (name, items) = (SOURCES[request.source].name, request.items.clone());
-            let text = format!("{how}: request {number} of {name}, {} items", items.len());
-            self.note(
-                Some(SOURCES[request.source].organisation),
-                Some(items),
-                text,
-            );
-        }
-    }
-
-    fn post(&self, request: usize) -> impl Future<Output = Result<Answer, SendError>> + use<> {
-        let event = TestEvent::new(
-            &format!("r{request}"),
-            "application/json",
-            self.plan.body(request),
-        );
-        let source = Arc::clone(&self.sources[self.plan.requests[request].source]);
-        let (sender, url, now) = (
-            self.sender.clone(),
-            self.world.url(),
-            self.world.clock.now(),
-        );
-        async move { sender.send(&source, &event, &url, &url, now).await }
-    }
-
-    fn acknowledged(&mut self, request: usize, begun: u64, answer: &Answer) {
-        assert_eq!(answer.status, 200, "request {request}: {answer:?}");
-        self.moment += 1;
-        self.sends.push(Send {
-            request,
-            begun,
-            acknowledged: self.moment,
-        });
-    }
-
-    /// Sends requests at once, and gives those that were not acknowledged since the gateway was gone.
-    async fn send_once(&mut self, requests: &[usize], dies: bool) -> Vec<usize> {
-        self.moment += 1;
-        let begun = self.moment;
-        let mut under_way = JoinSet::new();
-        for request in requests {
-            let (request, post) = (*request, self.post(*request));
-            under_way.spawn(async move { (request, post.await) });
-        }
-        if dies {
-            tokio::time::sleep(Duration::from_micros(self.random.random_range(0..6_000))).await;
-            self.world.kill();
-        }
-        let mut lost = Vec::new();
-        while let Some(ended) = under_way.join_next().await {
-            match ended.unwrap() {
-                (request, Ok(answer)) => self.acknowledged(request, begun, &answer),
-                (request, Err(error)) if dies => {
-                    assert!(matches!(error, SendError::NoAnswer { .. }), "{error}");
-                    lost.push(request);
-                }
-                (request, Err(error)) => panic!("request {request}: {error:?}"),
-            }
-        }
-        lost
-    }
-
-    async fn send(&mut self, requests: &[usize]) {
-        let lost = self.send_once(requests, false).await;
-        assert!(lost.is_empty());
-    }
-
-    async fn send_and_kill(&mut self, requests: &[usize]) {
-        let lost = self.send_once(requests, true).await;
-        self.kills.push(self.numbers());
-        self.world.start().await;
-        self.send(&lost).await;
-    }
-
-    async fn kill_and_start(&mut self) {
-        self.world.kill();
-        self.kills.push(self.numbers());
-        self.world.start().await;
     }
 
     /// Ends all troubles, and waits until nothing moves any more; at the end of a run until nothing is under way.
@@ -470,7 +419,11 @@ impl Player {
         self.come_to_rest(true).await?;
         self.look_around().await;
         self.world.stop();
-        let account = Account::read(&self.world.data(), &self.world.clock).await;
+        let removed = Removed {
+            bodies: self.bodies,
+            ..self.removed
+        };
+        let account = Account::read(&self.world.data(), &self.world.clock, removed).await;
         Ok(Played {
             plan: self.plan,
             world: self.world,
@@ -479,6 +432,9 @@ impl Player {
             agains: self.agains,
             stops: self.stops,
             observed: self.all_observed,
+            mended: self.all_mended,
+            erasures: self.erasures,
+            problems: self.problems,
             forgiven: self.forgiven,
             journal: self.journal,
             account,

@@ -60,9 +60,14 @@ pub(crate) const SOURCES: [Sending; 8] = [
 ];
 
 impl Sending {
-    /// Its source file.
-    pub(crate) fn file(&self, mode: Mode) -> String {
+    /// Its source file. Mended, it knows a further kind of event, and writes a group in capitals.
+    pub(crate) fn file(&self, mode: Mode, is_mended: bool) -> String {
         let mode = mode.as_str();
+        let (kinds, grupo) = if is_mended {
+            ("kind in ['change', 'transfer']", "set.grupo | upper")
+        } else {
+            ("kind == 'change'", "set.grupo")
+        };
         let order_by = if self.has_versions {
             "    order_by: version\n"
         } else {
@@ -100,7 +105,7 @@ rules:
     when: kind == 'note'
     drop: a note
   - name: a change
-    when: kind == 'change'
+    when: {kinds}
 {order_by}    customer:
       id: by.id
       find:
@@ -114,7 +119,7 @@ rules:
       tags: [{{from: "set.tags[]"}}]
       metadata:
         Grado: set.grado
-        Grupo: set.grupo
+        Grupo: {grupo}
         Beca: set.beca
 tests:
   - name: a note
@@ -133,7 +138,7 @@ tests:
         let file = SourceFile::check(
             &format!("{}.yaml", self.name),
             self.name,
-            self.file(Mode::Live),
+            self.file(Mode::Live, false),
             &no_samples,
             UnreadableSamples::Refuse,
         );

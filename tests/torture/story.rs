@@ -29,7 +29,7 @@ pub(crate) fn story(played: &Played, person: usize) -> String {
             item.key,
             item.version,
             item.change,
-            accepted.word(),
+            accepted.word,
             accepted.attempts,
         )
         .unwrap();
@@ -84,7 +84,7 @@ pub(crate) fn story(played: &Played, person: usize) -> String {
 fn is_about(exchange: &Exchange, who: &Person, id: &str) -> bool {
     exchange.customer.as_deref() == Some(id)
         || (exchange.method == "POST" && fields(exchange)["username"] == who.username())
-        || exchange.query.contains(&format!("u{}", who.number))
+        || exchange.query.contains(&who.username())
 }
 
 /// Tells of requests; what is repeated again and again is told once.

@@ -122,7 +122,7 @@ impl World {
                     .settings(&settings)
                     .variable(SECRET_VARIABLE, SECRET);
                 for (number, source) in SOURCES.iter().enumerate() {
-                    setup = setup.source(source.name, &source.file(mode(number, observing)));
+                    setup = setup.source(source.name, &source.file(mode(number, observing), false));
                 }
                 Place::Process(setup)
             }
@@ -206,9 +206,9 @@ impl World {
         self.ask("GET", "/api/v1/status", None).await
     }
 
-    /// A source observes no more.
-    pub(crate) async fn go_live(&self, source: usize) {
-        let file = SOURCES[source].file(Mode::Live);
+    /// A source gets another file, which is in force from here on.
+    pub(crate) async fn change_file(&self, source: usize, mode: Mode, is_mended: bool) {
+        let file = SOURCES[source].file(mode, is_mended);
         let name = SOURCES[source].name;
         let path = match &self.place {
             Place::Inside { folder, .. } => folder.path().join(format!("mappings/{name}.yaml")),
@@ -316,7 +316,7 @@ fn inside(settings: &str, observing: &BTreeSet<usize>) -> Place {
     std::fs::create_dir(&mappings).unwrap();
     for (number, source) in SOURCES.iter().enumerate() {
         let path = mappings.join(format!("{}.yaml", source.name));
-        std::fs::write(path, source.file(mode(number, observing))).unwrap();
+        std::fs::write(path, source.file(mode(number, observing), false)).unwrap();
     }
     std::fs::write(folder.path().join(SETTINGS), settings).unwrap();
     let text = |path: &Path| path.to_str().unwrap().to_owned();

@@ -34,6 +34,7 @@ pub(super) fn make(seed: u64, form: Form) -> Plan {
         sent: Vec::new(),
         has_endless_failures: false,
         watched: BTreeSet::new(),
+        mended: BTreeSet::new(),
         paused: Vec::new(),
     };
     maker.make();
@@ -63,6 +64,8 @@ struct Maker {
     has_endless_failures: bool,
     /// Sources of which something may be observed that was not sent.
     watched: BTreeSet<usize>,
+    /// Sources whose file was mended.
+    mended: BTreeSet<usize>,
     paused: Vec<Scope>,
 }
 
@@ -88,6 +91,7 @@ impl Maker {
             }
             self.rest();
             self.there_and_back();
+            self.erase_somebody();
             self.between_segments();
             self.sent_again_at_rest();
         }
@@ -131,7 +135,7 @@ impl Maker {
 
     fn act(&mut self) {
         let organisation = self.random.random_range(0..ORGANISATIONS.len());
-        if self.random.random_ratio(1, 8) && self.by_hand() {
+        if self.random.random_ratio(1, 5) && self.by_hand() {
             return;
         }
         let step = match self.random.random_range(0..100) {
@@ -277,6 +281,7 @@ impl Maker {
                 key: Key::Id,
                 version: None,
                 change: BTreeMap::new(),
+                is_unforeseen: false,
             },
             Some(person) => {
                 let is_unborn = self.stage[person] == Stage::Unborn;
@@ -303,6 +308,7 @@ impl Maker {
             key,
             version: self.version(source, number),
             change: self.change(number, person),
+            is_unforeseen: self.may_wait(person) && self.random.random_ratio(1, 10),
         };
         self.plan.items.push(item);
         number
@@ -331,11 +337,7 @@ impl Maker {
                 }
             }
         }
-        let may_fail = matches!(
-            self.plan.people[person].arrival,
-            Arrival::There | Arrival::Late
-        );
-        if may_fail && self.random.random_ratio(1, 20) {
+        if self.may_wait(person) && self.random.random_ratio(1, 20) {
             let marks = if self.has_endless_failures { 4 } else { 2 };
             let (mark, what) = MARKS[self.random.random_range(0..marks)];
             change.insert(Part::Name, Some(format!("n{number} {mark}")));
@@ -345,6 +347,12 @@ impl Maker {
             }
         }
         change
+    }
+
+    /// Whether what is sent of somebody may be dead for a while: not where it is to create them.
+    fn may_wait(&self, person: usize) -> bool {
+        let arrival = self.plan.people[person].arrival;
+        matches!(arrival, Arrival::There | Arrival::Late)
     }
 
     fn value(&mut self, part: Part, number: usize) -> Option<String> {

@@ -1,7 +1,9 @@
-//! What people do: have it sent again, give it up, stop it and start it, and have a source go live that only observed.
+//! What people do: have it sent again, also mapped anew, give it up, stop it and start it, have a source go live that only
+//! observed, and have somebody erased.
 
 use std::time::Duration;
 
+use quentli_gateway::sandbox::{Action, Fault};
 use rand::RngExt as _;
 
 use super::{Maker, Stage};
@@ -25,7 +27,7 @@ impl Maker {
 
     /// Something of it, in the middle of everything; `false` where nothing is to be done.
     pub(super) fn by_hand(&mut self) -> bool {
-        match self.random.random_range(0..8) {
+        match self.random.random_range(0..16) {
             0 | 1 => {
                 let scope = if self.random.random_ratio(1, 3) {
                     Scope::Organisation(self.random.random_range(0..ORGANISATIONS.len()))
@@ -49,15 +51,84 @@ impl Maker {
                 let wish = self.wish();
                 self.plan.steps.push(Step::Redeliver(wish));
             }
-            _ => return self.go_live(),
+            6 | 7 => return self.go_live(),
+            8 | 9 => {
+                let wish = self.wish();
+                self.plan.steps.push(Step::Hurry(wish));
+            }
+            10..13 => self.again_under_way(),
+            13 => self.mend(),
+            _ => {
+                let wish = self.wish();
+                self.plan.steps.push(Step::Remap(wish));
+            }
         }
         true
+    }
+
+    /// Has something sent again, or mapped again, while attempts are under way whose answers take their time.
+    fn again_under_way(&mut self) {
+        let organisation = self.random.random_range(0..ORGANISATIONS.len());
+        let slow = Action::Slow {
+            milliseconds: match self.form {
+                Form::Driven => self.random.random_range(1_000..9_000),
+                Form::Process => self.random.random_range(10..100),
+            },
+        };
+        let slow = Fault::times(self.random.random_range(1..4), slow).on_method("PATCH");
+        self.plan.steps.push(Step::Trouble(organisation, slow));
+        let requests = self.requests();
+        self.plan.steps.push(Step::Send(requests));
+        if self.random.random_ratio(1, 2) {
+            let moment = match self.form {
+                Form::Driven => Duration::from_millis(self.random.random_range(100..1_000)),
+                Form::Process => Duration::from_millis(self.random.random_range(1..20)),
+            };
+            self.plan.steps.push(Step::Wait(moment));
+        }
+        let wish = self.wish();
+        self.plan.steps.push(if self.random.random_ratio(2, 3) {
+            Step::Hurry(wish)
+        } else {
+            Step::Remap(wish)
+        });
+        if self.random.random_ratio(1, 6) {
+            self.plan.steps.push(Step::Kill);
+        }
+    }
+
+    /// Some more sources get their files mended.
+    fn mend(&mut self) {
+        for source in 0..SOURCES.len() {
+            if self.random.random_ratio(1, 3) && self.mended.insert(source) {
+                self.plan.steps.push(Step::Mend(source));
+            }
+        }
+    }
+
+    /// Before anything else that is done where everything has come to rest.
+    pub(super) fn erase_somebody(&mut self) {
+        if self.random.random_ratio(1, 3) {
+            let lot = self.random.random();
+            self.plan.steps.push(Step::Erase { lot });
+        }
     }
 
     /// After everything came to rest.
     pub(super) fn sent_again_at_rest(&mut self) {
         if self.random.random_ratio(1, 4) {
             self.plan.steps.push(Step::Forgive);
+        }
+        if self.random.random_ratio(1, 2) {
+            self.mend();
+        }
+        if self.random.random_ratio(1, 3) {
+            let wish = self.wish();
+            self.plan.steps.push(Step::Remap(wish));
+        }
+        if self.random.random_ratio(1, 6) {
+            let wish = self.wish();
+            self.plan.steps.push(Step::Hurry(wish));
         }
         if self.random.random_ratio(1, 3) {
             let lot = self.random.random();
@@ -83,6 +154,7 @@ impl Maker {
             while self.go_live() {}
             // What is on its way may meet Quentli before or after it takes everything, and nobody could say which.
             self.rest();
+            self.erase_somebody();
             self.sent_again_at_rest();
         }
     }

@@ -150,6 +150,7 @@ impl Maker {
             key,
             version: None,
             change,
+            is_unforeseen: false,
         });
         self.plan.requests.push(Request {
             source,
