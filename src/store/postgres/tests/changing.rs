@@ -36,6 +36,14 @@ async fn until_it_says(store: &PostgresStore, number: u64, wanted: Option<&str>)
     }
 }
 
+/// Ends all connections to a database.
+async fn cut(database: &Database) {
+    let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+               WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    let outside = client(&database.server.url(&database.name)).await;
+    outside.batch_execute(sql).await.unwrap();
+}
+
 /// Waits until it is as ready as it should be.
 async fn until_ready(store: &PostgresStore, ready: bool) {
     let give_up = Clock::system();
@@ -98,10 +106,7 @@ async fn a_setting_that_comes_with_the_connection_is_seen_on_the_next_one() {
     let name = &database.name;
     let off = format!("ALTER DATABASE {name} SET synchronous_commit = off");
     database.server.run(&off).await;
-    let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-               WHERE datname = current_database() AND pid <> pg_backend_pid()";
-    let outside = client(&database.server.url(name)).await;
-    outside.batch_execute(cut).await.unwrap();
+    cut(&database).await;
     until_it_says(&store, 2, Some("`synchronous_commit` off")).await;
     until_ready(&store, false).await;
     let on = format!("ALTER DATABASE {name} RESET synchronous_commit");
@@ -122,10 +127,7 @@ async fn a_server_that_was_made_read_only_is_not_used_until_it_can_be_written_to
     let made =
         |value: &str| format!("ALTER DATABASE {name} SET default_transaction_read_only = {value}");
     database.server.run(&made("on")).await;
-    let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-               WHERE datname = current_database() AND pid <> pg_backend_pid()";
-    let outside = client(&database.server.url(name)).await;
-    outside.batch_execute(cut).await.unwrap();
+    cut(&database).await;
     until_it_says(&store, 2, Some("it is a standby, or read-only")).await;
     until_ready(&store, false).await;
     let address = database.address();
