@@ -167,8 +167,8 @@ fn come_back(
                 replica.wire.heal();
             }
             Standing::Gone(until) if until <= now => {
-                note(format!("{} starts", replica.name));
                 replica.start();
+                note(format!("{} starts{}", replica.name, replica.release()));
             }
             _ => continue,
         }

@@ -81,6 +81,15 @@ impl Replica {
         self.gateway = Some(tokio::task::block_in_place(|| self.setup.start()));
     }
 
+    /// What runs, or ran last, where releases take turns.
+    pub(crate) fn release(&self) -> &'static str {
+        match self.releases.back() {
+            None => "",
+            Some(release) if *release == executable::path() => " (this release)",
+            Some(_) => " (the earlier release)",
+        }
+    }
+
     pub(crate) fn gateway(&self) -> &Gateway {
         self.gateway.as_ref().unwrap()
     }

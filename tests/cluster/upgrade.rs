@@ -8,7 +8,7 @@ use tokio_postgres::Client;
 
 use crate::{
     account::Account,
-    cluster::Cluster,
+    cluster::{Cluster, Replica},
     database::Database,
     judge,
     people::ORGANISATIONS,
@@ -107,10 +107,7 @@ async fn gateways_go_on_under_traffic_while_a_later_release_changes_the_tables()
         })
         .await;
     }
-    let errors = lines(
-        cluster.replicas.iter().map(|replica| replica.gateway()),
-        "ERROR",
-    );
+    let errors = lines(cluster.replicas.iter().map(Replica::gateway), "ERROR");
     assert!(errors.is_empty(), "{errors:#?}");
 
     // One that starts now works, too.
@@ -124,10 +121,7 @@ async fn gateways_go_on_under_traffic_while_a_later_release_changes_the_tables()
     for replica in &cluster.replicas {
         replica.gateway().settled().await;
     }
-    let errors = lines(
-        cluster.replicas.iter().map(|replica| replica.gateway()),
-        "ERROR",
-    );
+    let errors = lines(cluster.replicas.iter().map(Replica::gateway), "ERROR");
     assert!(errors.is_empty(), "{errors:#?}");
     let store = cluster.database.open().await;
     let account = Account::of(&store).await;
@@ -177,10 +171,7 @@ async fn of_gateways_that_start_at_once_on_no_tables_or_on_older_ones_one_makes_
         for (replica, starting) in cluster.replicas.iter_mut().zip(begun) {
             replica.gateway = Some(tokio::task::block_in_place(|| starting.listening()));
         }
-        let steps = lines(
-            cluster.replicas.iter().map(|replica| replica.gateway()),
-            "INFO",
-        );
+        let steps = lines(cluster.replicas.iter().map(Replica::gateway), "INFO");
         let steps = steps
             .iter()
             .filter(|line| line.contains("bringing the tables to a newer format"));
@@ -190,10 +181,7 @@ async fn of_gateways_that_start_at_once_on_no_tables_or_on_older_ones_one_makes_
             let answer = rename(replica.gateway(), &id, "Ana").await;
             assert_eq!(answer.stored().unwrap().status, "accepted");
         }
-        cluster
-            .replicas
-            .iter_mut()
-            .for_each(|replica| replica.terminate());
+        cluster.replicas.iter_mut().for_each(Replica::terminate);
         // As the release of the first format left them.
         let back = "ALTER TABLE replica DROP COLUMN format; DROP INDEX delivery_dead_organisation;
                     DELETE FROM format WHERE number > 1";

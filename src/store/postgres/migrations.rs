@@ -88,9 +88,9 @@ pub(super) async fn take(
     formats: &[Format],
     tries: u32,
 ) -> Result<(), OpenError> {
-    let mut tried = 0;
+    let mut attempts = 0;
     loop {
-        tried += 1;
+        attempts += 1;
         let Err(trouble) = take_once(client, formats).await else {
             return Ok(());
         };
@@ -101,7 +101,7 @@ pub(super) async fn take(
             Trouble::Open(error) => error,
             Trouble::Database(error) => refused(&error, database),
         };
-        if !may_pass || tried >= tries {
+        if !may_pass || attempts >= tries {
             return Err(error);
         }
         tracing::info!(cause = %error, "the tables cannot be brought to the newest format at the moment; trying again");
@@ -155,12 +155,11 @@ async fn begin(client: &Object) -> Result<(), tokio_postgres::Error> {
     let locked = client.batch_execute(&lock);
     tokio::pin!(locked);
     loop {
-        match tokio::time::timeout(SAY_AFTER, &mut locked).await {
-            Ok(locked) => break locked?,
-            Err(_) => tracing::info!(
-                "waiting for another replica, which brings the tables to the newest format"
-            ),
+        if let Ok(locked) = tokio::time::timeout(SAY_AFTER, &mut locked).await {
+            locked?;
+            break;
         }
+        tracing::info!("waiting for another replica, which brings the tables to the newest format");
     }
     client.batch_execute("SET LOCAL lock_timeout = '2s'").await
 }

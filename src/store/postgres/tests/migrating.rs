@@ -54,7 +54,7 @@ async fn of_replicas_that_start_at_once_on_an_older_format_one_takes_the_step() 
     let open = || PostgresStore::open(&address, Durability::Required, Clock::system());
     for opened in future::join_all((0..4).map(|_| open())).await {
         let store = opened.unwrap();
-        let lasts = std::time::Duration::from_secs(60);
+        let lasts = std::time::Duration::from_mins(1);
         store
             .attend(&"a".parse().unwrap(), "1", lasts)
             .await
@@ -75,7 +75,7 @@ async fn a_step_that_a_replica_could_not_go_on_after_is_taken_when_it_is_gone() 
         return;
     };
     let store = database.open().await;
-    let lasts = std::time::Duration::from_secs(60);
+    let lasts = std::time::Duration::from_mins(1);
     let attend = async |lasts| store.attend(&"old".parse().unwrap(), "0.1", lasts).await;
     attend(lasts).await.unwrap();
     let refused = take(&database, &later(migrations::newest() + 1), 1)
