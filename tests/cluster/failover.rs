@@ -10,7 +10,7 @@ use quentli_gateway::{
 use serde_json::json;
 
 use crate::{
-    account::Account,
+    account::{Account, Removed},
     cluster::Cluster,
     database::Database,
     judge,
@@ -106,7 +106,7 @@ async fn when_a_synchronous_standby_takes_over_nothing_is_lost_and_everything_go
     assert!(traffic.end(senders).await, "senders are not through");
     cluster.until_at_rest().await;
     let store = standby.open().await;
-    let account = Account::of(&store).await;
+    let account = Account::of(&store, Removed::default()).await;
     store.close().await;
     let problems = judge::problems(&cluster, &traffic, &account);
     eprintln!(

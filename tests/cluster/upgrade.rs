@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 use tokio_postgres::Client;
 
 use crate::{
-    account::Account,
+    account::{Account, Removed},
     cluster::{Cluster, Replica},
     database::Database,
     judge,
@@ -124,7 +124,7 @@ async fn gateways_go_on_under_traffic_while_a_later_release_changes_the_tables()
     let errors = lines(cluster.replicas.iter().map(Replica::gateway), "ERROR");
     assert!(errors.is_empty(), "{errors:#?}");
     let store = cluster.database.open().await;
-    let account = Account::of(&store).await;
+    let account = Account::of(&store, Removed::default()).await;
     store.close().await;
     let problems = judge::problems(&cluster, &traffic, &account);
     assert!(problems.is_empty(), "{}", problems.join("\n"));
