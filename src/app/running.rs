@@ -403,7 +403,10 @@ impl App {
         };
         let (failure, (), (), (), (), ()) =
             tokio::join!(watch, public, operators, reloader, following, recorder);
-        self.ingress.finish_rejected().await;
+        tokio::select! {
+            () = self.ingress.finish_rejected() => {}
+            () = shutdown.hard().cancelled() => {}
+        }
         delivering.begin();
         tokio::select! {
             ((), ()) = async { tokio::join!(self.ingress.finish(), acts.finish()) } => {}
