@@ -205,14 +205,6 @@ impl Context {
         if self.is_erased(&account) {
             return self.end_erased(account).await;
         }
-        tracing::info!(
-            source = %account.delivery.source,
-            event.id = %account.delivery.event,
-            delivery.id = %account.delivery.pos,
-            customer.id = account.customer.as_ref().map(CustomerId::for_log),
-            outcome = end.as_str(),
-            "delivery ended without a change"
-        );
         // What Quentli does not take is left out after a 400 only.
         let refused = account.of_left_out();
         let attempt = refused.map(|said| Attempt {
@@ -221,8 +213,20 @@ impl Context {
         });
         let was_attempt = attempt.is_some();
         let was_open = self.finish(&account, end, reason, attempt).await?;
-        if was_attempt && was_open {
+        if was_attempt {
             self.count(AttemptOutcome::Dead, Some(CallErrorKind::Refused));
+        }
+        if was_open {
+            tracing::info!(
+                source = %account.delivery.source,
+                event.id = %account.delivery.event,
+                delivery.id = %account.delivery.pos,
+                customer.id = account.customer.as_ref().map(CustomerId::for_log),
+                outcome = end.as_str(),
+                "delivery ended without a change"
+            );
+        } else if was_attempt {
+            self.say(&account, OVERTAKEN);
         }
         Ok(ended(was_open))
     }
