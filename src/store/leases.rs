@@ -159,7 +159,8 @@ pub trait Leases: Send + Sync + fmt::Debug {
     async fn depart(&self) -> Result<(), StoreError>;
 
     /// Takes a lease for `lasts`, where it is free or this process's own already: that is then a claim like any other, and
-    /// what was begun under the one before is fenced off. `None` where another process holds it.
+    /// what was begun under the one before is fenced off. `None` where another process holds it, and for half of `lasts` after a
+    /// database that several share turned out to be another one than before: what was sent until then may be on its way.
     async fn claim(
         &self,
         name: &LeaseName,

@@ -185,7 +185,7 @@ impl PostgresStore {
             what: fault.error().to_string(),
         };
         let (value_key, newest) = facts(&pools.people).await.map_err(broken)?;
-        let health = Arc::new(Health::new(clock));
+        let health = Arc::new(Health::new(clock.clone()));
         let arrivals = Arc::new(watch::Sender::new(newest));
         let trust = Arc::new(Trust::new(durability));
         let (sender, jobs) = mpsc::channel(QUEUE);
@@ -196,7 +196,7 @@ impl PostgresStore {
             health: Arc::clone(&health),
             trust: Arc::clone(&trust),
         };
-        let held = Arc::new(Held::default());
+        let held = Arc::new(Held::new(clock.clone()));
         let watcher = Watcher {
             pool: pools.watching.clone(),
             known: Arc::clone(&pools.known),
@@ -204,6 +204,7 @@ impl PostgresStore {
             health: Arc::clone(&health),
             held: Arc::clone(&held),
             trust,
+            clock,
         };
         let writing = TaskTracker::new();
         writing.spawn(writer.run(jobs));

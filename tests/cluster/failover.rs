@@ -14,8 +14,8 @@ use crate::{
     cluster::Cluster,
     database::Database,
     judge,
-    small::{CUSTOMER, rename},
-    support::{seed, until},
+    small::{CUSTOMER, rename, try_to_rename_one},
+    support::{executable::Gateway, seed, until},
     traffic::Traffic,
 };
 
@@ -39,6 +39,14 @@ async fn acknowledges(traffic: &Traffic, more: usize) {
         if found >= wanted { Ok(()) } else { Err(found) }
     })
     .await;
+}
+
+/// Another customer than the one that all other tests rename.
+const OTHER: &str = "cus_other";
+
+async fn rename_other(gateway: &Gateway, id: &str, name: &str) {
+    let answer = try_to_rename_one(gateway.url(), OTHER, id, name).await;
+    assert_eq!(answer.unwrap().status, 200);
 }
 
 /// How many sessions of gateways a server has.
@@ -129,9 +137,12 @@ async fn what_is_accepted_after_a_lossy_failover_is_delivered_though_its_number_
     let cluster = gateways(&primary, &standby).await;
     let customer = json!({"id": CUSTOMER, "username": "u1", "name": "nobody yet"});
     cluster.sandbox(0).add(&customer).unwrap();
+    let customer = json!({"id": OTHER, "username": "u2", "name": "nobody yet"});
+    cluster.sandbox(0).add(&customer).unwrap();
     let owner = cluster.owner(0).await;
     let gateway = cluster.replicas[owner].gateway();
     rename(gateway, "i1", "Ana").await;
+    rename_other(gateway, "i2", "Ana").await;
     gateway.settled().await;
     let written = primary.number(WRITTEN).await;
     until("the standby to have that", async || {
@@ -151,6 +162,14 @@ async fn what_is_accepted_after_a_lossy_failover_is_delivered_though_its_number_
             name if name == "Berta" => Ok(()),
             name => Err(name),
         }
+    })
+    .await;
+    // Of another customer the end is known, and lost, too.
+    let ended = primary.number(ENDED).await;
+    rename_other(gateway, "lost-too", "Berta").await;
+    until("an end that the standby lacks", async || {
+        let found = primary.number(ENDED).await;
+        if found > ended { Ok(()) } else { Err(found) }
     })
     .await;
     primary.kill();
@@ -187,8 +206,13 @@ async fn what_is_accepted_after_a_lossy_failover_is_delivered_though_its_number_
         matches!(&records[0].standing, Standing::Ended { end, .. } if end.as_str() == "delivered"),
         "{records:?}"
     );
+    // As far as the database knows, Quentli has this value already.
+    rename_other(other, "again", "Ana").await;
+    cluster.until_at_rest().await;
+    let name = cluster.sandbox(0).customer(OTHER).unwrap()["name"].clone();
+    assert_eq!(name, "Ana");
     let totals = store.totals().await.unwrap();
-    assert_eq!((totals.created, totals.ended[0]), (2, 2), "{totals:?}");
+    assert_eq!((totals.created, totals.ended[0]), (4, 4), "{totals:?}");
     store.close().await;
     let name = cluster.sandbox(0).customer(CUSTOMER).unwrap()["name"].clone();
     assert_eq!(name, "Carla");

@@ -90,7 +90,17 @@ pub(crate) async fn rename(gateway: &Gateway, id: &str, name: &str) -> Answer {
 
 /// The same, where perhaps nobody answers.
 pub(crate) async fn try_to_rename(url: Url, id: &str, name: &str) -> Option<Answer> {
-    let item = json!({"id": id, "kind": "change", "by": {"id": CUSTOMER}, "set": {"name": name}});
+    try_to_rename_one(url, CUSTOMER, id, name).await
+}
+
+/// The same of any customer.
+pub(crate) async fn try_to_rename_one(
+    url: Url,
+    customer: &str,
+    id: &str,
+    name: &str,
+) -> Option<Answer> {
+    let item = json!({"id": id, "kind": "change", "by": {"id": customer}, "set": {"name": name}});
     let body = json!({"request": 0, "events": [item]}).to_string();
     let event = TestEvent::new(id, "application/json", body);
     let sender = Sender::new().unwrap();

@@ -207,7 +207,7 @@ pub(super) fn duplicate_of(event: EventSeq, known: u32) -> Acceptance {
 }
 
 /// Accepts one waiting delivery and gives its position.
-pub(super) async fn accept_one(store: &dyn Store, number: u64, who: &str) -> DeliveryPos {
+pub(in crate::store) async fn accept_one(store: &dyn Store, number: u64, who: &str) -> DeliveryPos {
     let seq = accept(store, event(vec![group(number, vec![waiting(0, 0, who)])])).await;
     pos_of(&store.deliveries_of(seq).await.unwrap()[0])
 }

@@ -1,5 +1,7 @@
 //! What Quentli confirmed of a customer, part by part, and what of it is in doubt.
 
+use jiff::Timestamp;
+
 use super::{
     fault::Fault,
     session::{Session, Step},
@@ -12,7 +14,8 @@ use crate::{
 
 // A part has several rows where several sources wrote it.
 const APPLIED: &str = "
-    SELECT part, value, in_doubt, applied.source, at, pos, applied_version.source, order_by
+    SELECT part, value, in_doubt OR at < coalesce((SELECT number FROM change WHERE name = '@failover'), 0), applied.source, at, pos,
+           applied_version.source, order_by
     FROM applied LEFT JOIN applied_version USING (organisation, customer, part)
     WHERE organisation = $1 AND customer = $2 ORDER BY part";
 
@@ -41,6 +44,18 @@ const DOUBT: &str = "
     )
     UPDATE applied SET in_doubt = true FROM known
     WHERE organisation = $1 AND customer = $2 AND applied.part = known.part";
+
+// The moment of the last failover stands among the changes; no organisation can have the name.
+const DISBELIEVE: &str = "
+    INSERT INTO change (name, number)
+    VALUES ('@failover', greatest($1, (extract(epoch FROM clock_timestamp()) * 1000)::bigint))
+    ON CONFLICT (name) DO UPDATE SET number = greatest(change.number, excluded.number)";
+
+/// From now on everything that was confirmed until now, of any customer, is in doubt: the database may lack what was confirmed last.
+pub(super) async fn disbelieve(session: &Session, now: Timestamp) -> Result<(), Fault> {
+    session.execute(DISBELIEVE, &[&millis(now)]).await?;
+    Ok(())
+}
 
 pub(super) async fn applied(
     session: &Session,

@@ -198,13 +198,13 @@ fn pool(address: &PostgresAddress, size: usize, known: &Arc<Known>) -> Result<Po
         .create_timeout(Some(ALL))
         .post_create(Hook::async_fn({
             let known = Arc::clone(known);
-            move |client, metrics| {
-                let (known, made) = (Arc::clone(&known), metrics.created);
+            move |client, _| {
+                let known = Arc::clone(&known);
                 Box::pin(async move {
                     let seen = tokio::time::timeout(EACH, async {
                         are_set(client).await?;
                         let lineage = Lineage::of(client).await;
-                        let is_admitted = known.admit(lineage, made);
+                        let is_admitted = known.admit(lineage);
                         is_admitted
                             .then_some(())
                             .ok_or_else(|| HookError::message(REPLACED))

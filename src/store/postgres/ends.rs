@@ -59,7 +59,8 @@ const UPDATE_RETRIED: &str = "
 const UPDATE_BURIED: &str = "
     UPDATE delivery SET state = 'dead', code = $2, trouble = $3, attempts = greatest(attempts, $4) WHERE pos = $1";
 
-// No attempt can have been numbered since: a lane has one at a time.
+// A lane has one attempt at a time, so none was numbered since; but where it was mapped again into another lane, the record of
+// its attempt there may take this one's place.
 const NOTE_EARLIER: &str = "
     UPDATE delivery SET attempts = $2, earlier_attempts = $2
     WHERE pos = $1 AND attempts = $2::bigint - 1 AND earlier_attempts = attempts";

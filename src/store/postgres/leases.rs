@@ -22,6 +22,7 @@ use super::{
     watcher::announce,
 };
 use crate::{
+    clock::Clock,
     customer::CustomerId,
     event::{DeliveryPos, LaneKey, OrganisationName},
     store::{
@@ -33,11 +34,28 @@ use crate::{
 /// The name of the number of reloads among the changes; no organisation can have it.
 const RELOAD: &str = "@reload";
 
-/// What this process holds: the epochs, by name.
+/// What this process holds.
+#[derive(Debug)]
+pub(super) struct Held {
+    clock: Clock,
+    state: Mutex<State>,
+}
+
 #[derive(Debug, Default)]
-pub(super) struct Held(Mutex<HashMap<LeaseName, i64>>);
+struct State {
+    epochs: HashMap<LeaseName, i64>,
+    /// When all of them were lost, by the clock's [`Clock::elapsed`].
+    lost: Option<Duration>,
+}
 
 impl Held {
+    pub(super) fn new(clock: Clock) -> Self {
+        Self {
+            clock,
+            state: Mutex::default(),
+        }
+    }
+
     /// What a change of this organisation must show.
     pub(super) fn of(&self, organisation: &OrganisationName) -> Holding {
         let name = LeaseName::Organisation(organisation.clone());
@@ -47,18 +65,28 @@ impl Held {
         }
     }
 
-    /// Nothing is held any more.
+    /// Nothing is held any more, and nothing is claimed for a while: what was sent under the leases may be on its way, and may
+    /// have been sent by a process whose lease this database never had.
     pub(super) fn lose(&self) {
-        self.lock().clear();
+        let mut state = self.lock();
+        state.epochs.clear();
+        state.lost = Some(self.clock.elapsed());
+    }
+
+    /// Whether something may be on its way that was sent before all leases were lost. A lease lasts more than twice as long as a
+    /// request.
+    fn is_settling(&self, lasts: Duration) -> bool {
+        let lost = self.lock().lost;
+        lost.is_some_and(|lost| self.clock.elapsed() < lost.saturating_add(lasts / 2))
     }
 
     /// `None` where it is not held.
     fn epoch(&self, name: &LeaseName) -> Option<i64> {
-        self.lock().get(name).copied()
+        self.lock().epochs.get(name).copied()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<LeaseName, i64>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -231,6 +259,9 @@ impl Leases for PostgresStore {
         by: &ReplicaName,
         lasts: Duration,
     ) -> Result<Option<Claim>, StoreError> {
+        if self.held.is_settling(lasts) {
+            return Ok(None);
+        }
         let claimed = change!(self.leases, |step| async {
             let (name, by, lasts) = (name.as_str(), by.as_str(), millis(lasts));
             step.query_opt(BEFORE_CLAIM, &[&name, &self.process.0])
@@ -255,7 +286,7 @@ impl Leases for PostgresStore {
             return Ok(None);
         };
         announce(&self.arrivals, newest);
-        self.held.lock().insert(name.clone(), claim.epoch);
+        self.held.lock().epochs.insert(name.clone(), claim.epoch);
         Ok(Some(claim))
     }
 
@@ -290,7 +321,7 @@ impl Leases for PostgresStore {
     }
 
     async fn release(&self, name: &LeaseName) -> Result<(), StoreError> {
-        let Some(epoch) = self.held.lock().remove(name) else {
+        let Some(epoch) = self.held.lock().epochs.remove(name) else {
             return Ok(());
         };
         change!(self.leases, |step| async {

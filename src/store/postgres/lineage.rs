@@ -69,15 +69,16 @@ struct State {
 }
 
 impl Known {
-    /// Whether a connection that was made at this moment may be used.
-    pub(super) fn admit(&self, found: Option<Lineage>, made: Instant) -> bool {
+    /// Whether a new connection to such a server may be used.
+    pub(super) fn admit(&self, found: Option<Lineage>) -> bool {
         let mut state = self.lock();
         match (found, state.lineage) {
             (Some(found), Some(known)) if found.is_before(known) => false,
             (Some(found), Some(known)) if found != known => {
                 state.lineage = Some(found);
                 state.changes += 1;
-                state.since = Some(made);
+                // Not when this one was made: another one that was made meanwhile may lead to the former server.
+                state.since = Some(Instant::now());
                 true
             }
             (Some(found), None) => {
@@ -134,15 +135,15 @@ mod tests {
         let known = Known::default();
         let early = Instant::now();
         let late = early + Duration::from_secs(1);
-        assert!(known.admit(Some(lineage(7, 1)), early));
+        assert!(known.admit(Some(lineage(7, 1))));
         assert!(known.is_current(early) && known.changes() == 0);
-        assert!(known.admit(Some(lineage(7, 2)), late));
+        assert!(known.admit(Some(lineage(7, 2))));
         assert!(!known.is_current(early) && known.is_current(late));
-        assert!(!known.admit(Some(lineage(7, 1)), late), "it came back");
-        assert!(known.admit(None, late), "it does not tell");
+        assert!(!known.admit(Some(lineage(7, 1))), "it came back");
+        assert!(known.admit(None), "it does not tell");
         assert_eq!(known.changes(), 1);
         // A new cluster (an upgrade of the server) counts from the beginning.
-        assert!(known.admit(Some(lineage(8, 1)), late));
+        assert!(known.admit(Some(lineage(8, 1))));
         assert_eq!(known.changes(), 2);
     }
 }

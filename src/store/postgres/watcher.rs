@@ -9,6 +9,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::watch;
 
 use super::{
+    applied,
     connect::Lender,
     durable::{Trust, off},
     fault::Fault,
@@ -17,7 +18,11 @@ use super::{
     migrations,
     session::Session,
 };
-use crate::{event::DeliveryPos, store::health::Health};
+use crate::{clock::Clock, event::DeliveryPos, store::health::Health};
+
+/// Why a store ends whose tables lack what this release needs: after a failover to a server, or the return to a copy, that did not
+/// have the last step yet.
+const TOO_NEW: &str = "the database is of before the upgrade to this release; the gateway upgrades it when it starts again";
 
 /// How often it is looked.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -31,7 +36,7 @@ const TOO_OLD: &str = "a newer release has changed the tables so that this one c
 
 const LOOK: &str = concat!(
     "SELECT (SELECT next_delivery - 1 FROM meta), current_setting('transaction_read_only') = 'on', \
-            (SELECT max(usable_from) FROM format), ",
+            (SELECT max(usable_from) FROM format), (SELECT max(number) FROM format), ",
     off!()
 );
 
@@ -42,6 +47,7 @@ pub(super) struct Watcher {
     pub(super) health: Arc<Health>,
     pub(super) held: Arc<Held>,
     pub(super) trust: Arc<Trust>,
+    pub(super) clock: Clock,
 }
 
 /// What a look found.
@@ -51,6 +57,8 @@ struct Found {
     newest: Option<i64>,
     /// The oldest format whose release can work with the tables.
     usable_from: Option<i64>,
+    /// The format of the tables.
+    format: Option<i64>,
     off: Option<String>,
 }
 
@@ -60,11 +68,21 @@ impl Watcher {
         // Why it was away, since it was there last.
         let mut causes: Vec<String> = Vec::new();
         let mut failovers = self.known.changes();
+        // A failover of which the database does not know yet.
+        let mut is_new_here = false;
         loop {
             match self.look().await {
                 Ok(found) if found.usable_from.is_some_and(migrations::is_too_old) => {
                     self.held.lose();
                     self.health.end(TOO_OLD);
+                }
+                Ok(found)
+                    if found
+                        .format
+                        .is_some_and(|format| format < migrations::newest()) =>
+                {
+                    self.held.lose();
+                    self.health.end(TOO_NEW);
                 }
                 Ok(found) => {
                     // Only of what was seen here: writing may still be impossible.
@@ -75,7 +93,10 @@ impl Watcher {
                     causes.clear();
                     let is_another = failovers != self.known.changes();
                     failovers = self.known.changes();
-                    self.compare(&found, is_another);
+                    is_new_here |= self.compare(&found, is_another);
+                    if is_new_here {
+                        is_new_here = self.disbelieve().await.is_err();
+                    }
                     self.judge(found.off);
                     announce(&self.arrivals, found.newest);
                 }
@@ -118,12 +139,13 @@ impl Watcher {
             known,
             newest: row.try_get(0)?,
             usable_from: row.try_get(2)?,
-            off: row.try_get(3)?,
+            format: row.try_get(3)?,
+            off: row.try_get(4)?,
         })
     }
 
-    /// Begins anew where it is not the database that it was.
-    fn compare(&self, found: &Found, is_another: bool) {
+    /// Begins anew where it is not the database that it was; whether it is not.
+    fn compare(&self, found: &Found, is_another: bool) -> bool {
         if is_another {
             tracing::warn!(
                 "another server is the primary now; who delivers for whom is settled anew"
@@ -136,9 +158,16 @@ impl Watcher {
             );
             self.arrivals.send_replace(DeliveryPos(newest));
         }
-        if is_another || back_to.is_some() {
+        let is_another = is_another || back_to.is_some();
+        if is_another {
             self.held.lose();
         }
+        is_another
+    }
+
+    async fn disbelieve(&self) -> Result<(), Fault> {
+        let session = Session::new(self.pool.get().await?);
+        applied::disbelieve(&session, self.clock.now()).await
     }
 
     /// Keeps the gateway from being sent what it would not accept.

@@ -1,15 +1,23 @@
 //! What changes at a server while a gateway runs.
 
+use std::time::Duration;
+
+use jiff::SignedDuration;
+
 use super::{
-    super::{Durability, OpenError, PostgresAddress, PostgresStore},
+    super::{Durability, OpenError, PostgresAddress, PostgresStore, applied, session::Session},
     Database,
     server::{Server, client},
 };
 use crate::{
     clock::Clock,
+    customer::PartKey,
+    event::End,
     store::{
-        Store,
-        contract::samples::{accept, event, group, waiting},
+        AppliedPart, LeaseName, Leases as _, Store, StoreError, Word,
+        contract::samples::{
+            accept, accept_one, customer, event, finish, group, organisation, source, time, waiting,
+        },
     },
 };
 
@@ -55,6 +63,72 @@ async fn until_ready(store: &PostgresStore, ready: bool) {
         );
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
+}
+
+#[tokio::test]
+async fn nothing_is_claimed_after_a_failover_while_a_request_may_be_on_its_way() {
+    let Some(database) = Database::new().await else {
+        return;
+    };
+    let clock = Clock::manual(time(0));
+    let store = PostgresStore::open(&database.address(), Durability::Required, clock.clone())
+        .await
+        .unwrap();
+    let lasts = Duration::from_secs(30);
+    let name = LeaseName::Organisation(organisation());
+    let claim = async || {
+        let by = "test".parse().unwrap();
+        store.claim(&name, &by, lasts).await.unwrap()
+    };
+    assert_eq!(claim().await.map(|claim| claim.epoch), Some(1));
+    store.held.lose();
+    let renewed = store.renew(&name, lasts, Word::default()).await;
+    assert!(
+        matches!(renewed, Err(StoreError::NotHeld { .. })),
+        "{renewed:?}"
+    );
+    clock.advance(Duration::from_millis(14_999));
+    assert_eq!(claim().await, None);
+    clock.advance(Duration::from_millis(1));
+    assert_eq!(claim().await.map(|claim| claim.epoch), Some(2));
+}
+
+#[tokio::test]
+async fn what_was_confirmed_before_a_failover_is_in_doubt_and_what_is_confirmed_later_is_not() {
+    let Some(database) = Database::new().await else {
+        return;
+    };
+    let store = database.holder().await;
+    let name = PartKey::Metadata("grade".into());
+    let confirm = async |number, at| {
+        let accepted = accept_one(&store, number, "u1").await;
+        let mut finish = finish(accepted, End::Delivered);
+        finish.customer = Some(customer("cus_1"));
+        finish.confirmed = vec![AppliedPart {
+            part: name.clone(),
+            value: [7; 16],
+            is_in_doubt: false,
+            source: source("crm"),
+            at,
+            pos: accepted,
+            versions: Vec::new(),
+        }];
+        assert!(store.finish(&organisation(), finish).await.unwrap());
+    };
+    let doubted = async || {
+        let known = store.applied(&organisation(), &customer("cus_1")).await;
+        known.unwrap().first().map(|part| part.is_in_doubt)
+    };
+    let now = Clock::system().now();
+    confirm(1, now).await;
+    assert_eq!(doubted().await, Some(false));
+    let later = now + SignedDuration::from_hours(1);
+    let session = Session::new(store.pools.watching.get().await.unwrap());
+    applied::disbelieve(&session, later).await.unwrap();
+    drop(session);
+    assert_eq!(doubted().await, Some(true));
+    confirm(2, later).await;
+    assert_eq!(doubted().await, Some(false));
 }
 
 #[tokio::test]

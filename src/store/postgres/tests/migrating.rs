@@ -116,6 +116,30 @@ async fn a_store_whose_tables_are_no_longer_for_it_ends_and_says_why() {
 }
 
 #[tokio::test]
+async fn a_store_whose_database_turns_out_to_lack_its_newest_step_ends_and_says_why() {
+    let Some(database) = Database::new().await else {
+        return;
+    };
+    let store = database.open().await;
+    let outside = server::client(&database.server.url(&database.name)).await;
+    let back = format!(
+        "DELETE FROM quentli_gateway.format WHERE number = {}",
+        migrations::newest()
+    );
+    outside.batch_execute(&back).await.unwrap();
+    let ended = loop {
+        match store.is_writable() {
+            Ok(()) => tokio::task::yield_now().await,
+            Err(error) => break error,
+        }
+    };
+    assert!(
+        matches!(&ended, StoreError::Closed { what } if what.contains("when it starts again")),
+        "{ended:?}"
+    );
+}
+
+#[tokio::test]
 async fn a_step_that_waits_for_what_is_being_done_gives_up_and_comes_again() {
     let Some(database) = Database::new().await else {
         return;
