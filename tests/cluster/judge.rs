@@ -6,7 +6,7 @@ use quentli_gateway::sandbox::{End, Exchange};
 use serde_json::Value;
 
 use crate::{
-    account::Account,
+    account::{Accepted, Account},
     cluster::Cluster,
     people::{Part, Person, values_of},
     traffic::{Book, Traffic},
@@ -82,6 +82,19 @@ fn accepted_in_the_order_of_acknowledgement(book: &Book, account: &Account) -> V
     problems
 }
 
+/// From this many attempts of its head on, the last of a batch goes first.
+const MOST_TRIES: u32 = 8;
+
+/// Whether others of the customer may have gone ahead: something that was accepted no later had failed again and again.
+fn was_left_behind(book: &Book, account: &Account, left: &Accepted) -> bool {
+    let person = book.items[left.item].person;
+    account.accepted.iter().any(|other| {
+        other.attempts >= MOST_TRIES
+            && book.items[other.item].person == person
+            && (other.event, other.place) <= (left.event, left.place)
+    })
+}
+
 fn ends(book: &Book, account: &Account) -> Vec<String> {
     let mut problems = Vec::new();
     for accepted in &account.accepted {
@@ -90,6 +103,7 @@ fn ends(book: &Book, account: &Account) -> Vec<String> {
             word == "dropped"
         } else {
             matches!(&**word, "delivered" | "unchanged" | "superseded")
+                || (word == "stale" && was_left_behind(book, account, accepted))
         };
         if !is_right {
             problems.push(format!("item {} ended as {word}", accepted.item));
