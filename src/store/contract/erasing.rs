@@ -5,8 +5,8 @@ use crate::{
     customer::{CustomerReference, FindBy, OnConflict, OnMissing},
     event::{AttemptOutcome, DeliveryState, End, EventSeq},
     store::{
-        Acceptance, Carried, Fate, KeptRequest, NewDelivery, NewRefused, RefusedFilter, RefusedId,
-        RefusedLimits, RequestFacts, Standing, Store,
+        Acceptance, Carried, Fate, NewDelivery, NewRefused, RefusedFilter, RefusedId,
+        RefusedLimits, Standing, Store,
         erase::{EraseAfter, ErasePage, Erased, Person},
     },
 };
@@ -297,27 +297,8 @@ const MUCH_REFUSED: RefusedLimits = RefusedLimits {
 };
 
 /// A refused request of a source that was kept whole.
-fn kept(mark: u8, of: &str, body: String) -> NewRefused {
-    let request = KeptRequest {
-        received_at: time(1),
-        method: "POST".into(),
-        path_and_query: format!("/webhooks/{of}"),
-        headers: Vec::new(),
-        body: body.into(),
-        client: [192, 0, 2, 1].into(),
-        through_trusted_proxy: false,
-    };
-    NewRefused {
-        source: source(of),
-        mark: [mark; 16],
-        first_at: time(1),
-        last_at: time(1),
-        times: 1,
-        reason: "no-match",
-        status: 401,
-        facts: RequestFacts::default(),
-        kept: Some((request, time(1000))),
-    }
+fn kept(mark: u8, of: &str, body: &str) -> NewRefused {
+    refused_and_kept(mark, of, &format!("/webhooks/{of}"), &[], body.as_bytes())
 }
 
 async fn still_kept(erasure: &dyn Erasing) -> Vec<i64> {
@@ -337,7 +318,7 @@ pub(in crate::store) async fn refused_requests_are_searched_page_by_page(home: &
     let large = " ".repeat(900_000);
     for number in 1..=7 {
         let about = if number % 2 == 0 { "ana-1" } else { "luis" };
-        let refused = vec![kept(number, "crm", format!("{large}{about}"))];
+        let refused = vec![kept(number, "crm", &format!("{large}{about}"))];
         erasure.record_refused(refused, MUCH_REFUSED).await.unwrap();
     }
     let ids = still_kept(&*erasure).await;
@@ -383,7 +364,7 @@ pub(in crate::store) async fn what_a_source_without_events_refused_is_erased_whe
     }
     // `crm` is of the organisation by its file, `north` was by its latest event; of `nobody` nothing is known.
     for (mark, of) in [(1, "crm"), (2, "nobody"), (3, "north"), (4, "south")] {
-        let refused = vec![kept(mark, of, "about ana-1".to_owned())];
+        let refused = vec![kept(mark, of, "about ana-1")];
         erasure.record_refused(refused, MUCH_REFUSED).await.unwrap();
     }
     let ids = still_kept(&*erasure).await;

@@ -14,8 +14,8 @@ use crate::{
         LaneKey, MappingHash, OrderBy, OrganisationName, SourceName,
     },
     store::{
-        Acceptance, Bury, DeliveryRecord, Fate, Finish, NewDelivery, NewEvent, NewGroup, Retry,
-        Standing, Store,
+        Acceptance, Bury, DeliveryRecord, Fate, Finish, KeptRequest, NewDelivery, NewEvent,
+        NewGroup, NewRefused, RequestFacts, Retry, Standing, Store,
     },
 };
 
@@ -216,5 +216,38 @@ pub(in crate::store) fn pos_of(record: &DeliveryRecord) -> DeliveryPos {
     match &record.standing {
         Standing::Open { pos, .. } => *pos,
         ended @ Standing::Ended { .. } => panic!("not open: {ended:?}"),
+    }
+}
+
+/// A refused request of a source that was kept whole.
+pub(in crate::store) fn refused_and_kept(
+    mark: u8,
+    of: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> NewRefused {
+    let headers = headers.iter();
+    let request = KeptRequest {
+        received_at: time(1),
+        method: "POST".into(),
+        path_and_query: path.into(),
+        headers: headers
+            .map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec()))
+            .collect(),
+        body: body.to_vec().into(),
+        client: [192, 0, 2, 1].into(),
+        through_trusted_proxy: false,
+    };
+    NewRefused {
+        source: source(of),
+        mark: [mark; 16],
+        first_at: time(1),
+        last_at: time(1),
+        times: 1,
+        reason: "no-match",
+        status: 401,
+        facts: RequestFacts::default(),
+        kept: Some((request, time(1000))),
     }
 }

@@ -12,11 +12,11 @@ use crate::{
     customer::{CustomerReference, Field, FindBy, OnConflict, OnMissing, PartKey},
     event::{AttemptOutcome, DeadReason, End, EventSeq, OrderBy},
     store::{
-        AppliedPart, Fate, KeptRequest, LeftOut, NewDelivery, NewRefused, RefusedFilter,
-        RefusedLimits, RefusedRequests as _, RequestFacts, Store,
+        AppliedPart, Fate, LeftOut, NewDelivery, RefusedFilter, RefusedLimits,
+        RefusedRequests as _, Store,
         contract::samples::{
             SECRET, accept, attempt, customer, delivery, event, finish, group, organisation, patch,
-            pos_of, source, time, waiting,
+            pos_of, refused_and_kept, source, time, waiting,
         },
         erase::{EraseAfter, ErasePage, Erased, Erasure as _, Person},
         sqlite::{SqliteStore, erase},
@@ -136,7 +136,13 @@ const SOME_REFUSED: RefusedLimits = RefusedLimits {
 /// The person in every table that can hold one: waiting, dead with fields that Quentli left out, ended, observed, refused.
 async fn fill(store: &SqliteStore) {
     let body = format!("{{\"user\":\"{NAME}\"}}");
-    let refused = vec![kept(1, "crm", "/webhooks/crm", &[], body.as_bytes())];
+    let refused = vec![refused_and_kept(
+        1,
+        "crm",
+        "/webhooks/crm",
+        &[],
+        body.as_bytes(),
+    )];
     store.record_refused(refused, SOME_REFUSED).await.unwrap();
     add(store, 1, waiting(0, 0, NAME)).await;
     add(store, 2, observed()).await;
@@ -164,33 +170,6 @@ async fn fill(store: &SqliteStore) {
             warning: "sent without email".into(),
         });
         assert!(store.finish(&organisation(), finish).await.unwrap());
-    }
-}
-
-/// A refused request of a source that was kept whole.
-fn kept(mark: u8, of: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> NewRefused {
-    let headers = headers.iter();
-    let request = KeptRequest {
-        received_at: time(1),
-        method: "POST".into(),
-        path_and_query: path.into(),
-        headers: headers
-            .map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec()))
-            .collect(),
-        body: body.to_vec().into(),
-        client: [192, 0, 2, 1].into(),
-        through_trusted_proxy: false,
-    };
-    NewRefused {
-        source: source(of),
-        mark: [mark; 16],
-        first_at: time(1),
-        last_at: time(1),
-        times: 1,
-        reason: "no-match",
-        status: 401,
-        facts: RequestFacts::default(),
-        kept: Some((request, time(1000))),
     }
 }
 
@@ -259,12 +238,12 @@ async fn refused_requests_that_tell_of_the_person_are_not_kept_any_more() {
     let json = [("content-type", "application/json")];
     let in_query = format!("/webhooks/crm?user={NAME}");
     let requests = vec![
-        kept(1, "crm", "/webhooks/crm", &utf16, &wide),
-        kept(2, "crm", &in_query, &json, b"{}"),
-        kept(3, "crm", "/webhooks/crm", &[("x-user", NAME)], b"{}"),
-        kept(4, "crm", "/webhooks/crm", &json, b"{\"user\":\"luis\"}"),
+        refused_and_kept(1, "crm", "/webhooks/crm", &utf16, &wide),
+        refused_and_kept(2, "crm", &in_query, &json, b"{}"),
+        refused_and_kept(3, "crm", "/webhooks/crm", &[("x-user", NAME)], b"{}"),
+        refused_and_kept(4, "crm", "/webhooks/crm", &json, b"{\"user\":\"luis\"}"),
         // The same name is somebody else there.
-        kept(5, "south", "/webhooks/south", &json, NAME.as_bytes()),
+        refused_and_kept(5, "south", "/webhooks/south", &json, NAME.as_bytes()),
     ];
     store.record_refused(requests, SOME_REFUSED).await.unwrap();
     assert_eq!(erase_all(&store).await.refused, 3);
